@@ -1,0 +1,35 @@
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+COMPILE := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-annotate \
+	--custom-compile-command "make lock"
+
+.PHONY: help up down lint test lock
+
+help: ## list the tasks
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+$(STAMP): tests/requirements.txt
+	python3 -m venv --clear $(VENV)
+	$(PY) -m pip install --quiet --require-hashes --requirement tests/requirements.txt
+	@touch $(STAMP)
+
+up: ## start everything and print the addresses
+	./start_project.sh
+
+down: ## stop everything, keep the data
+	./start_project.sh stop
+
+lint: $(STAMP) ## ruff and mypy --strict
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
+	$(PY) -m pytest
+
+lock: $(STAMP) ## pin every requirement again, one set of versions for all
+	$(COMPILE) tests/requirements.in -o tests/requirements.txt
+	for part in local_stack producer_service consumer_service db; do \
+		$(COMPILE) $$part/requirements.in --constraint tests/requirements.txt -o $$part/requirements.txt; done
