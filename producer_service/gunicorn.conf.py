@@ -1,0 +1,42 @@
+"""gunicorn for the producer: few workers with threads, each with its own Kafka client, made after the fork."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from typing import Any
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = int(os.environ.get("PRODUCER_THREADS", "8"))
+graceful_timeout = 12  # longer than a request may wait for the database, then the flush to Kafka
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a heartbeat file on a disk can block
+control_socket_disable = True
+
+logging.basicConfig(
+    level=logging.INFO,
+    stream=sys.stderr,
+    format="%(asctime)s %(levelname)s %(name)s %(message)s",
+)
+
+PR_SET_PDEATHSIG = 1
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A killed master must not leave a worker behind that keeps the port from the next master (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != server.pid:  # it died before we asked
+            os._exit(1)
+
+
+def post_worker_init(worker: Any) -> None:
+    worker.wsgi.extensions["publisher"].start()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Also runs when the application could not be loaded, and then there is nothing to close."""
+    if worker.wsgi is not None:
+        worker.wsgi.extensions["publisher"].close()
+        worker.wsgi.extensions["database"].engine.dispose()

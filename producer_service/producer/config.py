@@ -1,0 +1,52 @@
+"""What can be set from outside, read from the environment once, at the entrypoint."""
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every name here, in capitals, is an environment variable; `.env.example` tells them all."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    database_url: str
+    database_pool_size: int = Field(default=8, ge=1)
+    database_timeout_s: float = Field(default=5, gt=0)
+
+    kafka_bootstrap_servers: str
+    kafka_topic: str = "orders"
+    kafka_topic_partitions: int = Field(default=6, ge=1)
+    kafka_topic_replication_factor: int = Field(default=3, ge=1)
+    kafka_topic_min_insync_replicas: int = Field(default=2, ge=1)
+
+    publisher: Literal["direct", "relay"] = "direct"
+    publish_timeout_s: float = Field(default=5, gt=0)
+    publish_grace_s: float = Field(default=6, gt=0)
+    publish_queue: int = Field(default=20_000, ge=1)
+
+    relay_heartbeat_file: Path = Path(tempfile.gettempdir()) / "order-stream-relay.heartbeat"
+
+    producer_url: str = "http://127.0.0.1:5001"
+    consumer_url: str = "http://127.0.0.1:5002"
+    trusted_hosts: str = "localhost,127.0.0.1,[::1]"
+    max_body_bytes: int = Field(default=1 << 20, ge=1)
+
+    @property
+    def sqlalchemy_url(self) -> sa.URL:
+        """DATABASE_URL is in libpq's form, so that `psql "$DATABASE_URL"` works; the driver is ours."""
+        return sa.make_url(self.database_url).set(drivername="postgresql+psycopg2")
+
+    @property
+    def publish_grace(self) -> timedelta:
+        """How long a row is left to the direct publish: longer than that publish may take."""
+        return timedelta(seconds=max(self.publish_grace_s, self.publish_timeout_s + 1))
+
+    @property
+    def trusted_host_list(self) -> list[str]:
+        return [host.strip() for host in self.trusted_hosts.split(",") if host.strip()]

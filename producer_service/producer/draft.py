@@ -1,0 +1,68 @@
+"""What a customer asks for, checked before anything is stored.
+
+Strict on purpose: JSON numbers are not money, `"1_000"`, `" 1.00"` and Arabic digits are not prices (Decimal
+would take them), and True is not a quantity.
+"""
+
+import re
+import unicodedata
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+_PRICE = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
+# Cc: controls, NUL and line breaks among them. Cs: surrogates without a partner. Both break readers.
+_FORBIDDEN_CATEGORIES = {"Cc", "Cs"}
+_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _price(value: Any) -> Decimal:
+    if not isinstance(value, str):
+        raise ValueError('must be a string such as "32.00"')
+    if not _PRICE.fullmatch(value):
+        raise ValueError("must be 1 to 10 digits, then at most two decimals after a point")
+    price = Decimal(value)
+    if price <= 0:
+        raise ValueError("must be greater than 0")
+    return price.quantize(Decimal("0.01"))
+
+
+def _clean(value: Any) -> Any:
+    """NFC, trimmed; before the length is checked, so that what is stored has the checked length."""
+    if not isinstance(value, str):
+        return value
+    for character in value:
+        if unicodedata.category(character) in _FORBIDDEN_CATEGORIES or character in _BIDI:
+            raise ValueError(f"must not hold the character U+{ord(character):04X}")
+    return unicodedata.normalize("NFC", value).strip()
+
+
+def _filled(value: str) -> str:
+    if not value:
+        raise ValueError("must not be empty")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_clean)]
+Price = Annotated[Decimal, BeforeValidator(_price)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class OrderDraft(_Strict):
+    """An order before it is placed. unit_price: with two decimals, up to 9999999999.99."""
+
+    customer_name: Annotated[Text, AfterValidator(_filled), Field(max_length=100)]
+    item: Annotated[Text, AfterValidator(_filled), Field(max_length=200)]
+    description: Annotated[Text, Field(max_length=1000)] = ""
+    unit_price: Price
+    quantity: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class RandomOrders(_Strict):
+    """How many orders to make up."""
+
+    count: Annotated[int, Field(ge=1, le=1000)]

@@ -1,0 +1,138 @@
+"""The direct publish: after the commit, events are handed to librdkafka, and nobody waits for it.
+
+What it does not deliver is not lost: the row stays in the outbox until its event has been read back from
+Kafka, and once its grace is over the relay publishes it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka.admin import ClusterMetadata
+
+from producer.events import CONTENT_TYPE, Event
+
+logger = logging.getLogger(__name__)
+
+NO_GRACE = timedelta(0)
+FLUSH_S = 5.0
+
+
+class KafkaProducer(Protocol):
+    """What we use of confluent_kafka.Producer."""
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes,
+        *,
+        headers: list[tuple[str, str | bytes | None]],
+        on_delivery: Callable[[KafkaError | None, Message], None],
+    ) -> None: ...
+    def poll(self, timeout: float) -> int: ...
+    def flush(self, timeout: float) -> int: ...
+    def list_topics(self, topic: str, timeout: float) -> ClusterMetadata: ...
+
+
+def send(
+    producer: KafkaProducer,
+    topic: str,
+    event: Event,
+    on_delivery: Callable[[KafkaError | None, Message], None],
+) -> None:
+    """Queue one event; BufferError when librdkafka's queue is full. Does not wait."""
+    producer.produce(
+        topic,
+        event.payload.encode(),
+        str(event.order_id).encode(),
+        headers=[("id", str(event.id).encode()), ("content-type", CONTENT_TYPE.encode())],
+        on_delivery=on_delivery,
+    )
+
+
+class Publisher:
+    """Owns the Kafka producer of one process. Made before the fork, started after it.
+
+    grace: how long a row is ours before it is the relay's; None leaves every event to the relay.
+    """
+
+    def __init__(
+        self,
+        new_producer: Callable[[], KafkaProducer],
+        topic: str,
+        grace: timedelta | None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._new_producer, self._topic, self._grace, self._clock = new_producer, topic, grace, clock
+        self._producer: KafkaProducer | None = None
+        self._stop = threading.Event()
+        self._reports: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._producer = self._new_producer()
+        self._reports = threading.Thread(target=self._serve_reports, name="delivery-reports", daemon=True)
+        self._reports.start()
+
+    def close(self) -> None:
+        """Deliver what is queued, within a bound; the outbox has the rest."""
+        self._stop.set()
+        if self._producer is None or self._reports is None:
+            return
+        self._reports.join(FLUSH_S)
+        if left := self._producer.flush(FLUSH_S):
+            logger.warning("%d events were not delivered before the stop; the relay will publish them", left)
+
+    def prepare(self) -> "Handover":
+        """To be called before the transaction: its rows are ours to publish until the grace is over."""
+        grace = self._grace if self._grace and self._producer else NO_GRACE
+        return Handover(self, grace, self._clock() + grace.total_seconds())
+
+    def publish(self, events: list[Event], until: float) -> None:
+        if self._producer is None:
+            return
+        try:
+            for event in events:
+                if self._clock() >= until:
+                    logger.warning("too late for a direct publish; the relay has it by now")
+                    return
+                send(self._producer, self._topic, event, self._report)
+        except BufferError:
+            logger.warning("the queue to Kafka is full; the relay will publish what is left")
+        except KafkaException as error:
+            logger.warning("the direct publish failed, the relay will publish the event: %s", error)
+
+    def metadata(self, timeout_s: float) -> ClusterMetadata | None:
+        """What the cluster says of the topic; None before the start. KafkaException without an answer."""
+        return self._producer.list_topics(self._topic, timeout=timeout_s) if self._producer else None
+
+    def _serve_reports(self) -> None:
+        assert self._producer is not None
+        while not self._stop.is_set():
+            self._producer.poll(0.2)
+
+    def _report(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            logger.warning("no acknowledgement from Kafka, the relay will look after the event: %s", error)
+
+
+@dataclass(frozen=True)
+class Handover:
+    """Leave to publish what one transaction stores, until `until` on the publisher's clock.
+
+    An app that was frozen between commit and publish finds the time over and sends nothing: by then the
+    relay may have sent this event and the one after it.
+    """
+
+    publisher: Publisher
+    grace: timedelta
+    until: float
+
+    def publish(self, events: list[Event]) -> None:
+        if self.grace:
+            self.publisher.publish(events, self.until)
