@@ -1,4 +1,4 @@
-"""gunicorn for the producer: few workers with threads, each with its own Kafka client, made after the fork."""
+"""gunicorn for the producer: few workers with threads, each with its own Kafka client, made there."""
 
 import ctypes
 import logging

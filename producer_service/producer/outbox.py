@@ -1,0 +1,132 @@
+"""The outbox as the relay sees it: each statement by name, each in a transaction of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from producer.events import Event
+
+
+@dataclass(frozen=True)
+class Lease:
+    """How long a claimed row is left to the relay that took it; longer with each attempt.
+
+    Longer than the delivery timeout and the read-back together. A lease that is too short costs repeats,
+    never an order.
+    """
+
+    first_s: float = 10
+    longest_s: float = 60
+
+
+# Only the earliest row of an order among all its rows (due or not, leased, locked or parked) is taken:
+# version n+1 must not reach Kafka while n is here. A row found behind another is re-dated in the same
+# statement, or a backlog of blocked successors would be looked at again in every pass. The snapshot cannot
+# miss an earlier version: it was committed before the later one, under the order's row lock. Never by an id
+# cursor: a lower id may be committed later. statement_timestamp(), as no index serves clock_timestamp().
+CLAIM = sa.text(
+    """
+    WITH due AS (
+        SELECT id, aggregateid, version FROM outbox
+        WHERE parked_at IS NULL AND due_at <= statement_timestamp()
+        ORDER BY due_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ), judged AS (
+        SELECT id, EXISTS (
+            SELECT FROM outbox AS earlier
+            WHERE earlier.aggregateid = due.aggregateid AND earlier.version < due.version
+        ) AS behind
+        FROM due
+    )
+    UPDATE outbox SET
+        attempts = attempts + CASE WHEN behind THEN 0 ELSE 1 END,
+        due_at = clock_timestamp() + make_interval(secs =>
+            CASE WHEN behind THEN 1 ELSE least(:first_s * (attempts + 1), :longest_s) END)
+    FROM judged WHERE outbox.id = judged.id
+    RETURNING behind, outbox.id, type, aggregateid, outbox.version, payload
+    """
+)
+
+# In the order of ids: two relays that delete the same rows can wait for each other, but not in a circle.
+REMOVE = sa.text(
+    """
+    DELETE FROM outbox WHERE id IN (
+        SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+    )
+    RETURNING aggregateid, version
+    """
+)
+
+# After the delete, and not in its statement: a snapshot from before it would miss the successor that was
+# stored meanwhile. Rows that an app publishes (direct) or a relay has claimed (attempts) are left alone.
+RELEASE_SUCCESSORS = sa.text(
+    """
+    UPDATE outbox SET due_at = statement_timestamp() WHERE id IN (
+        SELECT outbox.id FROM outbox
+        JOIN unnest(CAST(:orders AS uuid[]), CAST(:versions AS int[])) AS gone (aggregateid, version)
+            ON outbox.aggregateid = gone.aggregateid AND outbox.version = gone.version + 1
+        WHERE NOT direct AND attempts = 0 AND parked_at IS NULL AND due_at > statement_timestamp()
+        FOR UPDATE OF outbox SKIP LOCKED
+    )
+    """
+)
+
+HAS_DUE = sa.text(
+    "SELECT EXISTS (SELECT FROM outbox WHERE parked_at IS NULL AND due_at <= statement_timestamp())"
+)
+
+OLDEST_UNPARKED = sa.text("SELECT min(created_at) FROM outbox WHERE parked_at IS NULL")
+
+PARK = sa.text(
+    """
+    UPDATE outbox SET parked_at = clock_timestamp(), parked_reason = :reason
+    WHERE id = :id AND parked_at IS NULL
+    """
+)
+
+
+class Outbox:
+    """Any number of relays may work on it at once. Every method: SQLAlchemyError without the database."""
+
+    def __init__(self, engine: sa.Engine, lease: Lease | None = None):
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._lease = lease or Lease()
+
+    def claim(self, limit: int) -> tuple[list[Event], int]:
+        """Take due rows to publish, at most one of each order; and how many were found behind another."""
+        rows = self._run(CLAIM, limit=limit, first_s=self._lease.first_s, longest_s=self._lease.longest_s)
+        taken = [
+            Event(row.id, row.type, row.aggregateid, row.version, row.payload)
+            for row in rows
+            if not row.behind
+        ]
+        return taken, len(rows) - len(taken)
+
+    def remove(self, ids: Sequence[str]) -> int:
+        """Delete the rows of events that were read back; returns how many successors this made due."""
+        gone = self._run(REMOVE, ids=list(ids))
+        if not gone:
+            return 0
+        orders, versions = [str(row.aggregateid) for row in gone], [row.version for row in gone]
+        with self._engine.connect() as connection:
+            return connection.execute(RELEASE_SUCCESSORS, {"orders": orders, "versions": versions}).rowcount
+
+    def has_due(self) -> bool:
+        return bool(self._run(HAS_DUE)[0][0])
+
+    def oldest_unparked(self) -> datetime | None:
+        oldest: datetime | None = self._run(OLDEST_UNPARKED)[0][0]
+        return oldest
+
+    def park(self, event_id: UUID, reason: str) -> None:
+        """Set a row aside that Kafka refuses for good; later versions of its order wait behind it."""
+        with self._engine.connect() as connection:
+            connection.execute(PARK, {"id": event_id, "reason": reason})
+
+    def _run(self, statement: sa.TextClause, **values: Any) -> Sequence[sa.Row[Any]]:
+        with self._engine.connect() as connection:
+            return connection.execute(statement, values).all()
