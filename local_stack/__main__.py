@@ -1,0 +1,131 @@
+"""The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from pydantic import ValidationError
+
+from local_stack import logs, status, stop, supervision
+from local_stack.config import Settings
+from local_stack.errors import StackError
+from local_stack.layout import CLONE, Layout
+from local_stack.lock import one_at_a_time
+from local_stack.services import NAMES
+from local_stack.start import start
+
+
+def say(line: str) -> None:
+    print(f"  {line}", flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="start_project.sh", description=f"Services: {' '.join(NAMES)}")
+    top.add_argument(
+        "--home", type=Path, default=CLONE / ".local", help="where all data lies (default: .local)"
+    )
+    verbs = top.add_subparsers(dest="verb", metavar="start | stop | restart | status | logs")
+    for verb in ("start", "stop", "restart"):
+        verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])
+    verbs.add_parser("status").add_argument("--json", action="store_true")
+    log = verbs.add_parser("logs")
+    log.add_argument("-f", "--follow", action="store_true")
+    log.add_argument("services", nargs="*", metavar="SERVICE", default=[])
+    top.set_defaults(verb="start", services=[])
+    return top
+
+
+class Commands:
+    def __init__(self, layout: Layout, services: Sequence[str]) -> None:
+        self._layout = layout
+        self._services = frozenset(services or NAMES)
+        self._all = not services
+
+    def start(self) -> int:
+        settings = Settings()
+        self._layout.create()
+        with one_at_a_time(self._layout.lock, say):
+            print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
+            if not start(self._layout, settings, os.environ, self._services, say):
+                say("already up")
+        print("\n".join(status.urls(self._layout)))
+        return 0
+
+    def stop(self) -> int:
+        if not self._layout.home.exists():
+            say("nothing is running")
+            return 0
+        with one_at_a_time(self._layout.lock, say):
+            if self._all:
+                say("stopped" if stop.everything(self._layout) else "nothing is running")
+            elif supervisor := supervision.find(self._layout):
+                stop.some(supervisor, self._services)
+                say(f"stopped {' '.join(sorted(self._services))}")
+            else:
+                raise StackError("Nothing supervises the services: stop all of them.")
+        return 0
+
+    def restart(self) -> int:
+        self.stop()
+        return self.start()
+
+    def status(self, as_json: bool) -> int:
+        statuses = status.of(self._layout)
+        print(status.as_json(statuses) if as_json else status.as_table(statuses))
+        if not as_json:
+            print("\n".join(status.notes(self._layout, statuses)))
+        return 0 if all(each.good for each in statuses) else 1
+
+    def logs(self, follow: bool) -> int:
+        logs.show(self._layout, [name for name in NAMES if name in self._services], follow, print)
+        return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    unknown = sorted(set(arguments.services) - set(NAMES))
+    if unknown:
+        raise StackError(f"There is no service {unknown[0]}; there are {' '.join(NAMES)}.")
+    commands = Commands(Layout(arguments.home.resolve()), arguments.services)
+    match arguments.verb:
+        case "status":
+            return commands.status(arguments.json)
+        case "logs":
+            return commands.logs(arguments.follow)
+        case verb:
+            return int(getattr(commands, verb)())
+
+
+def explain(error: Exception) -> str:
+    match error:
+        case ValidationError():
+            first = error.errors()[0]
+            return f"{str(first['loc'][0]).upper()}: {first['msg']}"
+        case OSError():
+            return f"{error.strerror}: {error.filename}"
+        case _:
+            return str(error)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        return run(parser().parse_args())
+    except (StackError, ValidationError, OSError) as error:
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What the environment may change. Ports: 0 takes a free one."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    producer_port: int = Field(5001, ge=0, le=65535)
+    consumer_port: int = Field(5002, ge=0, le=65535)
+    kafka_topic: str = "orders"
+    java_home: Path | None = None
+    xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
+    postgres_fsync: bool = True
+
+    @property
+    def cache(self) -> Path:
+        return self.xdg_cache_home / "order-stream"

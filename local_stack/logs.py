@@ -1,0 +1,54 @@
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from local_stack.layout import Layout
+
+LAST_LINES = 100
+
+
+def show(layout: Layout, names: Iterable[str], follow: bool, write: Callable[[str], None]) -> None:
+    """The last lines of each service's log and, if asked, all that come, until Ctrl-C."""
+    files = [Log(name, layout.log(name)) for name in names]
+    for file in files:
+        for line in file.last():
+            write(line)
+    pause = threading.Event()
+    while follow:
+        lines = [line for file in files for line in file.new()]
+        for line in lines:
+            write(line)
+        if not lines:
+            pause.wait(0.3)
+
+
+class Log:
+    """One service's log, also across its rotation."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def last(self) -> Iterable[str]:
+        return deque(self.new(), LAST_LINES)
+
+    def new(self) -> Iterable[str]:
+        if self._file is None:
+            if not self._path.exists():
+                return
+            self._file = self._path.open("rb")
+        for line in self._file:
+            yield f"{self._name:10} | {line.decode(errors='replace').rstrip()}"
+        if self._rotated(self._file):
+            self._file.close()
+            self._file = None
+
+    def _rotated(self, file: BinaryIO) -> bool:
+        try:
+            return not os.path.samestat(self._path.stat(), os.fstat(file.fileno()))
+        except FileNotFoundError:
+            return True

