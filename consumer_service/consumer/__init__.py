@@ -1,0 +1,19 @@
+"""Kafka to browsers: reads the topic `orders` and shows every event to everyone at once."""
+
+from flask import Flask
+
+from consumer import health, stream
+from consumer.config import Settings
+from consumer.service import Service
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Registers and returns. `app.extensions["consumer"]` is what gunicorn.conf.py starts after the fork."""
+    settings = settings or Settings()
+    app = Flask(__name__)
+    app.config["TRUSTED_HOSTS"] = settings.hosts
+    app.config["MAX_CONTENT_LENGTH"] = 64 << 10
+    app.extensions["consumer"] = Service(settings)
+    app.register_blueprint(stream.blueprint)
+    app.register_blueprint(health.blueprint)
+    return app

@@ -1,0 +1,45 @@
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+GENERATOR_STREAMS = 100
+"""Streams of the fallback: each holds a worker thread, so gunicorn.conf.py starts that many more."""
+
+
+class Settings(BaseSettings):
+    """Everything the consumer takes from the environment, read once at the entrypoint."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    kafka_bootstrap_servers: str
+    kafka_topic: str = "orders"
+
+    producer_url: str = "http://127.0.0.1:5001"
+    trusted_hosts: str = "localhost,127.0.0.1,[::1]"
+
+    # The ring is also what is read back at start: it is all a viewer can resume from.
+    ring_events: int = Field(50_000, ge=100)
+    ring_bytes: int = Field(32 << 20, ge=1 << 20)
+    event_bytes: int = Field(64 << 10, ge=1 << 10)
+    orders_remembered: int = Field(20_000, ge=100)
+
+    fanout: Literal["sockets", "generator"] = "sockets"
+    max_streams: int = Field(2000, ge=1)
+    client_buffer_bytes: int = Field(256 << 10, ge=4 << 10)
+    client_stall_s: float = Field(15.0, gt=0)
+    flush_window_s: float = Field(0.02, ge=0)
+    heartbeat_s: float = Field(10.0, gt=0, le=15)
+
+    stale_after_s: float = Field(10.0, gt=0)
+    watch_interval_s: float = Field(2.0, gt=0)
+    history_timeout_s: float = Field(4.0, gt=0)
+    test_event_interval_s: float = Field(1.0, ge=0)
+
+    @property
+    def hosts(self) -> list[str]:
+        return [host.strip() for host in self.trusted_hosts.split(",") if host.strip()]
+
+    @property
+    def stream_limit(self) -> int:
+        return self.max_streams if self.fanout == "sockets" else min(self.max_streams, GENERATOR_STREAMS)

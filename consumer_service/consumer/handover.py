@@ -1,0 +1,32 @@
+"""Takes a connection away from gunicorn, so that an open stream holds no worker thread.
+
+Once the head of the answer is out, the connection is duplicated and gunicorn's socket is pointed at a pair
+whose other end is closed: gunicorn finds its client gone, tidies up as it would for any other, and the
+thread is free. (Detaching its socket works too, but then it counts the connection off twice.) This leans on
+`environ["gunicorn.socket"]`, so gunicorn is pinned and a test holds the two together."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+def can_hand_over(environ: dict[str, Any]) -> bool:
+    """A plain HTTP/1 connection: TLS and HTTP/2 have state of their own in gunicorn."""
+    return (
+        type(environ.get("gunicorn.socket")) is socket.socket
+        and environ.get("SERVER_PROTOCOL") in ("HTTP/1.0", "HTTP/1.1")
+        and environ.get("HTTP_VERSION") != "2"
+    )
+
+
+def hand_over(environ: dict[str, Any], take: Callable[[socket.socket, bool], None]) -> Iterator[bytes]:
+    """The body of an answer: sends the head, then gives the connection to `take` with "is it chunked?"."""
+    yield b""
+    connection: socket.socket = environ["gunicorn.socket"]
+    taken = socket.socket(fileno=os.dup(connection.fileno()))
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    os.dup2(ours.fileno(), connection.fileno(), inheritable=False)
+    ours.close()
+    take(taken, environ["SERVER_PROTOCOL"] == "HTTP/1.1")

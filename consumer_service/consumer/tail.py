@@ -1,0 +1,125 @@
+"""Kafka -> ring. One thread reads every partition from where the ring stands, for as long as the process
+lives."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from threading import Event as Flag
+from typing import Protocol
+
+from consumer.events import Repeats, UnreadableEvent, read_event
+from consumer.kafka import KafkaUnavailable, Read, Record, Topic
+from consumer.position import Position
+from consumer.ring import Event, Ring
+from consumer.watch import Admin, Watch
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.1
+PAUSE_S = 1.0
+
+
+class Reader(Protocol):
+    def read(self, timeout: float) -> Read: ...
+    def close(self) -> None: ...
+
+
+OpenReader = Callable[[Sequence[int]], Reader]
+
+
+@dataclass(slots=True)
+class Counts:
+    shown: int = 0
+    repeats: int = 0
+    unreadable: int = 0
+
+
+class Tail:
+    """A session lasts as long as the topic stays the same; every way it can change ends in a new session."""
+
+    def __init__(
+        self, ring: Ring, watch: Watch, admin: Admin, open_reader: OpenReader, repeats: Repeats, *,
+        history: int, event_bytes: int,
+    ) -> None:  # fmt: skip
+        self._ring = ring
+        self._watch = watch
+        self._admin = admin
+        self._open_reader = open_reader
+        self._repeats = repeats
+        self._history = history
+        self._event_bytes = event_bytes
+        self._gone: set[int] = set()
+        self.counts = Counts()
+        self.caught_up = Flag()
+
+    def run(self, stopping: Flag) -> None:
+        while not stopping.is_set():
+            try:
+                self._session(stopping)
+            except KafkaUnavailable as exc:
+                self._watch.problem = str(exc)
+                logger.warning("Not reading from Kafka: %s", exc)
+            stopping.wait(PAUSE_S)
+
+    def _session(self, stopping: Flag) -> None:
+        seen = self._watch.look()
+        self._begin(seen.topic, seen.end)
+        with closing(self._open_reader(self._ring.position.offsets)) as reader:
+            logger.info("Reading from %s", self._ring.position)
+            while not stopping.is_set() and not self._gone and self._is_still(seen.topic):
+                self._read(reader)
+                if not self.caught_up.is_set() and self._ring.position.covers(seen.end):
+                    self.caught_up.set()
+
+    def _is_still(self, topic: Topic) -> bool:
+        return self._watch.seen is None or self._watch.seen.topic == topic
+
+    def _begin(self, topic: Topic, end: Position) -> None:
+        begin = Position(topic.id, self._admin.begins(topic.partitions))
+        gone, self._gone = self._gone, set()
+        if not self._ring.is_open or self._ring.position.topic_id != topic.id:
+            self._repeats.forget()
+            self._ring.open(self._back_from(begin, end))
+        elif any(self._ring.position.at(partition) > end.at(partition) for partition in gone):
+            logger.error("The log of %s was cut back below %s", sorted(gone), self._ring.position)
+            self._ring.open(end)
+        elif not self._ring.position.covers(begin):
+            self._ring.jump(self._ring.position.no_earlier_than(begin))
+        else:
+            self._ring.append(
+                (), self._ring.position.no_earlier_than(begin)
+            )  # partitions may have been added
+
+    def _back_from(self, begin: Position, end: Position) -> Position:
+        """As much history as the ring holds, taken evenly from all partitions."""
+        each = self._history // len(end.offsets)
+        return Position(
+            end.topic_id, tuple(max(b, e - each) for b, e in zip(begin.offsets, end.offsets, strict=True))
+        )
+
+    def _read(self, reader: Reader) -> None:
+        found = reader.read(POLL_S)
+        if found.records or found.ends:
+            offsets = list(self._ring.position.offsets)
+            events = [event for record in found.records if (event := self._event(record, offsets))]
+            for partition, end in found.ends.items():
+                offsets[partition] = max(offsets[partition], end)
+            self._ring.append(events, Position(self._ring.position.topic_id, tuple(offsets)))
+        self._gone = found.gone
+        self._watch.confirm(self._ring.position)
+
+    def _event(self, record: Record, offsets: list[int]) -> Event | None:
+        """None for what is not shown; the position moves past it all the same."""
+        offsets[record.partition] = record.offset + 1
+        try:
+            event = read_event(record.value, self._event_bytes)
+        except UnreadableEvent as exc:
+            self.counts.unreadable += 1
+            logger.warning("Skipped partition %d offset %d: %s", record.partition, record.offset, exc)
+            return None
+        if self._repeats.is_repeat(event):
+            self.counts.repeats += 1
+            return None
+        self.counts.shown += 1
+        return Event(record.partition, record.offset, record.timestamp_ms, record.value or b"")
