@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     publish_grace_s: float = Field(default=6, gt=0)
     publish_queue: int = Field(default=20_000, ge=1)
 
+    relay_lease_s: float = Field(default=10, gt=0)
     relay_heartbeat_file: Path = Path(tempfile.gettempdir()) / "order-stream-relay.heartbeat"
 
     producer_url: str = "http://127.0.0.1:5001"

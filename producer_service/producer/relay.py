@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from producer.config import Settings
 from producer.events import Event
 from producer.kafka import admin_settings, consumer_settings, producer_settings
-from producer.outbox import Outbox
+from producer.outbox import Lease, Outbox
 from producer.publisher import KafkaProducer, send
 from producer.readback import ReadBack
 from producer.record import connect
@@ -142,7 +142,10 @@ def serve(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    outbox = Outbox(connect(settings.sqlalchemy_url, pool_size=4, timeout_s=DATABASE_TIMEOUT_S))
+    outbox = Outbox(
+        connect(settings.sqlalchemy_url, pool_size=4, timeout_s=DATABASE_TIMEOUT_S),
+        Lease(first_s=settings.relay_lease_s),
+    )
     producer = Producer(producer_settings(settings))
     readback = ReadBack(
         outbox,

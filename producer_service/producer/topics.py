@@ -79,7 +79,7 @@ def _config(admin: AdminClient, topic: str) -> dict[str, str]:
     return {name: entry.value for name, entry in entries.items()}
 
 
-def _await_topic(admin: AdminClient, settings: Settings) -> None:
+def ensure(admin: AdminClient, settings: Settings) -> None:
     """A topic is known to every broker a moment after it was made: ask until it is, or the time is over."""
     end = time.monotonic() + DEADLINE_S
     while True:
@@ -103,7 +103,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     settings = Settings()
     try:
-        _await_topic(AdminClient(admin_settings(settings)), settings)
+        ensure(AdminClient(admin_settings(settings)), settings)
     except (KafkaException, TopicMismatch) as error:
         logger.error("%s", error)
         return 1

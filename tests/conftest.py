@@ -1,0 +1,120 @@
+"""One stack for the whole run: real PostgreSQL and real Kafka on free ports, in a temporary folder."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from confluent_kafka.admin import AdminClient
+
+from producer import topics
+from producer.config import Settings
+from producer.kafka import admin_settings
+
+ROOT = Path(__file__).parent.parent
+DRIVER = "postgresql+psycopg2"
+BACKENDS = ["postgres", "kafka-1", "kafka-2", "kafka-3"]
+
+
+class Stack:
+    """`python -m local_stack` with a home of its own."""
+
+    def __init__(self, home: Path):
+        self.home = home
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "local_stack", "--home", str(self.home), *arguments],
+            cwd=ROOT,
+            env=os.environ | {"PRODUCER_PORT": "0", "CONSUMER_PORT": "0"},
+            text=True,
+            capture_output=True,
+            timeout=180,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"local_stack {arguments}: {done.stdout}{done.stderr}")
+        return done
+
+    @property
+    def env(self) -> dict[str, str]:
+        lines = (self.home / "env").read_text().splitlines()
+        pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        return {name: value.strip("'\"") for name, value in pairs}
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with tempfile.TemporaryDirectory(prefix="order-stream-") as folder:
+        stack = Stack(Path(folder))
+        try:
+            stack.run("start", *BACKENDS)
+            yield stack
+        finally:
+            stack.run("stop")
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: Stack) -> str:
+    """Bootstrap servers of three real brokers."""
+    return stack.env["KAFKA_BOOTSTRAP_SERVERS"]
+
+
+@pytest.fixture(scope="session")
+def postgres(stack: Stack) -> sa.URL:
+    return sa.make_url(stack.env["DATABASE_URL"])
+
+
+def migrate(url: sa.URL) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=ROOT / "db",
+        env=os.environ | {"DATABASE_URL": url.render_as_string(hide_password=False)},
+        check=True,
+        timeout=60,
+        capture_output=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: sa.URL) -> Iterator[str]:
+    """A migrated database of the tests' own, beside the one that the stack's services use; as a libpq URL."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server = sa.create_engine(postgres.set(drivername=DRIVER), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    migrate(postgres.set(database=name))
+    yield postgres.set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def settings(kafka: str, database_url: str, tmp_path: Path) -> Settings:
+    """The producer's settings, with empty tables and the name of a topic of the test's own."""
+    settings = Settings(
+        database_url=database_url,
+        kafka_bootstrap_servers=kafka,
+        kafka_topic=f"orders-{uuid.uuid4().hex[:12]}",
+        kafka_topic_partitions=3,
+        relay_lease_s=3,
+        relay_heartbeat_file=tmp_path / "relay.heartbeat",
+    )
+    engine = sa.create_engine(settings.sqlalchemy_url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("TRUNCATE orders, outbox"))
+    return settings
+
+
+@pytest.fixture
+def topic(settings: Settings) -> Iterator[str]:
+    """The test's own topic, made for those who ask for it."""
+    admin = AdminClient(admin_settings(settings))
+    topics.ensure(admin, settings)
+    yield settings.kafka_topic
+    admin.delete_topics([settings.kafka_topic])[settings.kafka_topic].result(10)

@@ -1,0 +1,104 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from confluent_kafka import Consumer, Message, TopicPartition
+from flask import Flask
+from flask.testing import FlaskClient
+
+from producer import create_app
+from producer.config import Settings
+from producer.kafka import consumer_settings
+from producer.outbox import Outbox
+from tests.eventually import eventually
+
+SERVICE = Path(__file__).parents[3] / "producer_service"
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application as gunicorn would load it, its Kafka client not started: events are the relay's."""
+    app = create_app(settings)
+    yield app
+    app.extensions["publisher"].close()
+    app.extensions["database"].engine.dispose()
+
+
+@pytest.fixture
+def api(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def engine(app: Flask) -> sa.Engine:
+    engine: sa.Engine = app.extensions["database"].engine
+    return engine
+
+
+@pytest.fixture
+def outbox(engine: sa.Engine) -> Outbox:
+    return Outbox(engine)
+
+
+@pytest.fixture
+def scalar(engine: sa.Engine) -> Callable[[str], object]:
+    """The one value that an SQL query gives."""
+
+    def query(sql: str) -> object:
+        with engine.begin() as connection:
+            return connection.execute(sa.text(sql)).scalar_one()
+
+    return query
+
+
+@pytest.fixture
+def topic_messages(settings: Settings, topic: str) -> Callable[[int], list[Message]]:
+    """All messages of the test's topic, read from the beginning, once there are at least `count`."""
+
+    def read(count: int) -> list[Message]:
+        consumer = Consumer(consumer_settings(settings) | {"enable.partition.eof": False})
+        partitions = range(settings.kafka_topic_partitions)
+        consumer.assign([TopicPartition(settings.kafka_topic, number, 0) for number in partitions])
+        found: list[Message] = []
+
+        def enough() -> bool:
+            found.extend(m for m in consumer.consume(1000, timeout=0.2) if m.error() is None)
+            return len(found) >= count
+
+        try:
+            eventually(enough)
+            found.extend(m for m in consumer.consume(1000, timeout=0.5) if m.error() is None)
+        finally:
+            consumer.close()
+        return found
+
+    return read
+
+
+@pytest.fixture
+def service_environment(settings: Settings) -> dict[str, str]:
+    values = settings.model_dump(mode="json", exclude_none=True)
+    return os.environ | {name.upper(): str(value) for name, value in values.items()}
+
+
+@pytest.fixture
+def start_relay(
+    service_environment: dict[str, str], topic: str, tmp_path: Path
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts `python -m producer.relay` as its own process; its log is in `relay.log`."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "producer.relay"]
+        with (tmp_path / "relay.log").open("ab") as log:
+            started.append(subprocess.Popen(command, cwd=SERVICE, env=service_environment, stderr=log))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)

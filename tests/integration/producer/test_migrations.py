@@ -1,0 +1,55 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from producer.record import Record
+
+DB = Path(__file__).parents[3] / "db"
+
+
+def test_models_and_migrations_agree(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Record.metadata) == []
+
+
+def test_computed_columns_agree(engine: sa.Engine) -> None:
+    """What Alembic's comparison does not look at."""
+    (total,) = [c for c in sa.inspect(engine).get_columns("orders") if c["name"] == "total"]
+    assert total["computed"]["persisted"]
+    assert total["computed"]["sqltext"] == "(unit_price * (quantity)::numeric)"
+
+
+def test_migrating_twice_does_nothing(database_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=DB,
+        env={"DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert "Running upgrade" not in done.stderr
+
+
+def test_without_a_database_url_it_says_so() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=DB,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("DATABASE_URL is not set")
+
+
+def test_the_migrations_import_no_service_code() -> None:
+    for path in DB.rglob("*.py"):
+        assert "producer" not in path.read_text(), path

@@ -1,0 +1,259 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+ORDER: dict[str, Any] = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
+Scalar = Callable[[str], object]
+
+
+def place(api: FlaskClient, **changes: Any) -> TestResponse:
+    return post(api, json.dumps(ORDER | changes))
+
+
+def post(api: FlaskClient, body: str | bytes, content_type: str = "application/json") -> TestResponse:
+    return api.post("/orders", data=body, content_type=content_type)
+
+
+def stored(scalar: Scalar) -> tuple[object, object]:
+    return scalar("SELECT count(*) FROM orders"), scalar("SELECT count(*) FROM outbox")
+
+
+def test_an_order_is_placed_and_found(api: FlaskClient) -> None:
+    placed = place(api)
+    assert placed.status_code == 201
+    order = placed.get_json()
+    assert order | {"id": 0, "created_at": 0, "updated_at": 0} == ORDER | {
+        "id": 0,
+        "description": "",
+        "total": "64.00",
+        "status": "placed",
+        "version": 1,
+        "created_at": 0,
+        "updated_at": 0,
+    }
+    found = api.get(placed.headers["Location"])
+    assert found.get_json() == order
+    assert found.headers["ETag"] == '"1"'
+
+
+def test_order_and_event_are_stored_together(api: FlaskClient, scalar: Scalar) -> None:
+    order = place(api).get_json()
+    assert stored(scalar) == (1, 1)
+    assert scalar("SELECT payload::json->'data'->>'order_id' FROM outbox") == order["id"]
+    assert scalar("SELECT payload::json->'data'->>'total' FROM outbox") == "64.00"
+
+
+def test_the_total_is_exact_at_the_widest(api: FlaskClient) -> None:
+    assert place(api, unit_price="9999999999.99", quantity=10_000).get_json()["total"] == "99999999999900.00"
+
+
+def test_text_comes_back_as_it_was_meant(api: FlaskClient) -> None:
+    name = "Zoë O'Brien; DROP TABLE orders -- <script>\u2028 李 👩‍👧"
+    assert place(api, customer_name=name).get_json()["customer_name"] == name
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"customer_name": None}, "customer_name"),
+        ({"customer_name": ""}, "customer_name"),
+        ({"customer_name": "c" * 101}, "customer_name"),
+        ({"item": 5}, "item"),
+        ({"item": "nul\x00"}, "item"),
+        ({"item": "\ud83d"}, "item"),
+        ({"description": "d" * 1001}, "description"),
+        ({"unit_price": 32}, "unit_price"),
+        ({"unit_price": "-1"}, "unit_price"),
+        ({"unit_price": "0"}, "unit_price"),
+        ({"unit_price": "1.005"}, "unit_price"),
+        ({"unit_price": "1e400"}, "unit_price"),
+        ({"unit_price": "NaN"}, "unit_price"),
+        ({"quantity": 0}, "quantity"),
+        ({"quantity": "2"}, "quantity"),
+        ({"quantity": 10_001}, "quantity"),
+        ({"quantity": True}, "quantity"),
+        ({"status": "shipped"}, "status"),
+        ({"id": "01939b1e-6b1c-7c3a-8b1e-0123456789ab"}, "id"),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_is_stored(
+    api: FlaskClient, scalar: Scalar, change: dict[str, Any], field: str
+) -> None:
+    answer = place(api, **change)
+    assert answer.status_code == 422
+    assert answer.mimetype == "application/problem+json"
+    problem = answer.get_json()
+    assert (problem["status"], problem["title"]) == (422, "Unprocessable Entity")
+    assert [error["pointer"] for error in problem["errors"]] == [f"/{field}"]
+    assert stored(scalar) == (0, 0)
+
+
+@pytest.mark.parametrize("field", sorted(ORDER))
+def test_a_missing_field_is_named(api: FlaskClient, scalar: Scalar, field: str) -> None:
+    answer = api.post("/orders", json={name: value for name, value in ORDER.items() if name != field})
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.get_json()["errors"]] == [f"/{field}"]
+    assert stored(scalar) == (0, 0)
+
+
+def body(unit_price: str = '"1.00"', quantity: str = "1") -> str:
+    return f'{{"customer_name":"A","item":"b","unit_price":{unit_price},"quantity":{quantity}}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "field"),
+    [
+        (body(unit_price="NaN"), 422, "/unit_price"),
+        (body(unit_price="1e400"), 422, "/unit_price"),
+        (body(quantity="Infinity"), 422, "/quantity"),
+        (body(quantity="-1"), 422, "/quantity"),
+        (body(quantity="1.0"), 422, "/quantity"),
+        (body()[:-1] + ',"item":"c"}', 400, "/item"),
+        (body()[:-1], 400, None),
+        ("", 400, None),
+        ("[" * 100_000, 400, None),
+        ("[]", 422, None),
+        ("null", 422, None),
+        ('"text"', 422, None),
+        (body().encode("utf-16"), 400, None),
+        (b'{"item":"\xff"}', 400, None),
+        ("x" * (10 << 20), 413, None),
+    ],
+)
+def test_a_body_that_is_no_order(
+    api: FlaskClient, scalar: Scalar, text: str | bytes, status: int, field: str | None
+) -> None:
+    answer = post(api, text)
+    assert answer.status_code == status
+    assert answer.mimetype == "application/problem+json"
+    if field is not None:
+        assert [error["pointer"] for error in answer.get_json()["errors"]] == [field]
+    assert stored(scalar) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"]
+)
+def test_only_json_is_read(api: FlaskClient, scalar: Scalar, content_type: str) -> None:
+    assert post(api, body(), content_type).status_code == 415
+    assert stored(scalar) == (0, 0)
+
+
+def test_json_with_a_charset_is_json(api: FlaskClient) -> None:
+    assert post(api, body(), "application/json; charset=utf-8").status_code == 201
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:5002"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_a_foreign_page_may_not_place_orders(
+    api: FlaskClient, scalar: Scalar, headers: dict[str, str]
+) -> None:
+    assert api.post("/orders", json=ORDER, headers=headers).status_code == 403
+    assert stored(scalar) == (0, 0)
+
+
+def test_our_own_page_may(api: FlaskClient) -> None:
+    headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    assert api.post("/orders", json=ORDER, headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example"])
+def test_a_name_that_is_not_ours_is_refused(api: FlaskClient, host: str) -> None:
+    answer = api.get("/orders", headers={"Host": host})
+    assert answer.status_code == 400
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_the_list_is_newest_first_and_pages_to_its_end(api: FlaskClient) -> None:
+    ids = [place(api, item=f"item {number}").get_json()["id"] for number in range(7)]
+    seen, cursor = [], ""
+    for size in (3, 3, 1):
+        page = api.get(f"/orders?limit=3{cursor}").get_json()
+        assert len(page["orders"]) == size
+        seen += [order["id"] for order in page["orders"]]
+        cursor = f"&after={page['next']}"
+    assert page["next"] is None
+    assert seen == ids[::-1]
+
+
+def test_the_list_by_status(api: FlaskClient) -> None:
+    place(api)
+    assert len(api.get("/orders?status=placed").get_json()["orders"]) == 1
+    assert api.get("/orders?status=shipped").get_json() == {"orders": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("limit=0", 422),
+        ("limit=201", 422),
+        ("limit=x", 422),
+        ("limit=٣", 422),
+        ("limit=", 422),
+        ("status=lost", 422),
+        ("after=x", 400),
+        ("after=", 400),
+        ("after=!!!!", 400),
+    ],
+)
+def test_a_wrong_parameter_is_named(api: FlaskClient, query: str, status: int) -> None:
+    answer = api.get(f"/orders?{query}")
+    assert answer.status_code == status
+    assert answer.get_json()["errors"][0]["pointer"] == "/" + query.split("=")[0]
+
+
+def test_random_orders(api: FlaskClient, scalar: Scalar) -> None:
+    answer = api.post("/orders/random", json={"count": 50})
+    assert (answer.status_code, answer.get_json()) == (201, {"count": 50})
+    assert stored(scalar) == (50, 50)
+    assert scalar("SELECT count(DISTINCT customer_name) > 20 FROM orders")
+
+
+@pytest.mark.parametrize("count", [0, 1001, "5", 1.5])
+def test_too_many_random_orders(api: FlaskClient, scalar: Scalar, count: Any) -> None:
+    answer = api.post("/orders/random", json={"count": count})
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["pointer"] == "/count"
+    assert stored(scalar) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/orders/01939b1e-6b1c-7c3a-8b1e-0123456789ab", 404),
+        ("GET", "/orders/nonsense", 404),
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/orders", 405),
+    ],
+)
+def test_errors_are_problems(api: FlaskClient, method: str, path: str, status: int) -> None:
+    answer = api.open(path, method=method)
+    assert answer.status_code == status
+    assert answer.mimetype == "application/problem+json"
+    assert answer.get_json()["status"] == status
+
+
+def test_the_page_loads_only_our_own_files(api: FlaskClient) -> None:
+    page = api.get("/")
+    assert page.status_code == 200
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert " style=" not in page.text
+    assert " onclick=" not in page.text
+
+
+def test_ready_while_the_database_answers(api: FlaskClient) -> None:
+    answer = api.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.get_json()["checks"]["database"] == {"status": "ok"}

@@ -1,0 +1,188 @@
+"""The relay as a process of its own, on real PostgreSQL and real Kafka."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from confluent_kafka import Message, Producer
+from flask import Flask
+from flask.testing import FlaskClient
+
+from producer.config import Settings
+from producer.kafka import producer_settings
+from tests.eventually import eventually
+
+ORDER = {"customer_name": "Zoë", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
+StartRelay = Callable[[], "subprocess.Popen[bytes]"]
+Messages = Callable[[int], list[Message]]
+Scalar = Callable[[str], Any]
+SERVICE = Path(__file__).parents[3] / "producer_service"
+
+
+@pytest.fixture
+def outbox_rows(scalar: Scalar) -> Callable[[], int]:
+    return lambda: int(scalar("SELECT count(*) FROM outbox"))
+
+
+@pytest.fixture
+def change(engine: sa.Engine) -> Callable[[str, int, int], None]:
+    """Rows `first` to `last` of one order's versions, as a row would be stored behind an earlier one."""
+
+    def insert(order: str, first: int, last: int) -> None:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO outbox"
+                    " (id, aggregatetype, aggregateid, type, payload, version, direct, due_at)"
+                    " SELECT gen_random_uuid(), 'order', CAST(:order AS uuid), 'order.confirmed',"
+                    " json_build_object('version', v), v, false, now()"
+                    " FROM generate_series(:first, :last) AS v"
+                ),
+                {"order": order, "first": first, "last": last},
+            )
+
+    return insert
+
+
+def versions(messages: list[Message]) -> dict[bytes, list[int]]:
+    """Of each order, the versions in the order of their first occurrences."""
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for message in sorted(messages, key=lambda message: (message.partition(), message.offset())):
+        version = json.loads(message.value())["version"]
+        if version not in found[message.key()]:
+            found[message.key()].append(version)
+    return found
+
+
+def test_the_event_in_kafka_is_the_row_byte_for_byte(
+    api: FlaskClient, scalar: Scalar, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
+) -> None:
+    order = api.post("/orders", json=ORDER).get_json()
+    payload, event_id = scalar("SELECT payload FROM outbox"), scalar("SELECT id FROM outbox")
+    start_relay()
+    (message,) = topic_messages(1)
+    assert message.value() == payload.encode()
+    assert message.key() == order["id"].encode()
+    headers = {"id": str(event_id).encode(), "content-type": b"application/cloudevents+json"}
+    assert dict(message.headers() or ()) == headers
+    eventually(lambda: outbox_rows() == 0)
+
+
+def test_what_the_direct_publish_has_delivered_is_only_deleted(
+    app: Flask,
+    api: FlaskClient,
+    start_relay: StartRelay,
+    topic_messages: Messages,
+    engine: sa.Engine,
+    outbox_rows: Any,
+) -> None:
+    """Even when every row is past its due time: the relay reads back before it claims."""
+    app.extensions["publisher"].start()
+    for _ in range(20):
+        api.post("/orders", json=ORDER)
+    assert len(topic_messages(20)) == 20
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE outbox SET due_at = now()"))
+    assert outbox_rows() == 20
+    start_relay()
+    eventually(lambda: outbox_rows() == 0)
+    assert len(topic_messages(20)) == 20
+
+
+def test_a_relay_that_is_killed_loses_nothing(
+    api: FlaskClient, start_relay: StartRelay, topic_messages: Messages, scalar: Scalar, outbox_rows: Any
+) -> None:
+    """Killed again and again amid 3,000 rows: each is in Kafka, and the outbox is empty in the end."""
+    for _ in range(3):
+        api.post("/orders/random", json={"count": 1000})
+    placed = 3000
+    for left in (2500, 1500, 500):
+        relay = start_relay()
+        eventually(lambda left=left: outbox_rows() <= left, within=30, every=0.005)
+        relay.kill()
+        relay.wait(10)
+    start_relay()
+    eventually(lambda: outbox_rows() == 0, within=40)
+    keys = {message.key() for message in topic_messages(placed)}
+    assert len(keys) == placed
+    assert keys == {str(key).encode() for key in scalar("SELECT array_agg(id) FROM orders")}
+
+
+def test_versions_of_an_order_come_one_after_the_other(
+    change: Any, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
+) -> None:
+    """Two relays at once, and still no version before an earlier one."""
+    hot, other = "01939b1e-6b1c-7c3a-8b1e-0000000000aa", "01939b1e-6b1c-7c3a-8b1e-0000000000bb"
+    change(hot, 1, 60)
+    change(other, 1, 5)
+    start_relay()
+    start_relay()
+    eventually(lambda: outbox_rows() == 0, within=40)
+    first_occurrences = versions(topic_messages(65))
+    assert first_occurrences[hot.encode()] == list(range(1, 61))
+    assert first_occurrences[other.encode()] == [1, 2, 3, 4, 5]
+
+
+def test_a_row_that_kafka_refuses_is_parked_and_the_others_flow(
+    api: FlaskClient,
+    change: Any,
+    engine: sa.Engine,
+    scalar: Scalar,
+    start_relay: StartRelay,
+    topic_messages: Messages,
+    outbox_rows: Any,
+) -> None:
+    blocked = "01939b1e-6b1c-7c3a-8b1e-0000000000cc"
+    change(blocked, 1, 2)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE outbox SET payload = repeat('x', 2000000) WHERE version = 1"))
+    api.post("/orders", json=ORDER)
+    start_relay()
+    (message,) = topic_messages(1)
+    assert message.key() != blocked.encode()
+    eventually(lambda: outbox_rows() == 2)
+    reason = eventually(lambda: scalar("SELECT max(parked_reason) FROM outbox WHERE parked_at IS NOT NULL"))
+    assert "too large" in reason.lower()
+    assert scalar("SELECT min(version) FROM outbox WHERE parked_at IS NULL") == 2
+
+
+def test_foreign_messages_on_the_topic_are_passed_over(
+    api: FlaskClient, settings: Settings, start_relay: StartRelay, outbox_rows: Any
+) -> None:
+    foreign = Producer(producer_settings(settings))
+    for headers in (None, [("id", b"\xff")], [("id", None)], [("id", b"no-uuid")]):
+        foreign.produce(settings.kafka_topic, b"\x00garbage", headers=headers)
+    foreign.produce(settings.kafka_topic, None, b"tombstone")
+    assert foreign.flush(10) == 0
+    api.post("/orders", json=ORDER)
+    start_relay()
+    eventually(lambda: outbox_rows() == 0)
+
+
+def test_sigterm_ends_it_within_its_bound(start_relay: StartRelay, settings: Settings) -> None:
+    relay = start_relay()
+    eventually(settings.relay_heartbeat_file.exists)
+    relay.send_signal(signal.SIGTERM)
+    assert relay.wait(5) == 0
+
+
+def test_check_tells_a_running_relay_from_none(
+    start_relay: StartRelay, service_environment: dict[str, str], settings: Settings
+) -> None:
+    def check() -> int:
+        command = [sys.executable, "-m", "producer.relay", "check"]
+        return subprocess.run(
+            command, cwd=SERVICE, env=service_environment, timeout=30, capture_output=True
+        ).returncode
+
+    assert check() == 1
+    start_relay()
+    eventually(settings.relay_heartbeat_file.exists)
+    assert check() == 0

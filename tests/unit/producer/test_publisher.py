@@ -1,0 +1,102 @@
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+from confluent_kafka import KafkaError, KafkaException
+
+from producer.events import Event
+from producer.publisher import NO_GRACE, Publisher
+
+GRACE = timedelta(seconds=6)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeKafka:
+    """Keeps what it is given; `room` is librdkafka's queue."""
+
+    def __init__(self, room: int = 100, fails: KafkaError | None = None):
+        self.sent: list[bytes] = []
+        self.room, self.fails, self.flushed = room, fails, False
+
+    def produce(
+        self, topic: str, value: bytes, key: bytes, *, headers: object, on_delivery: Callable
+    ) -> None:
+        if self.fails is not None:
+            raise KafkaException(self.fails)
+        if len(self.sent) >= self.room:
+            raise BufferError
+        self.sent.append(value)
+
+    def poll(self, timeout: float) -> int:
+        return 0
+
+    def flush(self, timeout: float) -> int:
+        self.flushed = True
+        return 0
+
+    def list_topics(self, topic: str, timeout: float) -> None: ...
+
+
+def started(kafka: FakeKafka, clock: Clock, grace: timedelta | None = GRACE) -> Publisher:
+    publisher = Publisher(lambda: kafka, "orders", grace, clock)
+    publisher.start()
+    publisher.close()
+    return publisher
+
+
+def event(payload: str = "{}") -> Event:
+    return Event(uuid4(), "order.placed", uuid4(), 1, payload)
+
+
+def test_what_was_committed_goes_to_kafka() -> None:
+    kafka = FakeKafka()
+    handover = started(kafka, Clock()).prepare()
+    handover.publish([event("a"), event("b")])
+    assert handover.grace == GRACE
+    assert kafka.sent == [b"a", b"b"]
+
+
+def test_an_app_that_was_frozen_past_the_grace_sends_nothing() -> None:
+    kafka, clock = FakeKafka(), Clock()
+    handover = started(kafka, clock).prepare()
+    clock.now += GRACE.total_seconds()
+    handover.publish([event()])
+    assert kafka.sent == []
+
+
+def test_a_full_queue_leaves_the_rest_to_the_relay() -> None:
+    kafka = FakeKafka(room=1)
+    started(kafka, Clock()).prepare().publish([event("a"), event("b")])
+    assert kafka.sent == [b"a"]
+
+
+def test_an_error_of_kafka_does_not_reach_the_request() -> None:
+    kafka = FakeKafka(fails=KafkaError(KafkaError._ALL_BROKERS_DOWN))
+    started(kafka, Clock()).prepare().publish([event()])
+    assert kafka.sent == []
+
+
+def test_publisher_relay_leaves_every_event_to_the_relay() -> None:
+    kafka = FakeKafka()
+    handover = started(kafka, Clock(), grace=None).prepare()
+    handover.publish([event()])
+    assert handover.grace == NO_GRACE
+    assert kafka.sent == []
+
+
+def test_before_the_start_every_event_is_the_relays() -> None:
+    handover = Publisher(FakeKafka, "orders", GRACE, Clock()).prepare()
+    handover.publish([event()])
+    assert handover.grace == NO_GRACE
+
+
+def test_closing_delivers_what_is_queued() -> None:
+    kafka = FakeKafka()
+    started(kafka, Clock())
+    assert kafka.flushed

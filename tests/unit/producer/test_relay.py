@@ -1,0 +1,156 @@
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from sqlalchemy.exc import OperationalError
+
+from producer.events import Event
+from producer.relay import IN_FLIGHT, MAX_LAG_S, POLL_S, ReadBackEnded, Relay
+from producer.wakeup import Wakeup
+
+
+class FakeOutbox:
+    def __init__(self, *due: Event, behind: int = 0):
+        self.due, self.behind = list(due), behind
+        self.parked: dict[UUID, str] = {}
+        self.gone = False
+
+    def claim(self, limit: int) -> tuple[list[Event], int]:
+        if self.gone:
+            raise OperationalError("SELECT", {}, Exception("gone"))
+        taken, self.due = self.due[:limit], self.due[limit:]
+        return taken, self.behind
+
+    def has_due(self) -> bool:
+        return bool(self.due)
+
+    def park(self, event_id: UUID, reason: str) -> None:
+        self.parked[event_id] = reason
+
+
+class FakeReadBack:
+    def __init__(self, lag: float = 0.0):
+        self.behind, self.asked, self.alive = lag, 0, True
+
+    def is_alive(self) -> bool:
+        return self.alive
+
+    def lag(self) -> float:
+        return self.behind
+
+    def ask_for_proof(self) -> None:
+        self.asked += 1
+
+
+class FakeKafka:
+    def __init__(self, raises: KafkaError | None = None):
+        self.sent: list[bytes] = []
+        self.reports: list[Callable] = []
+        self.raises = raises
+
+    def produce(
+        self, topic: str, value: bytes, key: bytes, *, headers: object, on_delivery: Callable
+    ) -> None:
+        if self.raises is not None:
+            raise KafkaException(self.raises)
+        self.sent.append(value)
+        self.reports.append(on_delivery)
+
+    def poll(self, timeout: float) -> int:
+        return 0
+
+    def deliver(self, error: KafkaError | None = None) -> None:
+        self.reports.pop(0)(error, None)
+
+
+def event(payload: str = "{}") -> Event:
+    return Event(uuid4(), "order.placed", uuid4(), 1, payload)
+
+
+def relay(outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeKafka) -> Relay:
+    return Relay(outbox, readback, kafka, "orders", Wakeup(), lambda: 0.0)  # type: ignore[arg-type]
+
+
+def test_due_rows_go_to_kafka() -> None:
+    kafka = FakeKafka()
+    assert relay(FakeOutbox(event("a"), event("b")), FakeReadBack(), kafka).round() == 0
+    assert kafka.sent == [b"a", b"b"]
+
+
+def test_nothing_is_claimed_while_the_read_back_is_behind() -> None:
+    outbox, readback, kafka = FakeOutbox(event()), FakeReadBack(lag=MAX_LAG_S), FakeKafka()
+    relay(outbox, readback, kafka).round()
+    assert kafka.sent == []
+    assert outbox.has_due()
+    assert readback.asked == 1
+
+
+def test_an_idle_relay_asks_the_brokers_nothing() -> None:
+    readback = FakeReadBack(lag=float("inf"))
+    assert relay(FakeOutbox(), readback, FakeKafka()).round() == POLL_S
+    assert readback.asked == 0
+
+
+def test_rows_behind_others_are_looked_through_without_a_pause() -> None:
+    assert relay(FakeOutbox(behind=7), FakeReadBack(), FakeKafka()).round() == 0
+
+
+def test_what_kafka_refuses_for_good_is_parked() -> None:
+    outbox, kafka, refused = FakeOutbox(event("a"), event("b")), FakeKafka(), KafkaError.MSG_SIZE_TOO_LARGE
+    relay(outbox, FakeReadBack(), kafka).round()
+    kafka.deliver(KafkaError(refused, "too large"))
+    kafka.deliver()
+    assert list(outbox.parked.values()) == ["too large"]
+
+
+def test_what_librdkafka_refuses_at_once_is_parked_too() -> None:
+    outbox = FakeOutbox(event())
+    kafka = FakeKafka(raises=KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
+    relay(outbox, FakeReadBack(), kafka).round()
+    assert list(outbox.parked.values()) == ["too large"]
+
+
+@pytest.mark.parametrize(
+    "unknown", [KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT, KafkaError._PURGE_QUEUE]
+)
+def test_an_unknown_outcome_is_left_to_the_lease(unknown: int) -> None:
+    outbox, kafka = FakeOutbox(event()), FakeKafka()
+    relay(outbox, FakeReadBack(), kafka).round()
+    kafka.deliver(KafkaError(unknown))
+    assert outbox.parked == {}
+
+
+def test_a_client_that_is_finished_ends_the_process() -> None:
+    kafka = FakeKafka()
+    relay(FakeOutbox(event()), FakeReadBack(), kafka).round()
+    with pytest.raises(KafkaException):
+        kafka.deliver(KafkaError(KafkaError._FATAL, "fenced", fatal=True))
+
+
+def test_what_is_in_flight_is_bounded() -> None:
+    outbox, kafka = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeKafka()
+    busy = relay(outbox, FakeReadBack(), kafka)
+    for _ in range(20):
+        busy.round()
+    assert len(kafka.sent) == IN_FLIGHT
+    kafka.deliver()
+    busy.round()
+    assert len(kafka.sent) == IN_FLIGHT + 1
+
+
+def test_a_database_that_is_gone_is_waited_for() -> None:
+    outbox, kafka = FakeOutbox(event("a")), FakeKafka()
+    waiting = relay(outbox, FakeReadBack(), kafka)
+    outbox.gone = True
+    assert waiting.round() == POLL_S
+    outbox.gone = False
+    waiting.round()
+    assert kafka.sent == [b"a"]
+
+
+def test_without_a_read_back_the_relay_ends() -> None:
+    readback = FakeReadBack()
+    readback.alive = False
+    with pytest.raises(ReadBackEnded):
+        relay(FakeOutbox(), readback, FakeKafka()).round()
