@@ -76,8 +76,8 @@ class Commands:
     def status(self, as_json: bool) -> int:
         statuses = status.of(self._layout)
         print(status.as_json(statuses) if as_json else status.as_table(statuses))
-        if not as_json:
-            print("\n".join(status.notes(self._layout, statuses)))
+        for note in [] if as_json else status.notes(self._layout, statuses):
+            print(note)
         return 0 if all(each.good for each in statuses) else 1
 
     def logs(self, follow: bool) -> int:

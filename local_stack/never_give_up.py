@@ -1,8 +1,9 @@
 """supervisord, but one that keeps trying at a steady pace.
 
 Stock supervisord waits a second longer after each failed start, and after `startretries` of them leaves a
-service dead for good (FATAL). A service here may fail for an hour because something it needs is away, and must
-be back within seconds of its return: the wait stays at a few seconds. It is run by path, as supervisord would.
+service dead for good (FATAL). A service here may fail for an hour because something it needs is away, and
+must be back within seconds of its return: the wait stays at a few seconds. It is run by path, as supervisord
+would be.
 """
 
 from supervisor import process, supervisord

@@ -34,7 +34,7 @@ class Stop:
 STOPS = {
     "postgres": Stop(SIGINT, 10),
     # The last brokers to end have no quorum left to sign off from and would wait for minutes: no loss.
-    **{name: Stop(SIGTERM, 4) for name in BROKERS},
+    **{name: Stop(SIGTERM, 3) for name in BROKERS},
     **{name: Stop(SIGTERM, 10) for name in APPS},
 }
 

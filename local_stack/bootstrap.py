@@ -1,0 +1,113 @@
+"""Makes the project's own virtual environment if need be, then runs the command line in it.
+
+Runs on the bare Python that was found on the machine, so it imports the standard library only.
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from local_stack.errors import StackError
+from local_stack.layout import CLONE
+from local_stack.lock import one_at_a_time
+
+REQUIREMENTS = CLONE / "local_stack" / "requirements.txt"
+
+
+def python_for(arguments: Sequence[str], home: Path) -> Path:
+    """To look at what runs, or to stop it, the environment will do that it was started from."""
+    python = home / "venv" / "bin" / "python"
+    if not {"stop", "status", "logs"} & set(arguments):
+        return ensure_venv(home)
+    if not python.exists():
+        raise StackError("Nothing has been started here yet.")
+    return python
+
+
+def ensure_venv(home: Path) -> Path:
+    """The Python of a complete environment made from the present lock file."""
+    venv = home / "venv"
+    if not _complete(venv):
+        home.mkdir(mode=0o700, exist_ok=True)
+        with one_at_a_time(home / "venv.lock", say):
+            if not _complete(venv):
+                _build(home, venv)
+    return venv / "bin" / "python"
+
+
+def _complete(venv: Path) -> bool:
+    stamp = venv / "made-from"
+    return (venv / "bin" / "python").exists() and stamp.exists() and stamp.read_text() == _lock_digest()
+
+
+def _lock_digest() -> str:
+    return hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+
+
+def _build(home: Path, venv: Path) -> None:
+    """Beside the old one, which may be in use, and in its place only when complete."""
+    say("installing the Python packages it needs, into .local/venv")
+    part, log = home / "venv.part", home / "venv.log"
+    try:
+        _run([sys.executable, "-m", "venv", "--clear", str(part)], log)
+        _run([str(part / "bin" / "python"), *_PIP, str(REQUIREMENTS)], log)
+        (part / "made-from").write_text(_lock_digest())
+        shutil.rmtree(venv, ignore_errors=True)
+        part.rename(venv)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+_PIP = (
+    *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--retries", "2"),
+    *("--only-binary", ":all:", "--require-hashes", "--requirement"),
+)
+
+
+def _run(command: Sequence[str], log: Path) -> None:
+    with log.open("wb") as out:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    if done.returncode:
+        raise StackError(f"The Python packages could not be installed: {_reason(log)} (all of it in {log})")
+
+
+def _reason(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() or ["no output"]
+    if any("connection" in line.lower() for line in lines):
+        return "the package index cannot be reached"
+    return next((line for line in lines if line.startswith("ERROR")), lines[-1])
+
+
+def say(line: str) -> None:
+    print(f"  {line}", flush=True)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        python = python_for(sys.argv[1:], CLONE / ".local")
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    os.execv(python, [str(python), "-m", "local_stack", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

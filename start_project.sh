@@ -1,0 +1,33 @@
+#!/bin/sh
+# The whole system with one command; ./start_project.sh --help lists the others.
+# Needs Python 3.11 or newer with venv and nothing else: here it is found, local_stack/ does the rest.
+set -eu
+CDPATH='' cd -- "$(dirname -- "$0")"
+
+fail() {
+    echo "error: $1" >&2
+    exit 1
+}
+
+# Only one way to start is built so far: --native may be said, and changes nothing.
+for argument do
+    shift
+    case $argument in
+        --native) ;;
+        --docker) fail "--docker is not there yet: start without it, or with --native." ;;
+        *) set -- "$@" "$argument" ;;
+    esac
+done
+
+found=''
+for python in python3 python3.14 python3.13 python3.12 python3.11; do
+    version=$("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null) || continue
+    if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'; then
+        found="${found:-Python $version is too old or too new}"
+    elif ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+        found="Python $version has no venv (Debian and Ubuntu: apt install python3-venv)"
+    else
+        exec "$python" -m local_stack.bootstrap "$@"
+    fi
+done
+fail "Python 3.11 to 3.14 with venv is needed: ${found:-no Python found}."
