@@ -19,7 +19,7 @@ def options(cache: Path, java: Java, jars: Sequence[Path], progress: Callable[[s
     recording, use = "ArchiveClassesAtExit", "SharedArchiveFile"
     if java.major >= 25:
         recording, use = "AOTCacheOutput", "AOTCache"
-    archive = cache / f"kafka-{kafka.VERSION}-java-{java.version}-{_key(java, jars)}.archive"
+    archive = cache / f"kafka-{kafka.VERSION}-java-{java.version}-{_key(java.build, jars)}.archive"
     if not archive.exists():
         progress("recording Kafka's classes, once, for quicker starts")
         part = archive.with_suffix(f".{os.getpid()}.part")
@@ -29,9 +29,10 @@ def options(cache: Path, java: Java, jars: Sequence[Path], progress: Callable[[s
     return [f"-XX:{use}={archive}"]
 
 
-def _key(java: Java, jars: Sequence[Path]) -> str:
-    """An archive fits one Java and one class path only."""
-    return hashlib.sha256("\0".join(map(str, [java.executable.resolve(), *jars])).encode()).hexdigest()[:12]
+def _key(build: str, jars: Sequence[Path]) -> str:
+    """An archive fits one build of Java and one class path only."""
+    text = "\0".join([build, *map(str, jars)])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _record(cache: Path, java: Java, jars: Sequence[Path], option: str) -> bool:

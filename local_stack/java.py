@@ -14,6 +14,7 @@ OLDEST = 17
 class Java:
     executable: Path
     version: str
+    build: str
 
     @property
     def major(self) -> int:
@@ -38,7 +39,7 @@ def probe(executable: Path) -> Java:
     found = re.search(r'version "([^"]+)"', done.stderr)
     if done.returncode or not found:
         raise StackError(f"{executable} -version failed: is JAVA_HOME right?")
-    return Java(executable, found[1])
+    return Java(executable, found[1], done.stderr)
 
 
 def _bundled() -> Path:
