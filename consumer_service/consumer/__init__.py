@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from consumer import health, stream
+from consumer import dashboard, errors, health, stream
 from consumer.config import Settings
 from consumer.service import Service
 
@@ -14,6 +14,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["TRUSTED_HOSTS"] = settings.hosts
     app.config["MAX_CONTENT_LENGTH"] = 64 << 10
     app.extensions["consumer"] = Service(settings)
+    errors.register(app)
+    app.register_blueprint(dashboard.blueprint)
     app.register_blueprint(stream.blueprint)
     app.register_blueprint(health.blueprint)
     return app

@@ -16,7 +16,9 @@ from consumer.config import Settings
 from consumer.events import Repeats
 from consumer.fanout import Pace, SocketFanout
 from consumer.generator import GeneratorFanout
+from consumer.history import History
 from consumer.kafka import TopicAdmin, TopicReader
+from consumer.publisher import Publisher, Turnstile
 from consumer.ring import Ring
 from consumer.tail import Tail
 from consumer.watch import Watch
@@ -33,12 +35,15 @@ class Service:
         self.ring = Ring(settings.ring_events, settings.ring_bytes)
         self.tail: Tail | None = None
         self.watch: Watch | None = None
+        self.history: History | None = None
+        self.publisher = Publisher(settings.kafka_bootstrap_servers, settings.kafka_topic)
+        self.turnstile = Turnstile(settings.test_event_interval_s)
         self._clock = clock
         pace = Pace(
-            settings.flush_window_s,
-            settings.heartbeat_s,
-            settings.client_stall_s,
-            settings.client_buffer_bytes,
+            window_s=settings.flush_window_s,
+            heartbeat_s=settings.heartbeat_s,
+            stall_s=settings.client_stall_s,
+            buffer_bytes=settings.client_buffer_bytes,
         )
         self.generators = GeneratorFanout(self.ring, self.state, pace, clock)
         self.sockets = (
@@ -62,9 +67,15 @@ class Service:
         where = (settings.kafka_bootstrap_servers, settings.kafka_topic)
         admin = TopicAdmin(*where)
         self.watch = Watch(admin, settings.watch_interval_s, settings.stale_after_s, self._clock)
+        open_reader = partial(TopicReader, *where)
         self.tail = Tail(
-            self.ring, self.watch, admin, partial(TopicReader, *where), Repeats(settings.orders_remembered),
-            history=settings.ring_events, event_bytes=settings.event_bytes,
+            self.ring, self.watch, admin, open_reader, Repeats(settings.orders_remembered),
+            history=settings.ring_events, past_bytes=settings.ring_bytes,
+            event_bytes=settings.event_bytes, clock=self._clock,
+        )  # fmt: skip
+        self.history = History(
+            self.ring, admin, open_reader,
+            timeout_s=settings.history_timeout_s, event_bytes=settings.event_bytes,
         )  # fmt: skip
         parts = [("watch", self.watch.run), ("tail", self.tail.run), ("generators", self.generators.run)]
         if self.sockets:

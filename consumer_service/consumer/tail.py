@@ -10,12 +10,15 @@ from typing import Protocol
 
 from consumer.events import Repeats, UnreadableEvent, read_event
 from consumer.kafka import KafkaUnavailable, Read, Record, Topic
+from consumer.past import Past
 from consumer.position import Position
 from consumer.ring import Event, Ring
-from consumer.watch import Admin, Watch
+from consumer.watch import Admin, Seen, Watch
 
 logger = logging.getLogger(__name__)
 
+BATCH = 500
+CATCH_UP_S = 10.0
 POLL_S = 0.1
 PAUSE_S = 1.0
 
@@ -40,7 +43,7 @@ class Tail:
 
     def __init__(
         self, ring: Ring, watch: Watch, admin: Admin, open_reader: OpenReader, repeats: Repeats, *,
-        history: int, event_bytes: int,
+        history: int, past_bytes: int, event_bytes: int, clock: Callable[[], float],
     ) -> None:  # fmt: skip
         self._ring = ring
         self._watch = watch
@@ -48,6 +51,8 @@ class Tail:
         self._open_reader = open_reader
         self._repeats = repeats
         self._history = history
+        self._past_bytes = past_bytes
+        self._clock = clock
         self._event_bytes = event_bytes
         self._gone: set[int] = set()
         self.counts = Counts()
@@ -67,13 +72,32 @@ class Tail:
         self._begin(seen.topic, seen.end)
         with closing(self._open_reader(self._ring.position.offsets)) as reader:
             logger.info("Reading from %s", self._ring.position)
-            while not stopping.is_set() and not self._gone and self._is_still(seen.topic):
-                self._read(reader)
+            self._catch_up(reader, seen, stopping)
+            while self._goes_on(seen.topic, stopping):
+                self._show(reader.read(POLL_S))
                 if not self.caught_up.is_set() and self._ring.position.covers(seen.end):
                     self.caught_up.set()
 
-    def _is_still(self, topic: Topic) -> bool:
-        return self._watch.seen is None or self._watch.seen.topic == topic
+    def _goes_on(self, topic: Topic, stopping: Flag) -> bool:
+        same = self._watch.seen is None or self._watch.seen.topic == topic
+        return same and not self._gone and not stopping.is_set()
+
+    def _catch_up(self, reader: Reader, seen: Seen, stopping: Flag) -> None:
+        """In order of time, unless a partition keeps us waiting: then with what there is."""
+        past = Past(self._ring.position, seen.end)
+        deadline = self._clock() + CATCH_UP_S
+        while not past.is_complete and self._clock() < deadline and self._goes_on(seen.topic, stopping):
+            read = reader.read(POLL_S)
+            past.add(read)
+            self._gone = read.gone
+            if past.size > self._past_bytes:
+                self._show_past(past)
+        self._show_past(past)
+
+    def _show_past(self, past: Past) -> None:
+        for records in past.take(BATCH):
+            self._show(Read(records, {}, self._gone))
+        self._show(Read([], past.ends, self._gone))
 
     def _begin(self, topic: Topic, end: Position) -> None:
         begin = Position(topic.id, self._admin.begins(topic.partitions))
@@ -98,8 +122,7 @@ class Tail:
             end.topic_id, tuple(max(b, e - each) for b, e in zip(begin.offsets, end.offsets, strict=True))
         )
 
-    def _read(self, reader: Reader) -> None:
-        found = reader.read(POLL_S)
+    def _show(self, found: Read) -> None:
         if found.records or found.ends:
             offsets = list(self._ring.position.offsets)
             events = [event for record in found.records if (event := self._event(record, offsets))]
