@@ -1,7 +1,8 @@
 """What is read back at the start of a session, put in order of time.
 
-Partitions are fetched one after the other, but the page shows the newest first: so the records are gathered up
-to where the log ended when the session began, and merged by their time. The order within a partition stays."""
+Partitions are fetched one after the other, but the page shows the newest first: so the records are gathered
+up to where the log ended when the session began, and merged by their time. The order within a partition
+stays."""
 
 import heapq
 from collections.abc import Iterator

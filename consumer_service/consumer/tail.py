@@ -2,7 +2,7 @@
 lives."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from threading import Event as Flag
@@ -74,7 +74,8 @@ class Tail:
             logger.info("Reading from %s", self._ring.position)
             self._catch_up(reader, seen, stopping)
             while self._goes_on(seen.topic, stopping):
-                self._show(reader.read(POLL_S))
+                read = self._read(reader)
+                self._show(read.records, read.ends)
                 if not self.caught_up.is_set() and self._ring.position.covers(seen.end):
                     self.caught_up.set()
 
@@ -87,17 +88,15 @@ class Tail:
         past = Past(self._ring.position, seen.end)
         deadline = self._clock() + CATCH_UP_S
         while not past.is_complete and self._clock() < deadline and self._goes_on(seen.topic, stopping):
-            read = reader.read(POLL_S)
-            past.add(read)
-            self._gone = read.gone
+            past.add(self._read(reader))
             if past.size > self._past_bytes:
                 self._show_past(past)
         self._show_past(past)
 
     def _show_past(self, past: Past) -> None:
         for records in past.take(BATCH):
-            self._show(Read(records, {}, self._gone))
-        self._show(Read([], past.ends, self._gone))
+            self._show(records, {})
+        self._show([], past.ends)
 
     def _begin(self, topic: Topic, end: Position) -> None:
         begin = Position(topic.id, self._admin.begins(topic.partitions))
@@ -111,25 +110,27 @@ class Tail:
         elif not self._ring.position.covers(begin):
             self._ring.jump(self._ring.position.no_earlier_than(begin))
         else:
-            self._ring.append(
-                (), self._ring.position.no_earlier_than(begin)
-            )  # partitions may have been added
+            # Nothing new but, perhaps, partitions.
+            self._ring.append((), self._ring.position.no_earlier_than(begin))
 
     def _back_from(self, begin: Position, end: Position) -> Position:
         """As much history as the ring holds, taken evenly from all partitions."""
         each = self._history // len(end.offsets)
-        return Position(
-            end.topic_id, tuple(max(b, e - each) for b, e in zip(begin.offsets, end.offsets, strict=True))
-        )
+        pairs = zip(begin.offsets, end.offsets, strict=True)
+        return Position(end.topic_id, tuple(max(first, last - each) for first, last in pairs))
 
-    def _show(self, found: Read) -> None:
-        if found.records or found.ends:
+    def _read(self, reader: Reader) -> Read:
+        read = reader.read(POLL_S)
+        self._gone |= read.gone
+        return read
+
+    def _show(self, records: Sequence[Record], ends: Mapping[int, int]) -> None:
+        if records or ends:
             offsets = list(self._ring.position.offsets)
-            events = [event for record in found.records if (event := self._event(record, offsets))]
-            for partition, end in found.ends.items():
+            events = [event for record in records if (event := self._event(record, offsets))]
+            for partition, end in ends.items():
                 offsets[partition] = max(offsets[partition], end)
             self._ring.append(events, Position(self._ring.position.topic_id, tuple(offsets)))
-        self._gone = found.gone
         self._watch.confirm(self._ring.position)
 
     def _event(self, record: Record, offsets: list[int]) -> Event | None:
