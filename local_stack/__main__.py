@@ -6,21 +6,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
-from pydantic import ValidationError
-
-from local_stack import logs, status, stop, supervision
-from local_stack.config import Settings
+from local_stack import logs, status, stop
+from local_stack.config import load_settings
+from local_stack.console import exit_code, say
 from local_stack.errors import StackError
 from local_stack.layout import CLONE, Layout
 from local_stack.lock import one_at_a_time
 from local_stack.services import NAMES
 from local_stack.start import start
-
-
-def say(line: str) -> None:
-    print(f"  {line}", flush=True)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,7 +40,7 @@ class Commands:
         self._all = not services
 
     def start(self) -> int:
-        settings = Settings()
+        settings = load_settings()
         self._layout.create()
         with one_at_a_time(self._layout.lock, say):
             print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
@@ -62,11 +56,9 @@ class Commands:
         with one_at_a_time(self._layout.lock, say):
             if self._all:
                 say("stopped" if stop.everything(self._layout) else "nothing is running")
-            elif supervisor := supervision.find(self._layout):
-                stop.some(supervisor, self._services)
-                say(f"stopped {' '.join(sorted(self._services))}")
             else:
-                raise StackError("Nothing supervises the services: stop all of them.")
+                stop.some(self._layout, self._services)
+                say(f"stopped {' '.join(sorted(self._services))}")
         return 0
 
     def restart(self) -> int:
@@ -81,6 +73,7 @@ class Commands:
         return 0 if all(each.good for each in statuses) else 1
 
     def logs(self, follow: bool) -> int:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `logs | head` is no error
         logs.show(self._layout, [name for name in NAMES if name in self._services], follow, print)
         return 0
 
@@ -99,33 +92,5 @@ def run(arguments: argparse.Namespace) -> int:
             return int(getattr(commands, verb)())
 
 
-def explain(error: Exception) -> str:
-    match error:
-        case ValidationError():
-            first = error.errors()[0]
-            return f"{str(first['loc'][0]).upper()}: {first['msg']}"
-        case OSError():
-            return f"{error.strerror}: {error.filename}"
-        case _:
-            return str(error)
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def main() -> int:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
-    try:
-        return run(parser().parse_args())
-    except (StackError, ValidationError, OSError) as error:
-        print(f"error: {explain(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(lambda: run(parser().parse_args())))

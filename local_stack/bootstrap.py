@@ -6,13 +6,12 @@ Runs on the bare Python that was found on the machine, so it imports the standar
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
+from local_stack.console import exit_code, say
 from local_stack.errors import StackError
 from local_stack.layout import CLONE
 from local_stack.lock import one_at_a_time
@@ -84,30 +83,10 @@ def _reason(log: Path) -> str:
     return next((line for line in lines if line.startswith("ERROR")), lines[-1])
 
 
-def say(line: str) -> None:
-    print(f"  {line}", flush=True)
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
-    try:
-        python = python_for(sys.argv[1:], CLONE / ".local")
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.strerror}: {error.filename}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    python = python_for(sys.argv[1:], CLONE / ".local")
     os.execv(python, [str(python), "-m", "local_stack", *sys.argv[1:]])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

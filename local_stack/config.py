@@ -1,7 +1,9 @@
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from local_stack.errors import StackError
 
 
 class Settings(BaseSettings):
@@ -19,3 +21,11 @@ class Settings(BaseSettings):
     @property
     def cache(self) -> Path:
         return self.xdg_cache_home / "order-stream"
+
+
+def load_settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StackError(f"{str(first['loc'][0]).upper()}: {first['msg']}.") from error

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from local_stack.errors import StackError
 
 PINS = Path(__file__).with_name("kafka-4.3.1.pins")
-ATTEMPTS, PARALLEL, TIMEOUT_S = 3, 8, 20
+ATTEMPTS, PARALLEL, TIMEOUT_S = 3, 8, 10
 
 
 @dataclass(frozen=True)

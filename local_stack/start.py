@@ -45,7 +45,7 @@ def start(
         with stop.undisturbed():
             say("ending what was started")
             if found:
-                stop.some(found, wanted - running)
+                stop.some(layout, wanted - running)
             else:
                 stop.everything(layout)
         raise

@@ -2,18 +2,19 @@
 
 import shutil
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_stack import processes
+from local_stack import processes, supervision
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
 from local_stack.layout import Layout
-from local_stack.services import APPS, STOPS, STORES
+from local_stack.ports import BROKERS
+from local_stack.services import APPS, STOPS
 from local_stack.supervision import Supervisor
 
-SUPERVISOR_S, LEFT_BEHIND_S = 30, 10
+SUPERVISOR_S = 30
 
 
 def everything(layout: Layout) -> bool:
@@ -21,26 +22,41 @@ def everything(layout: Layout) -> bool:
     found = processes.find(layout.home)
     supervisor = found.get(processes.SUPERVISOR, [])[:1]
     processes.end([(process, signal.SIGTERM) for process in supervisor], Deadline(SUPERVISOR_S))
-    for group in (APPS, STORES):
-        left = processes.find(layout.home)
-        masters = [(left[name][0], STOPS[name].signal) for name in group if name in left]
-        processes.end(masters, Deadline(LEFT_BEHIND_S))
-    rest = (process for family in processes.find(layout.home).values() for process in family)
-    processes.end([(process, signal.SIGKILL) for process in rest], Deadline(LEFT_BEHIND_S))
+    for group in (APPS, BROKERS, ("postgres",)):
+        _end_left_behind(layout, group)
     _forget_socket(layout)
     return bool(found)
 
 
-def some(supervisor: Supervisor, names: Iterable[str]) -> None:
-    wanted = set(names)
+def some(layout: Layout, names: Collection[str]) -> None:
+    supervisor = supervision.find(layout)
+    if supervisor:
+        _end_supervised(supervisor, names)
+    _end_left_behind(layout, names)
 
-    def stopped() -> bool:
+
+def _end_supervised(supervisor: Supervisor, names: Collection[str]) -> None:
+    def up() -> list[str]:
         seen = supervisor.services()
-        return all(seen[name].state == "stopped" for name in wanted)
+        return [name for name in names if seen[name].state != "stopped"]
 
-    supervisor.stop(name for name in sorted(wanted) if supervisor.services()[name].state != "stopped")
-    if not Deadline(max(STOPS[name].seconds for name in wanted) + 10).poll(stopped):
-        raise StackError(f"{', '.join(sorted(wanted))} could not be stopped.")
+    supervisor.stop(up())
+    if not Deadline(_seconds(names) + 10).poll(lambda: not up()):
+        raise StackError(f"{', '.join(up())} could not be stopped.")
+
+
+def _end_left_behind(layout: Layout, names: Collection[str]) -> None:
+    """The master of each service ends its own; then what is left of them is killed."""
+    found = processes.find(layout.home)
+    masters = [(found[name][0], STOPS[name].signal) for name in names if name in found]
+    processes.end(masters, Deadline(_seconds(names)))
+    found = processes.find(layout.home)
+    rest = [process for name in names for process in found.get(name, [])]
+    processes.end([(process, signal.SIGKILL) for process in rest], Deadline(5))
+
+
+def _seconds(names: Collection[str]) -> int:
+    return max(STOPS[name].seconds for name in names)
 
 
 def _forget_socket(layout: Layout) -> None:

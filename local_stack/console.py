@@ -1,0 +1,36 @@
+"""How a command talks and ends: progress in steps, failure in one line."""
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from local_stack.errors import StackError
+
+
+def say(line: str) -> None:
+    print(f"  {line}", flush=True)
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
+    try:
+        return command()
+    except StackError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.strerror}: {error.filename}")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(reason: str) -> int:
+    print(f"error: {reason}", file=sys.stderr)
+    return 1
