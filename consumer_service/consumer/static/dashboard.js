@@ -122,7 +122,7 @@ function showFigures() {
   setText(rate, perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond).toLocaleString() : perSecond.toFixed(1));
   const late = figures.latency(now);
   setText(latency, late ? inWords(late.p50) : "–");
-  setText(latencyNote, late ? `p50 · p95 ${inWords(late.p95)} · last minute` : "p50 of the last minute");
+  setText(latencyNote, late ? `p50, last minute; p95 ${inWords(late.p95)}` : "p50, last minute");
   showLast(now);
   table.refreshTimes(now);
 }
