@@ -1,0 +1,104 @@
+"""An order is placed, and every open browser shows it."""
+
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import requests
+from confluent_kafka import Producer
+
+from tests.conftest import Stack
+from tests.e2e.conftest import ORDER, Shop
+from tests.e2e.viewer import Viewer
+from tests.eventually import eventually
+
+View = Callable[[], Viewer]
+
+
+def test_an_order_appears_in_an_open_browser(shop: Shop, view: View) -> None:
+    viewer = view()
+    order_id = shop.place(customer_name="Zoë", description="first")
+    eventually(lambda: viewer.times_seen()[order_id] == 1)
+    (event,) = [event for event in viewer.events if event["subject"] == order_id]
+    assert event["type"] == "order.placed"
+    assert event["data"] == ORDER | {
+        "order_id": order_id,
+        "version": 1,
+        "status": "placed",
+        "customer_name": "Zoë",
+        "description": "first",
+        "total": "64.00",
+        "placed_at": event["time"],
+    }
+    assert viewer.position is not None
+
+
+def test_streams_opened_at_different_times_each_get_every_event_once(shop: Shop, view: View) -> None:
+    viewers: list[Viewer] = []
+    placed: list[list[str]] = []
+    for _ in range(3):
+        viewers.append(view())
+        placed.append([shop.place() for _ in range(10)])
+    for number, viewer in enumerate(viewers):
+        expected = [order for batch in placed[number:] for order in batch]
+        eventually(lambda viewer=viewer, expected=expected: set(expected) <= set(viewer.times_seen()))
+        assert all(viewer.times_seen()[order] == 1 for order in expected)
+
+
+def test_random_orders_all_appear(shop: Shop, view: View) -> None:
+    viewer = view()
+    assert shop.post("/orders/random", {"count": 1000}).json() == {"count": 1000}
+    eventually(lambda: len(viewer.times_seen()) == 1000)
+    assert set(viewer.times_seen().values()) == {1}
+
+
+def test_a_browser_that_was_away_gets_what_it_missed(running: Stack, shop: Shop, view: View) -> None:
+    first = view()
+    seen = shop.place()
+    eventually(lambda: first.times_seen()[seen] == 1)
+    position = eventually(lambda: first.position)
+    missed = [shop.place() for _ in range(20)]
+    with Viewer(running.env["CONSUMER_URL"] + "/stream", position) as back:
+        eventually(lambda: set(missed) <= set(back.times_seen()))
+        assert not [name for name, _ in back.named if name == "gap"]
+
+
+def test_the_history_has_it_too(running: Stack, shop: Shop, view: View) -> None:
+    viewer = view()
+    order_id = shop.place()
+    eventually(lambda: viewer.times_seen()[order_id] == 1)
+    answer = requests.get(running.env["CONSUMER_URL"] + "/events?limit=5", timeout=10)
+    assert order_id in [event["subject"] for event in answer.json()["events"]]
+
+
+def test_garbage_on_the_topic_stops_nobody(running: Stack, shop: Shop, view: View) -> None:
+    viewer = view()
+    foreign = Producer({"bootstrap.servers": running.env["KAFKA_BOOTSTRAP_SERVERS"]})
+    for value in (b"", b"\x00\xff", b"[1,2]", b'{"id":1}', b'{"specversion":"1.0"}', None):
+        foreign.produce("orders", value, key=b"garbage")
+    assert foreign.flush(15) == 0
+    order_id = shop.place()
+    eventually(lambda: viewer.times_seen()[order_id] == 1)
+
+
+def test_a_client_that_stops_reading_harms_nobody(running: Stack, shop: Shop, view: View) -> None:
+    address = urlsplit(running.env["CONSUMER_URL"])
+    with socket.create_connection((address.hostname, address.port), 10) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        viewer = view()
+        for _ in range(5):
+            shop.post("/orders/random", {"count": 1000})
+        eventually(lambda: len(viewer.times_seen()) == 5000, within=30)
+
+
+def test_a_wrong_order_is_refused_and_nobody_hears_of_it(shop: Shop, view: View) -> None:
+    viewer, before = view(), shop.orders()
+    answer = shop.post("/orders", ORDER | {"unit_price": "1.005"})
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["errors"][0]["pointer"] == "/unit_price"
+    marker = shop.place()
+    eventually(lambda: viewer.times_seen()[marker] == 1)
+    assert set(viewer.times_seen()) == {marker}
+    assert shop.orders() == before + 1

@@ -1,0 +1,106 @@
+"""What is stopped or killed comes back, and nothing that was acknowledged is missing."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from tests.conftest import BACKENDS, Stack
+from tests.e2e.conftest import ORDER, Shop, services
+from tests.e2e.viewer import Viewer
+from tests.eventually import eventually
+
+View = Callable[[], Viewer]
+BROKERS = BACKENDS[1:]
+
+
+def test_without_the_relay_rows_stay_and_browsers_still_see(whole: Stack, shop: Shop, view: View) -> None:
+    viewer = view()
+    eventually(lambda: shop.outbox_rows() == 0)
+    whole.run("stop", "relay")
+    placed = [shop.place() for _ in range(5)]
+    eventually(lambda: set(viewer.times_seen()) >= set(placed))
+    assert shop.outbox_rows() == 5
+    whole.run("start", "relay")
+    eventually(lambda: shop.outbox_rows() == 0)
+    assert all(viewer.times_seen()[order] == 1 for order in placed)
+
+
+def test_without_kafka_orders_are_taken_and_shown_later(whole: Stack, shop: Shop, view: View) -> None:
+    viewer = view()
+    whole.run("stop", *BROKERS)
+    placed = [shop.place() for _ in range(20)]
+    assert eventually(lambda: shop.ready()["status"] == "degraded")
+    whole.run("start", *BROKERS)
+    eventually(lambda: set(viewer.times_seen()) >= set(placed), within=40)
+    assert all(viewer.times_seen()[order] == 1 for order in placed)
+    eventually(lambda: shop.outbox_rows() == 0, within=30)
+    eventually(lambda: shop.ready()["status"] == "ok")
+
+
+def test_without_the_database_nothing_is_half_done(whole: Stack, shop: Shop, view: View) -> None:
+    viewer, before = view(), shop.orders()
+    whole.run("stop", "postgres")
+    refused = shop.post("/orders", ORDER)
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert shop.ready()["status"] == "unavailable"
+    whole.run("start", "postgres")
+    order_id = eventually(lambda: shop.place(), within=20)
+    eventually(lambda: viewer.times_seen()[order_id] == 1)
+    assert shop.orders() == before + 1
+
+
+class Customer:
+    """Places orders one after the other, as fast as they are taken, and remembers what was acknowledged."""
+
+    def __init__(self, shop: Shop):
+        self._shop = shop
+        self.acknowledged: list[str] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Customer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stop.set()
+        self._thread.join(20)
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.01):
+            try:
+                answer = self._shop.post("/orders", ORDER)
+            except requests.RequestException:
+                continue
+            if answer.status_code == 201:
+                self.acknowledged.append(answer.json()["id"])
+
+    def goes_on(self, orders: int) -> None:
+        goal = len(self.acknowledged) + orders
+        eventually(lambda: len(self.acknowledged) >= goal, within=40)
+
+
+@pytest.mark.parametrize("service", ["producer", "relay", "consumer", "postgres", "kafka-2"])
+def test_a_killed_process_comes_back_and_no_order_is_missing(
+    whole: Stack, shop: Shop, view: View, service: str
+) -> None:
+    """The process and its children, as a machine that runs out of memory might do it."""
+    viewer = view()
+    with Customer(shop) as customer:
+        customer.goes_on(20)
+        pid = int(services(whole)[service]["pid"])
+        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+            os.kill(process.pid, signal.SIGKILL)
+        customer.goes_on(50)
+    eventually(lambda: set(customer.acknowledged) <= set(viewer.times_seen()), within=40)
+    eventually(lambda: shop.outbox_rows() == 0, within=40)
+    assert services(whole)[service]["pid"] != pid
+    assert not [data for name, data in viewer.named if name == "gap"]
