@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole system with one command; ./start_project.sh --help lists the others.
-# Needs Python 3.11 or newer with venv and nothing else: here it is found, local_stack/ does the rest.
+# The whole system with one command. It needs Python 3.11 or newer with venv and nothing else:
+# here that is found, local_stack/ does the rest.
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")"
 
@@ -9,11 +9,24 @@ fail() {
     exit 1
 }
 
+usage() {
+    cat <<'END'
+./start_project.sh [--native] [start]   start everything, print the addresses
+                   stop [SERVICE...]    stop everything or these services; the data stays
+                   restart [SERVICE...]
+                   status [--json]      exit code 0 only when all are healthy
+                   logs [-f] [SERVICE...]
+Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer
+Settings, from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), 0 takes a free port; JAVA_HOME
+END
+}
+
 # Only one way to start is built so far: --native may be said, and changes nothing.
 for argument do
     shift
     case $argument in
         --native) ;;
+        -h | --help) usage; exit 0 ;;
         --docker) fail "--docker is not there yet: start without it, or with --native." ;;
         *) set -- "$@" "$argument" ;;
     esac

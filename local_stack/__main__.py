@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from local_stack.layout import CLONE, Layout
 from local_stack.lock import one_at_a_time
 from local_stack.services import NAMES
 from local_stack.start import start
+
+# Whoever does not answer in this time, a stopped supervisord say, counts as gone.
+ANSWER_S = 10
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = sorted(set(arguments.services) - set(NAMES))
     if unknown:
         raise StackError(f"There is no service {unknown[0]}; there are {' '.join(NAMES)}.")
+    socket.setdefaulttimeout(ANSWER_S)
     commands = Commands(Layout(arguments.home.resolve()), arguments.services)
     match arguments.verb:
         case "status":

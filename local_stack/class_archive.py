@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from local_stack import kafka, ports
@@ -38,7 +39,7 @@ def _key(build: str, jars: Sequence[Path]) -> str:
 def _record(cache: Path, java: Java, jars: Sequence[Path], option: str) -> bool:
     with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        broker, controller = ports.two_free()
+        broker, controller = islice(ports.candidates(), 2)
         kafka.configure(folder, kafka.new_id(), kafka.Node(1, [broker], [controller]))
         with open(folder / "out.log", "wb") as log:
             process = subprocess.Popen(

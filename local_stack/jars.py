@@ -49,18 +49,18 @@ def fetch(folder: Path, progress: Callable[[str], None]) -> list[Path]:
     wanted = pins()
     missing = [pin for pin in wanted if not (folder / pin.file).exists()]
     if missing:
-        base = repository(Path.home() / ".m2" / "settings.xml")
+        settings = Path.home() / ".m2" / "settings.xml"
+        base = repository(settings.read_text() if settings.exists() else "<settings/>")
         progress(f"downloading {len(missing)} of Kafka's jars")
         _fetch_all(base, missing, folder)
     return [folder / pin.file for pin in wanted]
 
 
-def repository(maven_settings: Path) -> str:
+def repository(maven_settings: str) -> str:
     """The mirror that the user's Maven is told to use, else what the package jgo knows as the central one."""
-    if maven_settings.exists():
-        for mirror in ElementTree.parse(maven_settings).iterfind(".//{*}mirror"):
-            if {"central", "*", "external:*"} & set((mirror.findtext("{*}mirrorOf") or "").split(",")):
-                return (mirror.findtext("{*}url") or "").strip().rstrip("/")
+    for mirror in ElementTree.fromstring(maven_settings).iterfind(".//{*}mirror"):
+        if {"central", "*", "external:*"} & set(mirror.findtext("{*}mirrorOf", "").split(",")):
+            return mirror.findtext("{*}url", "").strip().rstrip("/")
     from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - slow, and needed once in a machine's life
 
     return str(MAVEN_CENTRAL_URL).rstrip("/")

@@ -3,11 +3,10 @@
 import json
 import random
 import socket
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 
 from local_stack.errors import StackError
-from local_stack.layout import write_private
 
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 CONTROLLERS = tuple(f"{broker}-controller" for broker in BROKERS)
@@ -32,48 +31,51 @@ def kept(path: Path) -> dict[str, int]:
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
-def assign(path: Path, fixed: Mapping[str, int], starting: Set[str], running: Set[str]) -> dict[str, int]:
-    """The port of each name. Only ports of services that are about to start must be free."""
-    before = kept(path)
-    candidates = _candidates(taken=set(before.values()) | set(fixed.values()))
-    ports = {}
-    for name in NAMES:
+def assign(
+    before: Mapping[str, int],
+    fixed: Mapping[str, int],
+    starting: Set[str],
+    running: Set[str],
+    free: Callable[[int], bool] = is_free,
+) -> dict[str, int]:
+    """The port of each name: the fixed one if there is one, else the last start's, else any that is free.
+    What runs keeps its port; only ports of services that are about to start must be free."""
+    spare = candidates(set(before.values()) | set(fixed.values()), free)
+
+    def of(name: str) -> int:
         service = name.removesuffix("-controller")
-        old, wish = before.get(name), fixed.get(name, 0)
+        old, wish = before.get(name), fixed.get(name)
         if old and service in running:
-            ports[name] = old
-        elif wish:
-            ports[name] = _demand(name, wish) if service in starting else wish
-        elif old and (service not in starting or is_free(old)):
-            ports[name] = old
-        elif old and service in BROKERS and running & set(BROKERS):
-            raise StackError(
-                f"Port {old} of {service}, which the running brokers know, is taken by another program: "
-                "end that program, or stop everything and start again."
-            )
-        else:
-            ports[name] = next(candidates)
-    write_private(path, json.dumps(ports, indent=2) + "\n")
-    return ports
+            return old
+        port = wish or old
+        if port and (service not in starting or free(port)):
+            return port
+        if wish:
+            raise StackError(_taken_wish(name, wish))
+        if port and service in BROKERS and running & set(BROKERS):
+            raise StackError(_taken_broker(service, port))
+        return next(spare)
+
+    return {name: of(name) for name in NAMES}
 
 
-def two_free() -> tuple[int, int]:
-    candidates = _candidates(taken=frozenset())
-    return next(candidates), next(candidates)
+def candidates(taken: Set[int] = frozenset(), free: Callable[[int], bool] = is_free) -> Iterator[int]:
+    for port in random.sample(OURS, len(OURS)):
+        if port not in taken and free(port):
+            yield port
+    raise StackError(f"No port from {OURS.start} to {OURS.stop - 1} is free.")
 
 
-def _demand(name: str, port: int) -> int:
-    if is_free(port):
-        return port
+def _taken_wish(name: str, port: int) -> str:
     setting = f"{name.upper()}_PORT"
-    raise StackError(
+    return (
         f"Port {port} for the {name} is taken by another program: "
         f"end that program, or set {setting} to another port ({setting}=0 takes a free one)."
     )
 
 
-def _candidates(taken: Set[int]) -> Iterator[int]:
-    for port in random.sample(OURS, len(OURS)):
-        if port not in taken and is_free(port):
-            yield port
-    raise StackError(f"No port from {OURS.start} to {OURS.stop - 1} is free.")
+def _taken_broker(service: str, port: int) -> str:
+    return (
+        f"Port {port} of {service}, which the running brokers know, is taken by another program: "
+        "end that program, or stop everything and start again."
+    )

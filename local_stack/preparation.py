@@ -1,11 +1,12 @@
 """All that must be in place before a service's process can start."""
 
+import json
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
-from local_stack import class_archive, jars, java, kafka, ports, postgres, services, supervision
+from local_stack import class_archive, jars, java, kafka, ports, postgres, processes, programs, services
 from local_stack.config import Settings
-from local_stack.layout import Layout
+from local_stack.layout import Layout, write_private
 from local_stack.ports import BROKERS
 from local_stack.services import Addresses, Service
 
@@ -18,7 +19,8 @@ class Preparation:
 
     def of(self, starting: Set[str], running: Set[str]) -> Addresses:
         fixed = {"producer": self.settings.producer_port, "consumer": self.settings.consumer_port}
-        numbers = ports.assign(self.layout.ports, fixed, starting, running)
+        numbers = ports.assign(ports.kept(self.layout.ports), fixed, starting, running)
+        write_private(self.layout.ports, json.dumps(numbers))
         addresses = Addresses.of(numbers, postgres.password(self.layout))
         if "postgres" in starting:
             self._postgres(numbers["postgres"])
@@ -54,4 +56,5 @@ class Preparation:
                 self._write(Service(name, command, folder))
 
     def _write(self, service: Service) -> None:
-        supervision.write_script(self.layout, service)
+        text = programs.script(service, processes.mark(self.layout, service.name))
+        write_private(self.layout.run / f"{service.name}.sh", text)

@@ -18,7 +18,7 @@ from local_stack.supervision import Supervisor
 DEADLINE_S = 120
 # A service may come back degraded and catch up; one that stays so is up all the same.
 SETTLE_S = 10
-RESTARTS_ALLOWED = 4
+RESTARTS_ALLOWED = 3
 
 
 def start(

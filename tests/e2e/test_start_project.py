@@ -1,0 +1,303 @@
+"""./start_project.sh as a user meets it: in a clone of its own, whose path has a space and which only he may enter."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from local_stack.deadline import Deadline
+from local_stack.services import NAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+PIP_SETTINGS = ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+
+
+class Project:
+    """A clone, and the commands that a user types in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / ".local"
+        self.environment = {**os.environ, "PRODUCER_PORT": "0", "CONSUMER_PORT": "0"}
+
+    def begin(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ["/bin/sh", str(self.folder / "start_project.sh"), *arguments],
+            env={**self.environment, **environment},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        with self.begin(*arguments, **environment) as process:
+            output, _ = process.communicate(timeout=100)
+            return process.returncode, output
+
+    def status(self) -> dict[str, dict[str, object]]:
+        _, output = self.run("status", "--json")
+        return {service["name"]: service for service in json.loads(output)}
+
+    def pid(self, name: str) -> int:
+        pid = self.status()[name]["pid"]
+        assert isinstance(pid, int)
+        return pid
+
+    def heals(self) -> bool:
+        return Deadline(45).poll(lambda: self.run("status")[0] == 0)
+
+    def addresses(self) -> dict[str, str]:
+        lines = (self.home / "env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that work in this clone, or on its files."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.cwd().startswith(str(self.folder)) or str(self.folder) in " ".join(
+                process.cmdline()
+            )
+        except psutil.Error:
+            return False
+
+    def failure(self, *arguments: str, **environment: str) -> str:
+        """The one line that a command which must fail has to say about it."""
+        code, output = self.run(*arguments, **environment)
+        assert code == 1, output
+        assert "Traceback" not in output
+        assert self.processes() == []
+        (line,) = (line for line in output.splitlines() if line.startswith("error: "))
+        return line
+
+
+def clone(parent: Path) -> Project:
+    folder = parent / "a clone"
+    folder.mkdir(mode=0o700)
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    present = [name for name in names if name and (ROOT / name).exists()]
+    subprocess.run(["cp", "--parents", "-t", str(folder), *present], cwd=ROOT, check=True)
+    return Project(folder)
+
+
+def lend_packages(project: Project) -> None:
+    """An environment as ./start_project.sh makes it, with the packages of the one that runs the tests."""
+    place = project.home / "venv"
+    venv.create(place, symlinks=True)
+    (site_packages,) = place.glob("lib/python*/site-packages")
+    (site_packages / "lent.pth").write_text(sysconfig.get_path("purelib"))
+    lock = project.folder / "local_stack" / "requirements.txt"
+    (place / "made-from").write_text(sha256(lock.read_bytes()).hexdigest())
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Project:
+    return clone(tmp_path)
+
+
+@pytest.fixture
+def fresh(bare: Project) -> Project:
+    lend_packages(bare)
+    return bare
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Started twice at once, as happens: the second waits for the first and finds all done."""
+    project = clone(tmp_path_factory.mktemp("project"))
+    lend_packages(project)
+    both = [project.begin(), project.begin("--native", "start")]
+    try:
+        outputs = [process.communicate(timeout=110)[0] for process in both]
+        assert [process.returncode for process in both] == [0, 0], outputs
+        assert sum("already up" in output for output in outputs) == 1, outputs
+        yield project
+    finally:
+        code, output = project.run("stop")
+    assert code == 0, output
+    assert project.processes() == []
+
+
+def place_order(project: Project) -> str:
+    order = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
+    reply = requests.post(f"{project.addresses()['PRODUCER_URL']}/orders", json=order, timeout=10)
+    assert reply.status_code == 201
+    return str(reply.json()["id"])
+
+
+def shown_orders(project: Project) -> list[str]:
+    reply = requests.get(f"{project.addresses()['CONSUMER_URL']}/events", timeout=10)
+    return [event["subject"] for event in reply.json()["events"]]
+
+
+class TestStarted:
+    """One story, in this order, on one stack."""
+
+    def test_all_services_are_running_and_healthy(self, started: Project) -> None:
+        services = started.status()
+        assert tuple(services) == NAMES
+        assert {(service["state"], service["health"]) for service in services.values()} == {
+            ("running", "healthy")
+        }
+        assert all(psutil.pid_exists(started.pid(name)) for name in ("postgres", "kafka-3"))
+
+    def test_the_addresses_are_for_shells_and_for_their_owner(self, started: Project) -> None:
+        path = started.home / "env"
+        shell = subprocess.run(
+            ["/bin/sh", "-c", f'. "{path}"; echo "$DATABASE_URL"'], capture_output=True, text=True, check=True
+        )
+        assert shell.stdout.strip() == started.addresses()["DATABASE_URL"]
+        assert {*started.addresses()} == {
+            "DATABASE_URL",
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "PRODUCER_URL",
+            "CONSUMER_URL",
+        }
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def test_an_order_goes_all_the_way(self, started: Project) -> None:
+        order = place_order(started)
+        assert Deadline(15).poll(lambda: order in shown_orders(started))
+
+    def test_one_service_can_be_stopped_and_started(self, started: Project) -> None:
+        assert started.run("stop", "relay")[0] == 0
+        assert started.status()["relay"] == {
+            "name": "relay",
+            "state": "stopped",
+            "pid": None,
+            "health": "unhealthy",
+        }
+        assert started.run("status")[0] == 1
+        before = started.pid("consumer")
+        assert started.run("restart", "relay", "consumer")[0] == 0
+        assert started.pid("consumer") != before
+        assert started.run("status")[0] == 0
+
+    def test_the_logs_are_shown_by_service(self, started: Project) -> None:
+        code, output = started.run("logs", "producer")
+        assert code == 0
+        assert "Listening at" in output
+        assert all(line.startswith("producer") for line in output.splitlines())
+
+    def test_whatever_is_killed_comes_back(self, started: Project) -> None:
+        for victim in _one_of_each_kind(started):
+            victim.send_signal(signal.SIGKILL)
+        assert started.heals(), started.run("status")[1]
+        order = place_order(started)
+        assert Deadline(15).poll(lambda: order in shown_orders(started))
+
+    def test_without_its_supervisor_all_is_still_seen_and_stopped(self, started: Project) -> None:
+        os.kill(int((started.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
+        services = started.status()
+        assert {service["state"] for service in services.values()} == {"unsupervised"}
+        assert {service["health"] for service in services.values()} == {"healthy"}
+        assert started.run("stop")[0] == 0
+        assert started.processes() == []
+        assert started.run("stop") == (0, "  nothing is running\n")
+
+    def test_data_and_addresses_outlive_a_stop_and_a_crash(self, started: Project) -> None:
+        before = started.addresses()
+        stranger = f"{os.getpid()}\n{started.home}/postgres\n1\n{'0':6}\n"
+        (started.home / "postgres" / "postmaster.pid").write_text(stranger)
+        code, output = started.run()
+        assert code == 0, output
+        assert started.addresses() == before
+        assert len(shown_orders(started)) == 2
+
+
+def _one_of_each_kind(project: Project) -> list[psutil.Process]:
+    """A broker, the database's master and the web servers' masters, and one worker of each of these."""
+    masters = [
+        psutil.Process(project.pid(name)) for name in ("kafka-1", "postgres", "producer", "consumer", "relay")
+    ]
+    return [*masters, *(children[-1] for master in masters if (children := master.children()))]
+
+
+def without_python(folder: Path, script: str) -> dict[str, str]:
+    """A machine whose only Python is this script."""
+    folder.mkdir()
+    (folder / "dirname").symlink_to("/usr/bin/dirname")
+    (folder / "python3").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "python3").chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def test_an_old_python_is_named(bare: Project, tmp_path: Path) -> None:
+    old = without_python(tmp_path / "bin", 'case "$2" in *python_version*) echo 3.9.18 ;; *) exit 1 ;; esac')
+    assert "Python 3.9.18 is too old" in bare.failure(**old)
+
+
+def test_a_python_without_venv_is_named(bare: Project, tmp_path: Path) -> None:
+    script = f'case "$2" in *ensurepip*) exit 1 ;; *) exec "{sys.executable}" "$@" ;; esac'
+    assert "has no venv" in bare.failure(**without_python(tmp_path / "bin", script))
+
+
+def test_no_python_at_all_is_said(bare: Project, tmp_path: Path) -> None:
+    assert "no Python found" in bare.failure(**without_python(tmp_path / "bin", "exit 127"))
+
+
+def test_without_network_the_first_start_says_so(bare: Project) -> None:
+    for setting in PIP_SETTINGS:
+        bare.environment.pop(setting, None)
+    line = bare.failure(PIP_INDEX_URL="http://127.0.0.1:1/simple", PIP_NO_CACHE_DIR="1")
+    assert "the package index cannot be reached" in line
+    assert not list(bare.home.glob("venv*/bin"))
+
+
+def test_without_network_the_jars_are_missed(fresh: Project, tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:1"
+    line = fresh.failure(XDG_CACHE_HOME=str(tmp_path / "cache"), HTTPS_PROXY=nowhere, https_proxy=nowhere)
+    assert "Could not download" in line
+    assert not list(tmp_path.glob("cache/**/*.jar"))
+
+
+def test_a_taken_port_is_named_with_its_setting(fresh: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        line = fresh.failure(PRODUCER_PORT=port)
+    assert f"Port {port} for the producer is taken" in line
+    assert "PRODUCER_PORT=0" in line
+
+
+def test_a_setting_that_is_no_port_is_named(fresh: Project) -> None:
+    assert "PRODUCER_PORT" in fresh.failure(PRODUCER_PORT="many")
+
+
+def test_a_broker_that_does_not_come_up_is_named(fresh: Project, tmp_path: Path) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text('#!/bin/sh\n[ "$1" = -version ] && { echo \'openjdk version "21"\' >&2; exit; }\n'
+                    "echo no room for this broker; exit 1\n")  # fmt: skip
+    java.chmod(0o755)
+    line = fresh.failure("start", "kafka-1", "kafka-2", "kafka-3", JAVA_HOME=str(tmp_path))
+    assert "kafka-" in line
+    assert "does not stay up: no room for this broker" in line
+
+
+def test_a_folder_that_cannot_be_written_is_named(fresh: Project) -> None:
+    (fresh.home / "logs").write_text("a file where a folder must be")
+    assert f"{fresh.home}/logs" in fresh.failure()
+
+
+def test_ctrl_c_leaves_nothing(fresh: Project) -> None:
+    with fresh.begin("start") as process:
+        assert process.stdout
+        output: Sequence[str] = [line for line, _ in zip(process.stdout, range(3), strict=False)]
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, [*output, rest]
+    assert fresh.processes() == []
