@@ -4,6 +4,7 @@ from confluent_kafka import Producer
 from flask import Flask
 
 from producer import browsers, errors, pages
+from producer.api_document import api_document
 from producer.config import Settings
 from producer.health import Cached, KafkaCheck, health
 from producer.kafka import producer_settings
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     errors.init_app(app)
     browsers.init_app(app)
-    for blueprint in (pages.pages, orders, health):
+    for blueprint in (pages.pages, api_document, orders, health):
         app.register_blueprint(blueprint)
     return app
 
