@@ -24,7 +24,7 @@ def test_without_the_relay_rows_stay_and_browsers_still_see(whole: Stack, shop: 
     eventually(lambda: shop.outbox_rows() == 0)
     whole.run("stop", "relay")
     placed = [shop.place() for _ in range(5)]
-    eventually(lambda: set(viewer.times_seen()) >= set(placed))
+    eventually(lambda: viewer.has_seen(placed))
     assert shop.outbox_rows() == 5
     whole.run("start", "relay")
     eventually(lambda: shop.outbox_rows() == 0)
@@ -37,7 +37,7 @@ def test_without_kafka_orders_are_taken_and_shown_later(whole: Stack, shop: Shop
     placed = [shop.place() for _ in range(20)]
     assert eventually(lambda: shop.ready()["status"] == "degraded")
     whole.run("start", *BROKERS)
-    eventually(lambda: set(viewer.times_seen()) >= set(placed), within=40)
+    eventually(lambda: viewer.has_seen(placed), within=40)
     assert all(viewer.times_seen()[order] == 1 for order in placed)
     eventually(lambda: shop.outbox_rows() == 0, within=30)
     eventually(lambda: shop.ready()["status"] == "ok")
@@ -100,7 +100,7 @@ def test_a_killed_process_comes_back_and_no_order_is_missing(
         for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
             os.kill(process.pid, signal.SIGKILL)
         customer.goes_on(50)
-    eventually(lambda: set(customer.acknowledged) <= set(viewer.times_seen()), within=40)
+    eventually(lambda: viewer.has_seen(customer.acknowledged), within=40)
     eventually(lambda: shop.outbox_rows() == 0, within=40)
     assert services(whole)[service]["pid"] != pid
     assert not [data for name, data in viewer.named if name == "gap"]

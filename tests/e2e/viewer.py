@@ -51,6 +51,14 @@ class Viewer:
         """How often each order was shown."""
         return Counter(event["data"]["order_id"] for event in self.events if "order_id" in event["data"])
 
+    def has_seen(self, orders: Iterable[str]) -> bool:
+        missing = set(orders) - set(self.times_seen())
+        assert not missing, (
+            f"{len(missing)} orders were not shown in {self.connections} connections up to {self.position}; "
+            f"shown: {len(self.payloads)}, told: {self.named[-4:]}"
+        )
+        return True
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
