@@ -10,6 +10,7 @@ import { amount, price, quantity, shown } from "./money.js";
 export function orderForm(form, result, onPlaced) {
   const attempt = new Attempt();
   const dashboard = document.querySelector(".lead a").href;
+  const button = document.getElementById("confirm");
   let sending = false;
 
   async function confirm() {
@@ -33,9 +34,9 @@ export function orderForm(form, result, onPlaced) {
       return;
     }
     sending = true;
-    form.setAttribute("aria-busy", "true");
+    button.setAttribute("aria-disabled", "true"); // not disabled: it would lose the focus
     await confirm();
-    form.removeAttribute("aria-busy");
+    button.removeAttribute("aria-disabled");
     sending = false;
   });
   form.addEventListener("input", () => summarise(form));

@@ -42,14 +42,14 @@ export class OrderRow {
       item.push(element("span", { className: "description" }, order.description));
     }
     return [
-      cell("Order", "", copyable(order.id)),
-      cell("Customer", "text", order.customer_name),
-      cell("Item", "text", element("span", {}, ...item)),
-      cell("Quantity", "number", price),
-      cell("Total", "number strong", shown(amount(order.total))),
-      cell("Status", "", this.status),
-      cell("Placed", "soft", timeElement(order.created_at)),
-      cell("Next step", "next", element("span", {}, this.actions, this.note)),
+      cell("order", "", copyable(order.id)),
+      cell("customer", "", order.customer_name),
+      cell("item", "", ...item),
+      cell("quantity", "number", price),
+      cell("total", "number strong", shown(amount(order.total))),
+      cell("status", "", this.status),
+      cell("placed", "soft", timeElement(order.created_at)),
+      cell("next", "", this.actions, this.note),
     ];
   }
 
@@ -72,9 +72,9 @@ export class OrderRow {
   }
 }
 
-/** The label is what a narrow screen shows instead of the column's head. */
-function cell(label, className, ...children) {
+/** Its name is what a narrow screen places it by. */
+function cell(name, className, ...children) {
   const node = element("td", { role: "cell", className }, ...children);
-  node.dataset.label = label;
+  node.dataset.cell = name;
   return node;
 }

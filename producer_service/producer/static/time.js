@@ -3,7 +3,7 @@
 import { element } from "./element.js";
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
-const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
+const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
 const exact = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
 
 export function ago(moment, now = Date.now()) {
