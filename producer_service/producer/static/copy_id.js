@@ -4,9 +4,9 @@ import { element } from "./element.js";
 
 const TOLD_MS = 1500;
 
-/** The end of a UUID v7 is its random part: its beginning is the time, alike for orders of one minute. */
+/** Both ends: a UUID v7 begins with its time, alike for orders of one minute; its end is random. */
 export function shortId(id) {
-  return id.slice(-8);
+  return `${id.slice(0, 8)}…${id.slice(-4)}`;
 }
 
 export function copyable(id) {

@@ -9,7 +9,7 @@ import { amount, price, quantity, shown } from "./money.js";
 
 export function orderForm(form, result, onPlaced) {
   const attempt = new Attempt();
-  const dashboard = document.querySelector(".lead a").href;
+  const dashboard = document.getElementById("dashboard").href;
   const button = document.getElementById("confirm");
   let sending = false;
 
