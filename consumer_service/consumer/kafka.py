@@ -84,7 +84,9 @@ class TopicAdmin:
     def describe(self) -> Topic:
         futures = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=ADMIN_TIMEOUT_S)
         described = self._answer(futures[self._name])
-        return Topic(str(described.topic_id), len(described.partitions))
+        # librdkafka writes the id in base64 with + and /; in Java, and in our positions, it is - and _.
+        topic_id = str(described.topic_id).translate(str.maketrans("+/", "-_"))
+        return Topic(topic_id, len(described.partitions))
 
     def begins(self, partitions: int) -> tuple[int, ...]:
         return self._offsets(partitions, OffsetSpec.earliest())
