@@ -1,20 +1,9 @@
-"""Every error is a problem document (RFC 9457), and every answer carries the same careful headers."""
+"""Every error is a problem document (RFC 9457)."""
 
 import json
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 class Problem(Exception):
@@ -40,7 +29,6 @@ TITLES = {
 def register(app: Flask) -> None:
     app.register_error_handler(Problem, _from_problem)
     app.register_error_handler(HTTPException, _from_http)
-    app.after_request(_careful)
 
 
 def _from_problem(problem: Problem) -> Response:
@@ -62,9 +50,3 @@ def _from_http(error: HTTPException) -> Response:
 def _document(status: int, title: str, detail: str, errors: list[dict[str, str]]) -> Response:
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "errors": errors}
     return Response(json.dumps(body), status, {"Cache-Control": "no-store"}, "application/problem+json")
-
-
-def _careful(answer: Response) -> Response:
-    for name, value in HEADERS.items():
-        answer.headers.setdefault(name, value)
-    return answer

@@ -217,6 +217,12 @@ class SocketFanout:
         for client in [*self._in_step, *self._behind]:
             self._drop(client)
 
+    def close(self) -> None:
+        """When nobody calls `wake` any more."""
+        self._selector.close()
+        self._waker.close()
+        self._wakened.close()
+
     @staticmethod
     def _send_last(client: Client) -> None:
         """The empty chunk: the browser sees an end and comes back, not a broken connection."""

@@ -39,16 +39,14 @@ class Service:
         self.publisher = Publisher(settings.kafka_bootstrap_servers, settings.kafka_topic)
         self.turnstile = Turnstile(settings.test_event_interval_s)
         self._clock = clock
-        pace = Pace(
+        self._pace = Pace(
             window_s=settings.flush_window_s,
             heartbeat_s=settings.heartbeat_s,
             stall_s=settings.client_stall_s,
             buffer_bytes=settings.client_buffer_bytes,
         )
-        self.generators = GeneratorFanout(self.ring, self.state, pace, clock)
-        self.sockets = (
-            SocketFanout(self.ring, self.state, pace, clock) if settings.fanout == "sockets" else None
-        )
+        self.generators = GeneratorFanout(self.ring, self.state, self._pace, clock)
+        self.sockets: SocketFanout | None = None
         self._stopping = Flag()
         self._threads: list[Thread] = []
 
@@ -78,7 +76,8 @@ class Service:
             timeout_s=settings.history_timeout_s, event_bytes=settings.event_bytes,
         )  # fmt: skip
         parts = [("watch", self.watch.run), ("tail", self.tail.run), ("generators", self.generators.run)]
-        if self.sockets:
+        if settings.fanout == "sockets":
+            self.sockets = SocketFanout(self.ring, self.state, self._pace, self._clock)
             parts.append(("fanout", self.sockets.run))
         self._threads = [
             Thread(target=self._live_or_die, args=part, name=part[0], daemon=True) for part in parts
