@@ -40,6 +40,8 @@ def _events(service: Service) -> Iterable[bytes]:
     sockets = service.sockets
     if sockets and can_hand_over(request.environ):
         return hand_over(request.environ, lambda sock, chunked: sockets.attach(sock, chunked, viewer, first))
+    if gunicorns := request.environ.get("gunicorn.socket"):
+        gunicorns.settimeout(service.settings.client_stall_s)
     return service.generators.stream(viewer, first)
 
 

@@ -1,0 +1,145 @@
+"""The real consumer under gunicorn, on a topic of the test's own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.eventually import eventually
+from tests.integration.consumer.listener import Listener
+
+SERVICE = Path(__file__).parents[3] / "consumer_service"
+PARTITIONS = 3
+READY_S = 20
+
+
+class Topic:
+    def __init__(self, bootstrap: str) -> None:
+        self.name = f"viewed-{uuid.uuid4().hex[:12]}"
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 1})
+
+    def create(self) -> None:
+        new = NewTopic(self.name, PARTITIONS, 3, config={"min.insync.replicas": "2"})
+        self._admin.create_topics([new], operation_timeout=10)[self.name].result(15)
+
+    def delete(self) -> None:
+        self._admin.delete_topics([self.name], operation_timeout=10)[self.name].result(15)
+
+    def put(self, *values: bytes | None, partition: int = 0) -> None:
+        for value in values:
+            self._producer.produce(self.name, value=value, partition=partition)
+        assert self._producer.flush(15) == 0
+
+    def forget_before(self, partition: int, offset: int) -> None:
+        futures = self._admin.delete_records([TopicPartition(self.name, partition, offset)])
+        for future in futures.values():
+            future.result(15)
+
+
+class Server:
+    """`gunicorn consumer:create_app()` as its own process, on a port that stays the same over restarts."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        self._environment = os.environ | environment
+        self._log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def spawn(self) -> None:
+        command = ["-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", "consumer:create_app()"]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *command], cwd=SERVICE, env=self._environment, stdout=log, stderr=log
+            )
+
+    def start(self) -> None:
+        self.spawn()
+        eventually(lambda: self.health().status_code == 200, READY_S)
+
+    def health(self) -> requests.Response:
+        try:
+            return requests.get(f"{self.url}/health/ready", timeout=5)
+        except requests.ConnectionError as error:
+            raise AssertionError("not up yet") from error
+
+    @property
+    def checks(self) -> dict[str, Any]:
+        checks: dict[str, Any] = self.health().json()["checks"]
+        return checks
+
+    def workers(self) -> list[psutil.Process]:
+        assert self.process
+        return psutil.Process(self.process.pid).children()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, within: float = 10) -> int:
+        assert self.process
+        self.process.send_signal(how)
+        code = self.process.wait(within)
+        self.process = None
+        return code
+
+    def listen(self, last_event_id: str | None = None, start: str | None = None) -> Listener:
+        return Listener(self.port, last_event_id, start)
+
+    def get(self, path: str, **query: Any) -> requests.Response:
+        return requests.get(self.url + path, params=query, timeout=15)
+
+
+@pytest.fixture
+def topic(kafka: str) -> Iterator[Topic]:
+    made = Topic(kafka)
+    made.create()
+    yield made
+    made.delete()
+
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture
+def start_server(kafka: str, topic: Topic, tmp_path: Path) -> Iterator[StartServer]:
+    """Settings as keyword arguments."""
+    servers: list[Server] = []
+
+    def start(*, ready: bool = True, **settings: object) -> Server:
+        environment = {name.upper(): str(value) for name, value in settings.items()}
+        addresses = {"KAFKA_BOOTSTRAP_SERVERS": kafka, "KAFKA_TOPIC": topic.name}
+        server = Server(addresses | environment, tmp_path / f"consumer-{len(servers)}.log")
+        servers.append(server)
+        if ready:
+            server.start()
+        else:
+            server.spawn()
+        return server
+
+    yield start
+    for server in servers:
+        if server.process:
+            server.process.kill()
+            server.process.wait()
+
+
+@pytest.fixture
+def consumer_server(start_server: StartServer) -> Server:
+    return start_server()

@@ -1,0 +1,67 @@
+"""One connection to `/stream`, read as a browser reads it."""
+
+import http.client
+import socket
+import threading
+from contextlib import suppress
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from tests.eventually import eventually
+from tests.unit.consumer.stream_text import Block, blocks
+
+
+class Listener:
+    def __init__(self, port: int, last_event_id: str | None = None, start: str | None = None) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        query = "?" + urlencode({"from": start}) if start else ""
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        self._connection.request("GET", "/stream" + query, headers=headers)
+        self._socket = self._connection.sock
+        self.answer = self._connection.getresponse()
+        self.text = b""
+        self.ended_well: bool | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            while data := self.answer.read1(1 << 16):
+                self.text += data
+            self.ended_well = True
+        except (OSError, http.client.HTTPException, ValueError):
+            self.ended_well = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # it may have ended by itself
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self.answer.close()
+        self._connection.close()
+
+    def blocks(self) -> list[Block]:
+        return blocks(self.text)
+
+    def events(self) -> list[str]:
+        return [block.data for block in self.blocks() if block.event == "message"]
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        return [block.json for block in self.blocks() if block.event == event]
+
+    @property
+    def position(self) -> str:
+        """What a browser would come back with."""
+        eventually(lambda: any(block.last_id for block in self.blocks()))
+        return next(block.last_id for block in reversed(self.blocks()) if block.last_id)
+
+    def wait_for(self, many: int, within: float = 15) -> list[str]:
+        eventually(lambda: len(self.events()) >= many, within)
+        return self.events()
+
+    def wait_for_end(self, within: float) -> bool:
+        self._thread.join(within)
+        assert self.ended_well is not None, "the stream is still open"
+        return self.ended_well
