@@ -32,15 +32,26 @@ for argument do
     esac
 done
 
+own=.local/venv/bin/python
+[ -x "$own" ] && exec "$own" -m local_stack.bootstrap "$@"
+
+probe='
+import platform, sys
+print("Python", platform.python_version(), end=" ")
+if not (3, 11) <= sys.version_info < (3, 15):
+    sys.exit("is too old or too new")
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("has no venv (Debian and Ubuntu: apt install python3-venv)")
+'
 found=''
 for python in python3 python3.14 python3.13 python3.12 python3.11; do
-    version=$("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null) || continue
-    if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'; then
-        found="${found:-Python $version is too old or too new}"
-    elif ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
-        found="Python $version has no venv (Debian and Ubuntu: apt install python3-venv)"
-    else
+    if said=$("$python" -c "$probe" 2>&1); then
         exec "$python" -m local_stack.bootstrap "$@"
     fi
+    case $said in
+        Python*) found=${found:-$said} ;;
+    esac
 done
 fail "Python 3.11 to 3.14 with venv is needed: ${found:-no Python found}."

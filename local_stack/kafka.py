@@ -99,7 +99,7 @@ def command(java: Java, jars: Sequence[Path], extra: Sequence[str] = ()) -> list
     """To be run in the broker's folder. The jars keep one order, as the class archive demands;
     without a UTF-8 locale Java cannot open every path."""
     return [
-        *("env", "LC_ALL=C.UTF-8", f"CLASSPATH={':'.join(map(str, jars))}"),
+        *("/usr/bin/env", "LC_ALL=C.UTF-8", f"CLASSPATH={':'.join(map(str, jars))}"),
         *(str(java.executable), *JVM, *extra),
         "-Dlog4j2.configurationFile=log4j2.properties",
         *("kafka.Kafka", "server.properties"),

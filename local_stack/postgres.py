@@ -93,12 +93,11 @@ def _as_somebody() -> list[str]:
     names = {entry.pw_uid for entry in pwd.getpwall()} - {0}
     if os.geteuid() in names:
         return []
-    if not names or not shutil.which("unshare"):
-        raise StackError(
-            "PostgreSQL does not run as root and `unshare` is missing: start as an ordinary user."
-        )
+    unshare = shutil.which("unshare") or shutil.which("unshare", path=os.defpath)
+    if not names or not unshare:
+        raise StackError("PostgreSQL does not run as root, and there is no `unshare`: be an ordinary user.")
     uid = 1000 if 1000 in names else max(names)
-    return ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}"]
+    return [unshare, "--user", f"--map-user={uid}", f"--map-group={uid}"]
 
 
 def _run(name: str, *arguments: str, input: str = "") -> None:
@@ -109,6 +108,10 @@ def _run(name: str, *arguments: str, input: str = "") -> None:
         text=True,
         timeout=60,
     )
+    if done.stderr.startswith("unshare: "):
+        raise StackError(
+            "PostgreSQL does not run as root, and no user namespace is allowed: be an ordinary user."
+        )
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
         raise StackError(f"PostgreSQL's {name} failed: {last}")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from time import monotonic
 
-from local_stack import steps, stop, supervision
+from local_stack import processes, steps, stop, supervision
 from local_stack.config import Settings
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
@@ -43,7 +43,8 @@ def start(
         Start(layout, supervisor, addresses, steps_environment, say).run(wanted - running, running)
     except BaseException:
         with stop.undisturbed():
-            say("ending what was started")
+            if processes.find(layout.home):
+                say("ending what was started")
             if found:
                 stop.some(layout, wanted - running)
             else:
@@ -72,17 +73,17 @@ class Start:
     deadline: Deadline = field(default_factory=lambda: Deadline(DEADLINE_S))
 
     def run(self, starting: Set[str], running: Set[str]) -> None:
-        up, brokers = starting | running, set(BROKERS)
+        """The one-shots belong to the producer's start; it takes orders before there is a broker."""
+        brokers = set(BROKERS)
         self.supervisor.start(sorted(starting & {"postgres", *brokers}))
-        if "postgres" in up:
-            self._wait({"postgres"} & starting)
-            if starting & {"producer", "relay"}:
-                self._step(steps.MIGRATE)
-        self.supervisor.start(starting & {"producer"})  # it takes orders without Kafka
-        self._wait(brokers & starting)
-        if brokers <= up and starting & {"producer", "relay", "consumer"}:
+        self._wait(starting & {"postgres"})
+        if "producer" in starting:
+            self._step(steps.MIGRATE)
+            self.supervisor.start(["producer"])
+        self._wait(starting & brokers)
+        if "producer" in starting and brokers <= starting | running:
             self._step(steps.TOPICS)
-        self.supervisor.start(starting & {"relay", "consumer"})
+        self.supervisor.start(sorted(starting & {"relay", "consumer"}))
         self._wait(starting & {"producer", "relay", "consumer"})
 
     def _step(self, step: tuple[str, str, tuple[str, ...]]) -> None:
@@ -91,6 +92,7 @@ class Start:
         self.say(f"{step[0]:10} done     {monotonic() - began:5.1f} s")
 
     def _wait(self, names: Set[str]) -> None:
+        """Until all of them are healthy; says so of each."""
         began = monotonic()
         watch = Watch(self.layout)
         health = Health(self.addresses, self.layout.heartbeat)

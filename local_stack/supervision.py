@@ -76,7 +76,7 @@ def _in_group(name: str) -> str:
 
 def launch(layout: Layout, environment: Mapping[str, str]) -> Supervisor:
     # A deep clone's own path is too long for a socket's name.
-    socket = Path(tempfile.mkdtemp(prefix="order-stream-")) / "supervisor"
+    socket = Path(tempfile.mkdtemp(prefix="local-stack-")) / "supervisor"
     write_private(layout.run / "supervisord.conf", programs.configuration(socket))
     write_private(layout.run / "socket", str(socket))
     subprocess.Popen(
