@@ -25,10 +25,10 @@ READY_S = 20
 
 
 class Topic:
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, admin: AdminClient, producer: Producer) -> None:
         self.name = f"viewed-{uuid.uuid4().hex[:12]}"
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
-        self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 1})
+        self._admin = admin
+        self._producer = producer
 
     def create(self) -> None:
         new = NewTopic(self.name, PARTITIONS, 3, config={"min.insync.replicas": "2"})
@@ -106,9 +106,16 @@ class Server:
         return requests.get(self.url + path, params=query, timeout=15)
 
 
+@pytest.fixture(scope="session")
+def kafka_clients(kafka: str) -> tuple[AdminClient, Producer]:
+    """Silent: they outlive the brokers by a moment at the end of a run."""
+    settings = {"bootstrap.servers": kafka, "log_level": 0}
+    return AdminClient(settings), Producer(settings | {"acks": "all", "linger.ms": 1})
+
+
 @pytest.fixture
-def topic(kafka: str) -> Iterator[Topic]:
-    made = Topic(kafka)
+def topic(kafka_clients: tuple[AdminClient, Producer]) -> Iterator[Topic]:
+    made = Topic(*kafka_clients)
     made.create()
     yield made
     made.delete()
