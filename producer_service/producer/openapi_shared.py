@@ -1,0 +1,108 @@
+"""What the paths of the API's document share: parameters, headers and the problems, each with an example."""
+
+from typing import Any
+
+from producer.openapi_examples import ORDER_ID, Part
+from producer.openapi_paths import ref
+
+PARAMETERS: Part = {
+    "OrderId": {
+        "name": "order_id",
+        "in": "path",
+        "required": True,
+        "description": "What `POST /orders` gave as id.",
+        "schema": {"type": "string", "format": "uuid"},
+        "example": ORDER_ID,
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Made up at random by the client, once for what is to happen once. The same key with"
+        " the same body within 24 h gets the same answer, and nothing is placed twice.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "description": "The ETag that was read, in its quotes: change it only while it is that version.",
+        "schema": {"type": "string", "examples": ['"1"']},
+    },
+}
+HEADERS: Part = {
+    "Location": {
+        "description": "Where the order is.",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "ETag": {"description": "The order's version, in quotes.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}},
+}
+
+
+def problem(description: str, example: Part, *, retry: bool = False) -> Part:
+    media: Part = {"schema": ref("schemas", "Problem"), "example": {"type": "about:blank"} | example}
+    found: Part = {"description": description, "content": {"application/problem+json": media}}
+    if retry:
+        found["headers"] = {"Retry-After": ref("headers", "Retry-After")}
+    return found
+
+
+def example(status: int, title: str, detail: str, *errors: tuple[str, str]) -> dict[str, Any]:
+    found: Part = {"title": title, "status": status, "detail": detail}
+    if errors:
+        found["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in errors]
+    return found
+
+
+RESPONSES: Part = {
+    "Problem400": problem(
+        "The request cannot be read: broken JSON, a field given twice, an unreadable header or cursor, a Host"
+        " that is not ours.",
+        example(400, "Bad Request", "the body is not JSON: Expecting ',' delimiter at line 1, column 24"),
+    ),
+    "Problem403": problem(
+        "The request comes from a page of another origin.",
+        example(403, "Forbidden", "a page from elsewhere may not place or change orders here"),
+    ),
+    "Problem404": problem(
+        "There is no such order.", example(404, "Not Found", f"there is no order {ORDER_ID}")
+    ),
+    "Problem409": problem(
+        "The order cannot take this step from where it is.",
+        example(409, "Conflict", "an order that is shipped cannot become cancelled"),
+    ),
+    "StillRunning": problem(
+        "A request with the same Idempotency-Key has not ended yet.",
+        example(409, "Conflict", "a request with this Idempotency-Key is still running"),
+        retry=True,
+    ),
+    "Problem412": problem(
+        "The order is not the version that If-Match names: read it again.",
+        example(412, "Precondition Failed", "the order is at version 3 by now"),
+    ),
+    "Problem413": problem(
+        "The body is larger than 1 MiB.",
+        example(413, "Request Entity Too Large", "The data value transmitted exceeds the capacity limit."),
+    ),
+    "Problem415": problem(
+        "The body is not declared as JSON.",
+        example(415, "Unsupported Media Type", "send JSON with Content-Type: application/json"),
+    ),
+    "Problem422": problem(
+        "Fields or parameters are wrong; `errors` names each. Or the Idempotency-Key had another body.",
+        example(
+            422,
+            "Unprocessable Entity",
+            "the body does not fit; see errors",
+            ("/unit_price", "must be greater than 0"),
+        ),
+    ),
+    "Problem503": problem(
+        "The database does not answer, or too many events wait for Kafka. Nothing is half-done: try again.",
+        example(
+            503,
+            "Service Unavailable",
+            "the database does not answer; nothing was stored that was not confirmed, try again",
+        ),
+        retry=True,
+    ),
+}
