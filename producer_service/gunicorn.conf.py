@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("PRODUCER_THREADS", "8"))
+workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+threads = int(os.environ.get("PRODUCER_THREADS", "16"))
 graceful_timeout = 12  # longer than a request may wait for the database, then the flush to Kafka
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a heartbeat file on a disk can block
 control_socket_disable = True
@@ -32,11 +32,10 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    worker.wsgi.extensions["publisher"].start()
+    worker.wsgi.extensions["background"].start()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Also runs when the application could not be loaded, and then there is nothing to close."""
     if worker.wsgi is not None:
-        worker.wsgi.extensions["publisher"].close()
-        worker.wsgi.extensions["database"].engine.dispose()
+        worker.wsgi.extensions["background"].stop()

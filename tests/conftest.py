@@ -107,7 +107,7 @@ def settings(kafka: str, database_url: str, tmp_path: Path) -> Settings:
     )
     engine = sa.create_engine(settings.sqlalchemy_url, poolclass=sa.NullPool)
     with engine.begin() as connection:
-        connection.execute(sa.text("TRUNCATE orders, outbox"))
+        connection.execute(sa.text("TRUNCATE orders, outbox, outbox_discarded, idempotency_keys"))
     return settings
 
 

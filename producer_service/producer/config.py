@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     publish_timeout_s: float = Field(default=5, gt=0)
     publish_grace_s: float = Field(default=6, gt=0)
     publish_queue: int = Field(default=20_000, ge=1)
+    breaker_failures: int = Field(default=5, ge=1)
+    breaker_open_s: float = Field(default=5, gt=0)
+    outbox_max_rows: int = Field(default=1_000_000, ge=1)
+    outbox_max_age_s: float = Field(default=86_400, gt=0)
 
     relay_lease_s: float = Field(default=10, gt=0)
     relay_heartbeat_file: Path = Path(tempfile.gettempdir()) / "order-stream-relay.heartbeat"

@@ -7,7 +7,7 @@ would take them), and True is not a quantity.
 import re
 import unicodedata
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -60,6 +60,18 @@ class OrderDraft(_Strict):
     description: Annotated[Text, Field(max_length=1000)] = ""
     unit_price: Price
     quantity: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class OrderBatch(_Strict):
+    """Orders that are placed together: all or none."""
+
+    orders: Annotated[list[OrderDraft], Field(min_length=1, max_length=1000)]
+
+
+class StatusChange(_Strict):
+    """Where an order is to go next."""
+
+    status: Literal["confirmed", "shipped", "delivered", "cancelled"]
 
 
 class RandomOrders(_Strict):

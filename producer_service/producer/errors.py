@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from producer.models import WrongTransition
+
 logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 2
 
@@ -53,6 +55,7 @@ def invalid(pointer: str, detail: str, status: int = 422) -> Problem:
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, Problem.answer)
+    app.register_error_handler(WrongTransition, lambda error: Problem(409, str(error)).answer())
     app.register_error_handler(ValidationError, _invalid_body)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OperationalError, _no_database)

@@ -31,13 +31,17 @@ class OrderState(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event and where it goes: the order's id is the Kafka key, so one order stays on one partition."""
+    """An event and where it goes: the order's id is the Kafka key, so one order stays on one partition.
+
+    direct: no earlier event of the order was in the outbox, so the app may publish it itself.
+    """
 
     id: UUID
     type: str
     order_id: UUID
     version: int
     payload: str
+    direct: bool = True
 
 
 def utc(moment: datetime) -> str:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
 from confluent_kafka import KafkaException
 from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,10 +15,6 @@ health = Blueprint("health", __name__, url_prefix="/health")
 
 OLD_EVENT_S = 30
 KAFKA_TIMEOUT_S = 1.0
-_OUTBOX = sa.text(
-    "SELECT count(*), extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM outbox"
-)
-
 Check = dict[str, Any]
 
 
@@ -72,22 +67,21 @@ def live() -> Response:
 def ready() -> tuple[Response, int]:
     """200 while the database answers. Kafka away is `degraded`: orders are taken, their events wait."""
     database, outbox = _database()
-    kafka = current_app.extensions["kafka_check"]()
+    extensions = current_app.extensions
+    kafka, breaker = extensions["kafka_check"](), {"state": extensions["publisher"].breaker.state}
     if database["status"] != "ok":
         status = "unavailable"
-    elif kafka["status"] != "ok" or (outbox["oldest_s"] or 0) > OLD_EVENT_S:
+    elif kafka["status"] != "ok" or breaker["state"] == "open" or (outbox["oldest_s"] or 0) > OLD_EVENT_S:
         status = "degraded"
     else:
         status = "ok"
-    checks = {"database": database, "kafka": kafka, "outbox": outbox}
+    checks = {"database": database, "kafka": kafka, "outbox": outbox, "breaker": breaker}
     return jsonify(status=status, checks=checks), 503 if status == "unavailable" else 200
 
 
 def _database() -> tuple[Check, Check]:
     try:
-        with current_app.extensions["database"].engine.connect() as connection:
-            rows, oldest_s = connection.execute(_OUTBOX).one()
+        return {"status": "ok"}, current_app.extensions["measure_backlog"]()
     except SQLAlchemyError as error:
         problem = str(error).splitlines()[0]
         return {"status": "unavailable", "detail": problem}, {"rows": None, "oldest_s": None}
-    return {"status": "ok"}, {"rows": rows, "oldest_s": None if oldest_s is None else round(oldest_s, 3)}

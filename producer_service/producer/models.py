@@ -1,5 +1,6 @@
 """An order and its outbox row, stored together or not at all."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Self
@@ -11,9 +12,25 @@ from uuid_utils.compat import uuid7
 
 from producer.draft import OrderDraft
 from producer.events import Event, order_event
-from producer.record import Record, current_session
+from producer.record import TIMESTAMP, Record, current_session
 
-TIMESTAMP = sa.DateTime(timezone=True)
+NO_GRACE = timedelta(0)
+
+# From each status, where an order may go.
+NEXT = {
+    "placed": {"confirmed", "cancelled"},
+    "confirmed": {"shipped", "cancelled"},
+    "shipped": {"delivered"},
+    "delivered": set(),
+    "cancelled": set(),
+}
+
+
+class WrongTransition(Exception):
+    """An order cannot go from this status to that one."""
+
+    def __init__(self, current: str, wanted: str):
+        super().__init__(f"an order that is {current} cannot become {wanted}")
 
 
 class Order(Record):
@@ -47,6 +64,39 @@ class Order(Record):
         # Nothing of an order that is new can be in the outbox before its first version: all may go direct.
         OutboxEvent.add(events, direct=True, grace=grace)
         return orders, events
+
+    @classmethod
+    def locked(cls, key: UUID) -> Self | None:
+        """The order, held until the transaction ends: whoever else wants to change it waits."""
+        return current_session().get(cls, key, with_for_update=True)
+
+    def confirm(self, grace: timedelta) -> Event:
+        return self.move_to("confirmed", grace)
+
+    def ship(self, grace: timedelta) -> Event:
+        return self.move_to("shipped", grace)
+
+    def deliver(self, grace: timedelta) -> Event:
+        return self.move_to("delivered", grace)
+
+    def cancel(self, grace: timedelta) -> Event:
+        return self.move_to("cancelled", grace)
+
+    def move_to(self, status: str, grace: timedelta) -> Event:
+        """The next status, version and outbox row of an order that is `locked`. WrongTransition.
+
+        May the event go direct? Only while no earlier version is in the outbox. That is asked after the
+        lock was got, by a statement of its own: one that waits for the lock and asks in one go sees the
+        outbox as it was before the wait, and two versions would be on their way at once.
+        """
+        if status not in NEXT[self.status]:
+            raise WrongTransition(self.status, status)
+        self.status, self.version, self.updated_at = status, self.version + 1, datetime.now(UTC)
+        self.save()
+        event = order_event(self)
+        direct = not OutboxEvent.holds(self.id)
+        OutboxEvent.add([event], direct=direct, grace=grace if direct else NO_GRACE)
+        return replace(event, direct=direct)
 
     @classmethod
     def newest(cls, limit: int, after: UUID | None = None, status: str | None = None) -> list[Self]:
@@ -93,6 +143,11 @@ class OutboxEvent(Record):
     parked_reason: Mapped[str | None] = mapped_column(sa.Text)
 
     @classmethod
+    def holds(cls, order_id: UUID) -> bool:
+        """Is any event of this order still here?"""
+        return bool(current_session().scalar(sa.select(sa.exists().where(cls.aggregateid == order_id))))
+
+    @classmethod
     def add(cls, events: list[Event], *, direct: bool, grace: timedelta) -> None:
         """due_at by the database's clock, the one the relay's claim reads; the events in one INSERT."""
         insert = sa.insert(cls).values(due_at=sa.func.clock_timestamp() + grace)
@@ -109,3 +164,17 @@ class OutboxEvent(Record):
             for event in events
         ]
         current_session().execute(insert, rows)
+
+
+class DiscardedEvent(Record):
+    """An event that an operator gave up, because Kafka refused it for its content."""
+
+    __tablename__ = "outbox_discarded"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    aggregateid: Mapped[UUID]
+    type: Mapped[str] = mapped_column(sa.Text)
+    version: Mapped[int]
+    payload: Mapped[str] = mapped_column(sa.Text)
+    parked_reason: Mapped[str] = mapped_column(sa.Text)
+    discarded_at: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sa.func.now())

@@ -1,17 +1,20 @@
-"""REST: orders are placed, listed and found here."""
+"""REST: orders are placed, changed, listed and found here."""
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
+from pydantic import BaseModel
 
-from producer.draft import OrderDraft, RandomOrders
+from producer.backlog import refuse_when_full
+from producer.draft import OrderBatch, OrderDraft, RandomOrders, StatusChange
 from producer.errors import Problem, invalid
 from producer.events import utc
+from producer.idempotency import Once
 from producer.models import Order
-from producer.publisher import Publisher
 from producer.random_orders import random_draft
 from producer.record import transaction
 from producer.strict_json import read_body
@@ -25,18 +28,68 @@ MAX_PAGE = 200
 @orders.post("/orders")
 def place_order() -> Response:
     """201 as soon as order and event are committed; Kafka is never waited for."""
-    (order,) = _place([read_body(request, OrderDraft)])
-    answer = jsonify(as_json(order))
-    answer.status_code = 201
-    answer.headers["Location"] = url_for("orders.show_order", order_id=order.id)
-    return answer
+    draft = read_body(request, OrderDraft)
+
+    def answer(placed: list[Order]) -> Response:
+        response = jsonify(as_json(placed[0]))
+        response.headers["Location"] = url_for("orders.show_order", order_id=placed[0].id)
+        return response
+
+    return _place(draft, lambda: [draft], answer)
+
+
+@orders.post("/orders/batch")
+def place_batch() -> Response:
+    """All or none."""
+    batch = read_body(request, OrderBatch)
+    return _place(
+        batch,
+        lambda: batch.orders,
+        lambda placed: jsonify(count=len(placed), orders=[as_json(order) for order in placed]),
+    )
 
 
 @orders.post("/orders/random")
-def place_random_orders() -> tuple[Response, int]:
+def place_random_orders() -> Response:
     wanted = read_body(request, RandomOrders)
-    placed = _place([random_draft() for _ in range(wanted.count)])
-    return jsonify(count=len(placed)), 201
+    return _place(
+        wanted,
+        lambda: [random_draft() for _ in range(wanted.count)],
+        lambda placed: jsonify(count=len(placed)),
+    )
+
+
+def _place(
+    body: BaseModel, drafts: Callable[[], list[OrderDraft]], answer: Callable[[list[Order]], Response]
+) -> Response:
+    extensions, once = current_app.extensions, Once(request, body)
+    refuse_when_full(extensions["backlog"], extensions["outbox_bound"])
+    handover = extensions["publisher"].prepare()
+    with transaction():
+        if (earlier := once.answered()) is not None:
+            return earlier
+        placed, events = Order.place(drafts(), handover.grace)
+        response = answer(placed)
+        response.status_code = 201
+        once.keep(response)
+    handover.publish(events)
+    return response
+
+
+@orders.patch("/orders/<uuid:order_id>")
+def change_order(order_id: UUID) -> Response:
+    """409 for a step that the order cannot take, 412 when it is not the version that If-Match names."""
+    status = read_body(request, StatusChange).status
+    handover = current_app.extensions["publisher"].prepare()
+    with transaction():
+        order = Order.locked(order_id)
+        if order is None:
+            raise _not_found(order_id)
+        if request.if_match and not request.if_match.contains(str(order.version)):
+            raise Problem(412, f"the order is at version {order.version} by now")
+        event = order.move_to(status, handover.grace)
+    handover.publish([event])
+    return _with_etag(order)
 
 
 @orders.get("/orders")
@@ -59,7 +112,15 @@ def show_order(order_id: UUID) -> Response:
     with transaction():
         order = Order.find(order_id)
     if order is None:
-        raise Problem(404, f"there is no order {order_id}")
+        raise _not_found(order_id)
+    return _with_etag(order)
+
+
+def _not_found(order_id: UUID) -> Problem:
+    return Problem(404, f"there is no order {order_id}")
+
+
+def _with_etag(order: Order) -> Response:
     answer = jsonify(as_json(order))
     answer.set_etag(str(order.version))
     return answer
@@ -80,15 +141,6 @@ def as_json(order: Order) -> dict[str, Any]:
         "created_at": utc(order.created_at),
         "updated_at": utc(order.updated_at),
     }
-
-
-def _place(drafts: list[OrderDraft]) -> list[Order]:
-    publisher: Publisher = current_app.extensions["publisher"]
-    handover = publisher.prepare()
-    with transaction():
-        placed, events = Order.place(drafts, handover.grace)
-    handover.publish(events)
-    return placed
 
 
 def _limit(text: str) -> int:

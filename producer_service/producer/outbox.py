@@ -88,11 +88,44 @@ PARK = sa.text(
     """
 )
 
+PARKED = sa.text(
+    """
+    SELECT id, type, aggregateid, version, parked_at, parked_reason FROM outbox
+    WHERE parked_at IS NOT NULL ORDER BY parked_at
+    """
+)
+
+REQUEUE = sa.text(
+    """
+    UPDATE outbox SET parked_at = NULL, parked_reason = NULL, attempts = 0, due_at = clock_timestamp()
+    WHERE id = :id AND parked_at IS NOT NULL RETURNING id
+    """
+)
+
+# The declared exception to "only the read-back deletes": what Kafka refuses for its content can never be read
+# back. It stays on record.
+DISCARD = sa.text(
+    """
+    WITH gone AS (DELETE FROM outbox WHERE id = :id AND parked_at IS NOT NULL RETURNING *)
+    INSERT INTO outbox_discarded (id, aggregateid, type, version, payload, parked_reason)
+    SELECT id, aggregateid, type, version, payload, parked_reason FROM gone RETURNING aggregateid, version
+    """
+)
+
+FORGET_KEYS = sa.text(
+    """
+    DELETE FROM idempotency_keys WHERE key IN (
+        SELECT key FROM idempotency_keys WHERE expires_at < now() LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    """
+)
+
 
 class Outbox:
     """Any number of relays may work on it at once. Every method: SQLAlchemyError without the database."""
 
     def __init__(self, engine: sa.Engine, lease: Lease | None = None):
+        self.engine = engine
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._lease = lease or Lease()
 
@@ -108,12 +141,7 @@ class Outbox:
 
     def remove(self, ids: Sequence[str]) -> int:
         """Delete the rows of events that were read back; returns how many successors this made due."""
-        gone = self._run(REMOVE, ids=list(ids))
-        if not gone:
-            return 0
-        orders, versions = [str(row.aggregateid) for row in gone], [row.version for row in gone]
-        with self._engine.connect() as connection:
-            return connection.execute(RELEASE_SUCCESSORS, {"orders": orders, "versions": versions}).rowcount
+        return self._release_successors(self._run(REMOVE, ids=list(ids)))
 
     def has_due(self) -> bool:
         return bool(self._run(HAS_DUE)[0][0])
@@ -126,6 +154,31 @@ class Outbox:
         """Set a row aside that Kafka refuses for good; later versions of its order wait behind it."""
         with self._engine.connect() as connection:
             connection.execute(PARK, {"id": event_id, "reason": reason})
+
+    def parked(self) -> Sequence[sa.Row[Any]]:
+        return self._run(PARKED)
+
+    def requeue(self, event_id: UUID) -> bool:
+        """Offer a parked row to Kafka again; False when there is none of this id."""
+        return bool(self._run(REQUEUE, id=event_id))
+
+    def discard(self, event_id: UUID) -> bool:
+        """Give a parked row up, on record; later versions of its order flow. False when there is none."""
+        gone = self._run(DISCARD, id=event_id)
+        self._release_successors(gone)
+        return bool(gone)
+
+    def forget_keys(self, limit: int) -> None:
+        """Remove idempotency keys that have expired."""
+        with self._engine.connect() as connection:
+            connection.execute(FORGET_KEYS, {"limit": limit})
+
+    def _release_successors(self, gone: Sequence[sa.Row[Any]]) -> int:
+        if not gone:
+            return 0
+        orders, versions = [str(row.aggregateid) for row in gone], [row.version for row in gone]
+        with self._engine.connect() as connection:
+            return connection.execute(RELEASE_SUCCESSORS, {"orders": orders, "versions": versions}).rowcount
 
     def _run(self, statement: sa.TextClause, **values: Any) -> Sequence[sa.Row[Any]]:
         with self._engine.connect() as connection:

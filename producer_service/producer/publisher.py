@@ -15,11 +15,12 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import ClusterMetadata
 
+from producer.breaker import Breaker, Permit
 from producer.events import CONTENT_TYPE, Event
+from producer.models import NO_GRACE
 
 logger = logging.getLogger(__name__)
 
-NO_GRACE = timedelta(0)
 FLUSH_S = 5.0
 
 
@@ -67,9 +68,12 @@ class Publisher:
         new_producer: Callable[[], KafkaProducer],
         topic: str,
         grace: timedelta | None,
+        breaker: Breaker,
+        tell_relay: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ):
-        self._new_producer, self._topic, self._grace, self._clock = new_producer, topic, grace, clock
+        self._new_producer, self._topic, self._grace = new_producer, topic, grace
+        self.breaker, self._tell_relay, self._clock = breaker, tell_relay, clock
         self._producer: KafkaProducer | None = None
         self._stop = threading.Event()
         self._reports: threading.Thread | None = None
@@ -90,35 +94,49 @@ class Publisher:
 
     def prepare(self) -> "Handover":
         """To be called before the transaction: its rows are ours to publish until the grace is over."""
-        grace = self._grace if self._grace and self._producer else NO_GRACE
-        return Handover(self, grace, self._clock() + grace.total_seconds())
+        permit = self.breaker.permit() if self._grace and self._producer else None
+        grace = self._grace if self._grace and permit else NO_GRACE
+        return Handover(self, grace, self._clock() + grace.total_seconds(), permit)
 
-    def publish(self, events: list[Event], until: float) -> None:
-        if self._producer is None:
+    def publish(self, events: list[Event], until: float, permit: Permit) -> None:
+        def report(error: KafkaError | None, message: Message) -> None:
+            self._judge(error, permit)
+
+        producer = self._producer
+        if producer is None:
             return
         try:
             for event in events:
                 if self._clock() >= until:
                     logger.warning("too late for a direct publish; the relay has it by now")
                     return
-                send(self._producer, self._topic, event, self._report)
+                send(producer, self._topic, event, report)
         except BufferError:
+            self.breaker.failed(permit)
             logger.warning("the queue to Kafka is full; the relay will publish what is left")
         except KafkaException as error:
-            logger.warning("the direct publish failed, the relay will publish the event: %s", error)
+            self._judge(error.args[0], permit)
+
+    def tell_relay(self) -> None:
+        """Rows that are the relay's from the beginning have been stored."""
+        self._tell_relay()
 
     def metadata(self, timeout_s: float) -> ClusterMetadata | None:
         """What the cluster says of the topic; None before the start. KafkaException without an answer."""
         return self._producer.list_topics(self._topic, timeout=timeout_s) if self._producer else None
 
     def _serve_reports(self) -> None:
-        assert self._producer is not None
-        while not self._stop.is_set():
+        while not self._stop.is_set() and self._producer is not None:
             self._producer.poll(0.2)
 
-    def _report(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            logger.warning("no acknowledgement from Kafka, the relay will look after the event: %s", error)
+    def _judge(self, error: KafkaError | None, permit: Permit) -> None:
+        if error is None:
+            self.breaker.succeeded(permit)
+            return
+        self.breaker.failed(permit)
+        logger.warning("no acknowledgement from Kafka, the relay will look after the event: %s", error.str())
+        if error.fatal() and not self._stop.is_set():  # an idempotent producer that has lost its place
+            self._producer = self._new_producer()
 
 
 @dataclass(frozen=True)
@@ -132,7 +150,12 @@ class Handover:
     publisher: Publisher
     grace: timedelta
     until: float
+    permit: Permit | None
 
     def publish(self, events: list[Event]) -> None:
-        if self.grace:
-            self.publisher.publish(events, self.until)
+        """After the commit: what may go direct goes to Kafka, of the rest the relay is told."""
+        direct = [event for event in events if event.direct] if self.permit else []
+        if self.permit and direct:
+            self.publisher.publish(direct, self.until, self.permit)
+        if len(direct) < len(events):
+            self.publisher.tell_relay()

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.backoff import Backoff
 from producer.outbox import Outbox
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 BATCH = 2000
 WAIT_S = 0.2
 REQUEST_S = 5.0
-RESTART_S = 1.0
 # An event may be older in Kafka than its row says: two clocks, and a transaction that was long in committing.
 MARGIN = timedelta(minutes=5)
 
@@ -53,6 +53,7 @@ class ReadBack:
         self._stop = threading.Event()
         self._wanted = threading.Event()
         self._proven_at: float | None = None
+        self._backoff = Backoff()
         self._thread = threading.Thread(target=self._run, name="read-back", daemon=True)
 
     def start(self) -> None:
@@ -79,9 +80,10 @@ class ReadBack:
             try:
                 self._follow()
             except (KafkaException, SQLAlchemyError) as error:
-                logger.warning("reading back starts anew in %g s: %s", RESTART_S, str(error).splitlines()[0])
-            self._proven_at = None
-            self._stop.wait(RESTART_S)
+                pause = self._backoff.next_s()
+                logger.warning("reading back starts anew in %.1f s: %s", pause, str(error).splitlines()[0])
+                self._proven_at = None
+                self._stop.wait(pause)
 
     def _follow(self) -> None:
         consumer, ends = self._new_consumer(), EndOffsets(self._new_admin(), self._topic, self._clock)
@@ -91,7 +93,9 @@ class ReadBack:
                 self._delete(consumer, positions)
                 if self._wanted.is_set() and ends.ask(list(positions)):
                     self._wanted.clear()
-                self._proven_at = ends.reached(positions) or self._proven_at
+                if (proven_at := ends.reached(positions)) is not None:
+                    self._proven_at = proven_at
+                    self._backoff.reset()
         finally:
             consumer.close()
 

@@ -17,6 +17,8 @@ from flask import current_app
 from psycopg2 import extensions
 from sqlalchemy.orm import DeclarativeBase, Session
 
+TIMESTAMP = sa.DateTime(timezone=True)
+
 _session: ContextVar[Session] = ContextVar("session")
 
 

@@ -18,9 +18,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer import parked
 from producer.config import Settings
 from producer.events import Event
 from producer.kafka import admin_settings, consumer_settings, producer_settings
+from producer.notify import Listener
 from producer.outbox import Lease, Outbox
 from producer.publisher import KafkaProducer, send
 from producer.readback import ReadBack
@@ -38,6 +40,8 @@ PROOF_EVERY_S = 0.3
 BUSY_S = 5.0
 LAGGING_WAIT_S = 0.02
 DATABASE_TIMEOUT_S = 3.0
+CLEAN_UP_EVERY_S = 60.0
+CLEAN_UP = 10_000
 HEARTBEAT_MAX_AGE_S = 15
 STOP_S = 4.0
 
@@ -66,6 +70,7 @@ class Relay:
         self._topic, self._wakeup, self._clock = topic, wakeup, clock
         self._in_flight = 0
         self._claimed_at = float("-inf")
+        self._cleaned_at = clock()
 
     def round(self) -> float:
         """Look once; returns how long to wait before the next look, in seconds."""
@@ -73,10 +78,16 @@ class Relay:
             raise ReadBackEnded
         self._producer.poll(0)
         try:
+            self._clean_up()
             return self._publish_due()
         except SQLAlchemyError as error:
             logger.warning("the database does not answer: %s", str(error).splitlines()[0])
             return POLL_S
+
+    def _clean_up(self) -> None:
+        if self._clock() - self._cleaned_at > CLEAN_UP_EVERY_S:
+            self._cleaned_at = self._clock()
+            self._outbox.forget_keys(CLEAN_UP)
 
     def _publish_due(self) -> float:
         """Claims only with fresh knowledge: a row whose event is in Kafka by now is not sent again."""
@@ -131,6 +142,11 @@ class ReadBackEnded(Exception):
     """The read-back thread has ended; without it nothing may be claimed."""
 
 
+def _outbox(settings: Settings) -> Outbox:
+    engine = connect(settings.sqlalchemy_url, pool_size=4, timeout_s=DATABASE_TIMEOUT_S)
+    return Outbox(engine, Lease(first_s=settings.relay_lease_s))
+
+
 def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. What is in flight then is finished by whoever claims it next."""
     wakeup, running = Wakeup(), True
@@ -142,11 +158,9 @@ def serve(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    outbox = Outbox(
-        connect(settings.sqlalchemy_url, pool_size=4, timeout_s=DATABASE_TIMEOUT_S),
-        Lease(first_s=settings.relay_lease_s),
-    )
+    outbox = _outbox(settings)
     producer = Producer(producer_settings(settings))
+    listener = Listener(outbox.engine, wakeup.set)
     readback = ReadBack(
         outbox,
         lambda: Consumer(consumer_settings(settings)),
@@ -156,6 +170,7 @@ def serve(settings: Settings) -> None:
     )
     relay = Relay(outbox, readback, producer, settings.kafka_topic, wakeup)
     readback.start()
+    listener.start()
     while running:
         settings.relay_heartbeat_file.touch()
         wakeup.wait(relay.round())
@@ -163,6 +178,7 @@ def serve(settings: Settings) -> None:
     deadline = threading.Timer(STOP_S, os._exit, [0])
     deadline.daemon = True
     deadline.start()
+    listener.close(STOP_S)
     readback.close(STOP_S)
     producer.flush(STOP_S)
 
@@ -185,13 +201,12 @@ def main(arguments: list[str]) -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     settings = Settings()
+    if not arguments:
+        serve(settings)
+        return 0
     if arguments == ["check"]:
         return check(settings.relay_heartbeat_file)
-    if arguments:
-        print("usage: python -m producer.relay [check]", file=sys.stderr)
-        return 2
-    serve(settings)
-    return 0
+    return parked.main(_outbox(settings), arguments)
 
 
 if __name__ == "__main__":

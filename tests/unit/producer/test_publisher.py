@@ -1,11 +1,14 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 from confluent_kafka import KafkaError, KafkaException
 
+from producer.breaker import Breaker, Policy
 from producer.events import Event
-from producer.publisher import NO_GRACE, Publisher
+from producer.models import NO_GRACE
+from producer.publisher import Publisher
 
 GRACE = timedelta(seconds=6)
 
@@ -23,6 +26,11 @@ class FakeKafka:
     def __init__(self, room: int = 100, fails: KafkaError | None = None):
         self.sent: list[bytes] = []
         self.room, self.fails, self.flushed = room, fails, False
+        self.reports: list[Callable] = []
+        self.told = 0
+
+    def relay_was_told(self) -> None:
+        self.told += 1
 
     def produce(
         self, topic: str, value: bytes, key: bytes, *, headers: object, on_delivery: Callable
@@ -32,6 +40,7 @@ class FakeKafka:
         if len(self.sent) >= self.room:
             raise BufferError
         self.sent.append(value)
+        self.reports.append(on_delivery)
 
     def poll(self, timeout: float) -> int:
         return 0
@@ -44,7 +53,8 @@ class FakeKafka:
 
 
 def started(kafka: FakeKafka, clock: Clock, grace: timedelta | None = GRACE) -> Publisher:
-    publisher = Publisher(lambda: kafka, "orders", grace, clock)
+    breaker = Breaker(Policy(failures=2), clock)
+    publisher = Publisher(lambda: kafka, "orders", grace, breaker, kafka.relay_was_told, clock)
     publisher.start()
     publisher.close()
     return publisher
@@ -88,15 +98,56 @@ def test_publisher_relay_leaves_every_event_to_the_relay() -> None:
     handover.publish([event()])
     assert handover.grace == NO_GRACE
     assert kafka.sent == []
+    assert kafka.told == 1
 
 
 def test_before_the_start_every_event_is_the_relays() -> None:
-    handover = Publisher(FakeKafka, "orders", GRACE, Clock()).prepare()
+    kafka, breaker = FakeKafka(), Breaker(Policy())
+    handover = Publisher(lambda: kafka, "orders", GRACE, breaker, kafka.relay_was_told).prepare()
     handover.publish([event()])
     assert handover.grace == NO_GRACE
+    assert kafka.told == 1
 
 
 def test_closing_delivers_what_is_queued() -> None:
     kafka = FakeKafka()
     started(kafka, Clock())
     assert kafka.flushed
+
+
+def test_what_may_not_go_direct_is_left_to_the_relay_which_is_told() -> None:
+    kafka = FakeKafka()
+    started(kafka, Clock()).prepare().publish([replace(event("b"), direct=False)])
+    assert kafka.sent == []
+    assert kafka.told == 1
+
+
+def test_what_goes_direct_needs_no_relay() -> None:
+    kafka = FakeKafka()
+    started(kafka, Clock()).prepare().publish([event()])
+    assert kafka.told == 0
+
+
+def test_kafka_that_does_not_acknowledge_opens_the_breaker() -> None:
+    kafka = FakeKafka()
+    publisher = started(kafka, Clock())
+    publisher.prepare().publish([event(), event()])
+    for report in kafka.reports:
+        report(KafkaError(KafkaError._MSG_TIMED_OUT), None)
+    assert publisher.breaker.state == "open"
+    handover = publisher.prepare()
+    handover.publish([event()])
+    assert handover.grace == NO_GRACE
+    assert (len(kafka.sent), kafka.told) == (2, 1)
+
+
+def test_a_client_that_is_finished_is_replaced() -> None:
+    first, second = FakeKafka(), FakeKafka()
+    clients = iter((first, second))
+    publisher = Publisher(lambda: next(clients), "orders", GRACE, Breaker(Policy()), lambda: None, Clock())
+    publisher.start()
+    publisher.prepare().publish([event("a")])
+    first.reports[0](KafkaError(KafkaError._FATAL, "fenced", fatal=True), None)
+    publisher.prepare().publish([event("b")])
+    publisher.close()
+    assert (first.sent, second.sent) == ([b"a"], [b"b"])

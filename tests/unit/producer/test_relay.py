@@ -25,6 +25,8 @@ class FakeOutbox:
     def has_due(self) -> bool:
         return bool(self.due)
 
+    def forget_keys(self, limit: int) -> None: ...
+
     def park(self, event_id: UUID, reason: str) -> None:
         self.parked[event_id] = reason
 
