@@ -8,7 +8,7 @@ from local_stack import processes, steps, stop, supervision
 from local_stack.config import Settings
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
-from local_stack.health import DEGRADED, HEALTHY, Health
+from local_stack.health import DEGRADED, HEALTHY, UNHEALTHY, Finding, Health
 from local_stack.layout import Layout, write_private
 from local_stack.ports import BROKERS
 from local_stack.preparation import Preparation
@@ -96,19 +96,22 @@ class Start:
         began = monotonic()
         watch = Watch(self.layout)
         health = Health(self.addresses, self.layout.heartbeat)
-        pending = set(names)
+        pending = dict.fromkeys(names, Finding(UNHEALTHY))
 
         def all_up() -> bool:
             watch.see(self.supervisor.services(), pending)
-            for name, state in health.of(pending).items():
-                if state == HEALTHY or (state == DEGRADED and monotonic() - began > SETTLE_S):
-                    pending.remove(name)
-                    self.say(f"{name:10} {state:8} {monotonic() - began:5.1f} s")
+            pending.update(health.of(pending))
+            passed = monotonic() - began
+            for name, state in [(name, finding.state) for name, finding in pending.items()]:
+                if state == HEALTHY or (state == DEGRADED and passed > SETTLE_S):
+                    del pending[name]
+                    self.say(f"{name:10} {state:8} {passed:5.1f} s")
             return not pending
 
         if not self.deadline.poll(all_up):
-            late = sorted(pending)[0]
-            raise StackError(f"{late} did not become healthy in {DEADLINE_S} s: {watch.log(late)}")
+            late, finding = min(pending.items())
+            reason = f"{finding.detail}; " if finding.detail else ""
+            raise StackError(f"{late} did not become healthy in {DEADLINE_S} s: {reason}{watch.log(late)}")
 
 
 class Watch:

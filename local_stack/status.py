@@ -3,12 +3,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from local_stack import ports, postgres, processes, supervision
-from local_stack.health import HEALTHY, UNHEALTHY, Health
+from local_stack.health import HEALTHY, UNHEALTHY, Finding, Health
 from local_stack.layout import Layout
 from local_stack.services import NAMES, Addresses
 from local_stack.supervision import Seen
 
 UNSUPERVISED = "unsupervised"
+UNKNOWN = Finding(UNHEALTHY)
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ def of(layout: Layout) -> list[Status]:
     return combine(seen, health)
 
 
-def combine(seen: Mapping[str, Seen], health: Mapping[str, str]) -> list[Status]:
+def combine(seen: Mapping[str, Seen], health: Mapping[str, Finding]) -> list[Status]:
     nothing = Seen("stopped", 0, 0)
     services = ((name, seen.get(name, nothing)) for name in NAMES)
-    return [Status(name, it.state, it.pid or None, health.get(name, UNHEALTHY)) for name, it in services]
+    return [Status(name, it.state, it.pid or None, health.get(name, UNKNOWN).state) for name, it in services]
 
 
 def addresses(layout: Layout) -> Addresses:

@@ -1,11 +1,12 @@
 import json
 
+from local_stack.health import Finding
 from local_stack.services import NAMES
 from local_stack.status import as_json, as_table, combine
 from local_stack.supervision import Seen
 
 RUNNING = {name: Seen("running", 100 + i, 1) for i, name in enumerate(NAMES)}
-HEALTHY = dict.fromkeys(NAMES, "healthy")
+HEALTHY = dict.fromkeys(NAMES, Finding("healthy"))
 
 
 def test_running_and_healthy_is_good():
@@ -18,7 +19,7 @@ def test_what_is_not_known_is_stopped():
 
 
 def test_degraded_and_unsupervised_are_not_good():
-    degraded = combine(RUNNING, HEALTHY | {"producer": "degraded"})
+    degraded = combine(RUNNING, HEALTHY | {"producer": Finding("degraded")})
     orphaned = combine(RUNNING | {"relay": Seen("unsupervised", 7, 0)}, HEALTHY)
     assert [status.name for status in degraded if not status.good] == ["producer"]
     assert [status.name for status in orphaned if not status.good] == ["relay"]
