@@ -19,7 +19,8 @@ class Listener:
         self._connection.request("GET", "/stream" + query, headers=headers)
         self._socket = self._connection.sock
         self.answer = self._connection.getresponse()
-        self.text = b""
+        self.blocks: list[Block] = []
+        self._rest = b""
         self.ended_well: bool | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -27,10 +28,14 @@ class Listener:
     def _read(self) -> None:
         try:
             while data := self.answer.read1(1 << 16):
-                self.text += data
+                self._take(data)
             self.ended_well = True
         except (OSError, http.client.HTTPException, ValueError):
             self.ended_well = False
+
+    def _take(self, data: bytes) -> None:
+        whole, end, self._rest = (self._rest + data).rpartition(b"\n\n")
+        self.blocks += blocks(whole + end)
 
     def __enter__(self) -> Self:
         return self
@@ -42,20 +47,17 @@ class Listener:
         self.answer.close()
         self._connection.close()
 
-    def blocks(self) -> list[Block]:
-        return blocks(self.text)
-
     def events(self) -> list[str]:
-        return [block.data for block in self.blocks() if block.event == "message"]
+        return [block.data for block in self.blocks if block.event == "message"]
 
     def named(self, event: str) -> list[dict[str, Any]]:
-        return [block.json for block in self.blocks() if block.event == event]
+        return [block.json for block in self.blocks if block.event == event]
 
     @property
     def position(self) -> str:
         """What a browser would come back with."""
-        eventually(lambda: any(block.last_id for block in self.blocks()))
-        return next(block.last_id for block in reversed(self.blocks()) if block.last_id)
+        eventually(lambda: any(block.last_id for block in self.blocks))
+        return next(block.last_id for block in reversed(self.blocks) if block.last_id)
 
     def wait_for(self, many: int, within: float = 15) -> list[str]:
         eventually(lambda: len(self.events()) >= many, within)

@@ -13,8 +13,8 @@ from tests.unit.consumer.fake_kafka import event
 MEBIBYTE = 1 << 20
 
 
-def fat_events(many: int, name: str = "fat") -> list[bytes]:
-    return [event(f"{name}{n}", padding="x" * 5000) for n in range(many)]
+def fat_events(many: int) -> list[bytes]:
+    return [event(f"fat{n}", padding="x" * 5000) for n in range(many)]
 
 
 def deaf_viewer(server: Server) -> socket.socket:
@@ -35,13 +35,12 @@ def is_listening(port: int) -> bool:
 def test_one_that_stops_reading_is_cut_and_harms_nobody(
     topic: Topic, start_server: StartServer, fanout: str
 ) -> None:
-    server = start_server(fanout=fanout, client_stall_s=1, ring_bytes=4 * MEBIBYTE)
+    server = start_server(fanout=fanout, client_stall_s=1)
     with deaf_viewer(server), server.listen() as listener:
         eventually(lambda: server.checks["streams"]["open"] == 2)
         (worker,) = server.workers()
         before = worker.memory_info().rss
-        for _ in range(4):
-            topic.put(*fat_events(500, f"fat{_}-"))
+        topic.put(*fat_events(2000))
         assert len(set(listener.wait_for(2000))) == 2000
         eventually(lambda: server.checks["streams"]["open"] == 1)
         assert worker.memory_info().rss - before < 40 * MEBIBYTE
@@ -62,7 +61,7 @@ def test_open_streams_hold_no_thread(start_server: StartServer) -> None:
     eventually(lambda: server.checks["streams"]["open"] == 0)
 
 
-def test_one_viewer_too_many_is_told_busy_and_when_to_come_back(start_server: StartServer) -> None:
+def test_one_viewer_too_many_is_told_busy(start_server: StartServer) -> None:
     server = start_server(max_streams=1)
     with server.listen():
         eventually(lambda: server.checks["streams"]["open"] == 1)
@@ -70,7 +69,6 @@ def test_one_viewer_too_many_is_told_busy_and_when_to_come_back(start_server: St
             assert refused.wait_for_end(5)
             assert refused.answer.status == 200
             assert refused.named("busy") == [{"reason": "streams"}]
-            assert refused.text.startswith(b"retry: ")
     eventually(lambda: server.checks["streams"]["open"] == 0)
     with server.listen() as admitted:
         eventually(lambda: admitted.named("status"))

@@ -40,7 +40,7 @@ def test_the_first_block_is_a_status_and_they_keep_coming(start_server: StartSer
         assert listener.answer.status == 200
         assert listener.answer.headers["Content-Type"].startswith("text/event-stream")
         eventually(lambda: len(listener.named("status")) >= 3)
-        assert {block.event for block in listener.blocks()} == {"status"}
+        assert {block.event for block in listener.blocks} == {"status"}
         assert listener.named("status")[0] == {"state": "live", "position": listener.position}
 
 
