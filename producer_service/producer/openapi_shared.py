@@ -24,8 +24,9 @@ PARAMETERS: Part = {
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
-        "description": "The ETag that was read, in its quotes: change it only while it is that version.",
-        "schema": {"type": "string", "examples": ['"1"']},
+        "description": 'The ETag that was read, with its quotes, such as `"1"`: the order is changed only'
+        " while it is that version.",
+        "schema": {"type": "string"},
     },
 }
 HEADERS: Part = {

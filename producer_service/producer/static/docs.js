@@ -1,18 +1,38 @@
 // Starts Swagger UI (a classic script that leaves SwaggerUIBundle behind) in the reader's light or dark.
 
+import { ask } from "./api.js";
+
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+const place = document.getElementById("docs");
 
 dark.addEventListener("change", follow);
 follow();
 
-const place = document.getElementById("docs");
-window.SwaggerUIBundle({
-  domNode: place,
-  url: place.dataset.document,
-  presets: [window.SwaggerUIBundle.presets.apis],
-  layout: "BaseLayout",
-  defaultModelsExpandDepth: 0,
-  tryItOutEnabled: true,
-  deepLinking: true,
-});
+try {
+  window.SwaggerUIBundle({
+    domNode: place,
+    spec: await documentToTry(),
+    presets: [window.SwaggerUIBundle.presets.apis],
+    layout: "BaseLayout",
+    defaultModelsExpandDepth: 0,
+    tryItOutEnabled: true,
+    deepLinking: true,
+  });
+} catch (error) {
+  place.textContent = `The document cannot be shown: ${error.message} Load the page again.`;
+}
+
+/** With the id of an order that exists, so that what asks for one can be tried as it stands. */
+async function documentToTry() {
+  const [found, { orders }] = await Promise.all([ask(place.dataset.document), newest()]);
+  if (orders.length) {
+    found.components.parameters.OrderId.example = orders[0].id;
+  }
+  return found;
+}
+
+/** The document can be read without the database. */
+function newest() {
+  return ask("/orders?limit=1").catch(() => ({ orders: [] }));
+}
