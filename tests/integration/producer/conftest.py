@@ -102,3 +102,16 @@ def start_relay(
     for process in started:
         process.kill()
         process.wait(10)
+
+
+@pytest.fixture
+def relay_command(service_environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs one of the relay's commands to its end."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "producer.relay", *arguments]
+        return subprocess.run(
+            command, cwd=SERVICE, env=service_environment, timeout=30, capture_output=True, text=True
+        )
+
+    return run

@@ -149,6 +149,42 @@ def test_a_parked_row_is_not_claimed(outbox: Outbox, put: Put) -> None:
     assert outbox.oldest_unparked() is None
 
 
+def test_a_requeued_row_is_offered_again(outbox: Outbox, put: Put) -> None:
+    row = put(uuid4(), attempts=7)
+    outbox.park(row, "too large")
+    assert [parked.id for parked in outbox.parked()] == [row]
+    assert outbox.requeue(row)
+    assert claimed(outbox) == {row}
+    assert outbox.parked() == []
+
+
+def test_a_discarded_row_is_on_record_and_later_ones_flow(
+    outbox: Outbox, put: Put, engine: sa.Engine
+) -> None:
+    order = uuid4()
+    refused, waiting = put(order, 1), put(order, 2)
+    outbox.park(refused, "too large")
+    assert claimed(outbox) == set()
+    assert outbox.discard(refused)
+    assert claimed(outbox) == {waiting}
+    with engine.begin() as connection:
+        record = connection.execute(sa.text("SELECT * FROM outbox_discarded")).one()
+    assert (record.id, record.aggregateid, record.version, record.parked_reason) == (
+        refused,
+        order,
+        1,
+        "too large",
+    )
+
+
+def test_only_what_is_parked_can_be_requeued_or_discarded(outbox: Outbox, put: Put) -> None:
+    row = put(uuid4())
+    for event_id in (row, uuid4()):
+        assert not outbox.requeue(event_id)
+        assert not outbox.discard(event_id)
+    assert claimed(outbox) == {row}
+
+
 def test_a_pass_over_many_blocked_rows_uses_the_index(engine: sa.Engine) -> None:
     """due_at must be compared with a stable clock: a volatile one would read the whole table each time."""
     with engine.begin() as connection:

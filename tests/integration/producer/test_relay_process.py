@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -120,14 +119,31 @@ def test_versions_of_an_order_come_one_after_the_other(
 ) -> None:
     """Two relays at once, and still no version before an earlier one."""
     hot, other = "01939b1e-6b1c-7c3a-8b1e-0000000000aa", "01939b1e-6b1c-7c3a-8b1e-0000000000bb"
-    change(hot, 1, 60)
+    change(hot, 1, 1000)
     change(other, 1, 5)
     start_relay()
     start_relay()
-    eventually(lambda: outbox_rows() == 0, within=40)
-    first_occurrences = versions(topic_messages(65))
-    assert first_occurrences[hot.encode()] == list(range(1, 61))
+    eventually(lambda: outbox_rows() == 0, within=60)
+    first_occurrences = versions(topic_messages(1005))
+    assert first_occurrences[hot.encode()] == list(range(1, 1001))
     assert first_occurrences[other.encode()] == [1, 2, 3, 4, 5]
+
+
+def test_a_relay_frozen_past_its_lease_may_repeat_but_not_reorder(
+    change: Any, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
+) -> None:
+    """Another takes its claims over; when it wakes up, what it still sends is a repeat."""
+    order = "01939b1e-6b1c-7c3a-8b1e-0000000000dd"
+    change(order, 1, 300)
+    frozen = start_relay()
+    eventually(lambda: outbox_rows() < 290, within=30, every=0.005)
+    frozen.send_signal(signal.SIGSTOP)
+    left = outbox_rows()
+    start_relay()
+    eventually(lambda: outbox_rows() < left - 10, within=30)
+    frozen.send_signal(signal.SIGCONT)
+    eventually(lambda: outbox_rows() == 0, within=40)
+    assert versions(topic_messages(300))[order.encode()] == list(range(1, 301))
 
 
 def test_a_row_that_kafka_refuses_is_parked_and_the_others_flow(
@@ -138,6 +154,7 @@ def test_a_row_that_kafka_refuses_is_parked_and_the_others_flow(
     start_relay: StartRelay,
     topic_messages: Messages,
     outbox_rows: Any,
+    relay_command: Any,
 ) -> None:
     blocked = "01939b1e-6b1c-7c3a-8b1e-0000000000cc"
     change(blocked, 1, 2)
@@ -151,6 +168,12 @@ def test_a_row_that_kafka_refuses_is_parked_and_the_others_flow(
     reason = eventually(lambda: scalar("SELECT max(parked_reason) FROM outbox WHERE parked_at IS NOT NULL"))
     assert "too large" in reason.lower()
     assert scalar("SELECT min(version) FROM outbox WHERE parked_at IS NULL") == 2
+    refused = str(scalar("SELECT id FROM outbox WHERE parked_at IS NOT NULL"))
+    assert refused in relay_command("parked").stdout
+    assert relay_command("discard", refused).returncode == 0
+    eventually(lambda: outbox_rows() == 0)
+    assert relay_command("discard", refused).returncode == 1
+    assert relay_command("requeue", "nonsense").returncode == 2
 
 
 def test_foreign_messages_on_the_topic_are_passed_over(
@@ -174,15 +197,32 @@ def test_sigterm_ends_it_within_its_bound(start_relay: StartRelay, settings: Set
 
 
 def test_check_tells_a_running_relay_from_none(
-    start_relay: StartRelay, service_environment: dict[str, str], settings: Settings
+    start_relay: StartRelay, relay_command: Any, settings: Settings
 ) -> None:
-    def check() -> int:
-        command = [sys.executable, "-m", "producer.relay", "check"]
-        return subprocess.run(
-            command, cwd=SERVICE, env=service_environment, timeout=30, capture_output=True
-        ).returncode
-
-    assert check() == 1
+    assert relay_command("check").returncode == 1
     start_relay()
     eventually(settings.relay_heartbeat_file.exists)
-    assert check() == 0
+    assert relay_command("check").returncode == 0
+
+
+def test_it_is_woken_up_for_a_row_that_is_its_own(
+    app: Flask, api: FlaskClient, engine: sa.Engine, start_relay: StartRelay, outbox_rows: Any, scalar: Scalar
+) -> None:
+    app.extensions["background"].notifier.start()
+    start_relay()
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN outbox'"
+    eventually(lambda: scalar(listening) == 1)
+    with engine.connect() as connection:
+        raw = connection.execution_options(isolation_level="AUTOCOMMIT")
+        raw.execute(sa.text("LISTEN outbox"))
+        api.post("/orders", json=ORDER)
+        driver = connection.connection.driver_connection
+        assert driver is not None
+
+        def heard() -> bool:
+            driver.poll()
+            return bool(driver.notifies)
+
+        assert eventually(heard)
+        connection.detach()
+    eventually(lambda: outbox_rows() == 0)
