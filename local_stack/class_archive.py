@@ -31,8 +31,8 @@ def options(cache: Path, java: Java, jars: Sequence[Path], progress: Callable[[s
 
 
 def _key(build: str, jars: Sequence[Path]) -> str:
-    """An archive fits one build of Java and one class path only."""
-    text = "\0".join([build, *map(str, jars)])
+    """An archive fits one build of Java, its options and one class path only."""
+    text = "\0".join([build, *kafka.JVM, *map(str, jars)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -41,9 +41,10 @@ class Log:
             if not self._path.exists():
                 return
             self._file = self._path.open("rb")
+        rotated = self._rotated(self._file)  # asked first: all that came before is in this file
         for line in self._file:
             yield f"{self._name:10} | {line.decode(errors='replace').rstrip()}"
-        if self._rotated(self._file):
+        if rotated:
             self._file.close()
             self._file = None
 
