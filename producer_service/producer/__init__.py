@@ -29,7 +29,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
-        TRUSTED_HOSTS=settings.trusted_host_list,
         CONSUMER_URL=settings.consumer_url,
     )
     # Names are in every script: as themselves in the answers, not as escapes; fields in our order.
@@ -37,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     _connect_parts(app, settings)
     errors.init_app(app)
-    browsers.init_app(app)
+    browsers.init_app(app, settings.trusted_host_list)
     for blueprint in (pages.pages, api_document, orders, health):
         app.register_blueprint(blueprint)
     return app

@@ -1,5 +1,7 @@
 """What keeps a browser from being used against us: foreign pages may not post, ours load only our files."""
 
+import re
+from functools import partial
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -26,9 +28,20 @@ CONTENT_SECURITY_POLICY = content_security_policy()
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
-def init_app(app: Flask) -> None:
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::[0-9]{1,5})?")
+
+
+def init_app(app: Flask, trusted_hosts: list[str]) -> None:
+    app.before_request(partial(refuse_strange_hosts, {host.lower() for host in trusted_hosts}))
     app.before_request(refuse_foreign_pages)
     app.after_request(add_headers)
+
+
+def refuse_strange_hosts(trusted: set[str]) -> None:
+    """Against DNS rebinding. Werkzeug's own TRUSTED_HOSTS never matches an IPv6 address."""
+    match = _HOST.fullmatch(request.headers.get("Host", ""))
+    if match is None or match[1].lower() not in trusted:
+        raise Problem(400, "this host name is not one of ours (setting TRUSTED_HOSTS)")
 
 
 def refuse_foreign_pages() -> None:

@@ -168,11 +168,16 @@ def test_our_own_page_may(api: FlaskClient) -> None:
     assert api.post("/orders", json=ORDER, headers=headers).status_code == 201
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example"])
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost@evil", "[::2]", "a b"])
 def test_a_name_that_is_not_ours_is_refused(api: FlaskClient, host: str) -> None:
     answer = api.get("/orders", headers={"Host": host})
     assert answer.status_code == 400
     assert answer.mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("host", ["localhost:5001", "127.0.0.1", "LOCALHOST", "[::1]:5001"])
+def test_our_own_names_are_accepted(api: FlaskClient, host: str) -> None:
+    assert api.get("/orders", headers={"Host": host}).status_code == 200
 
 
 def test_the_list_is_newest_first_and_pages_to_its_end(api: FlaskClient) -> None:
