@@ -2,6 +2,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,16 +14,14 @@ LAST_LINES = 100
 
 def show(layout: Layout, names: Iterable[str], follow: bool, write: Callable[[str], None]) -> None:
     """The last lines of each service's log and, if asked, all that come, until Ctrl-C."""
-    files = [Log(name, layout.log(name)) for name in names]
-    for file in files:
-        for line in file.last():
+    with ExitStack() as open_files:
+        files = [open_files.enter_context(closing(Log(name, layout.log(name)))) for name in names]
+        for line in chain.from_iterable(file.last() for file in files):
             write(line)
-    pause = threading.Event()
-    while follow:
-        lines = [line for file in files for line in file.new()]
-        for line in lines:
-            write(line)
-        if not lines:
+        pause = threading.Event()
+        while follow:
+            for line in chain.from_iterable(file.new() for file in files):
+                write(line)
             pause.wait(0.3)
 
 
@@ -45,6 +45,10 @@ class Log:
         for line in self._file:
             yield f"{self._name:10} | {line.decode(errors='replace').rstrip()}"
         if rotated:
+            self.close()
+
+    def close(self) -> None:
+        if self._file is not None:
             self._file.close()
             self._file = None
 
