@@ -63,11 +63,10 @@ class Relay:
         readback: ReadBack,
         producer: KafkaProducer,
         topic: str,
-        wakeup: Wakeup,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._outbox, self._readback, self._producer = outbox, readback, producer
-        self._topic, self._wakeup, self._clock = topic, wakeup, clock
+        self._topic, self._clock = topic, clock
         self._in_flight = 0
         self._claimed_at = float("-inf")
         self._cleaned_at = clock()
@@ -76,8 +75,8 @@ class Relay:
         """Look once; returns how long to wait before the next look, in seconds."""
         if not self._readback.is_alive():
             raise ReadBackEnded
-        self._producer.poll(0)
         try:
+            self._producer.poll(0)  # serves the delivery reports, and with them what must be parked
             self._clean_up()
             return self._publish_due()
         except SQLAlchemyError as error:
@@ -168,7 +167,7 @@ def serve(settings: Settings) -> None:
         settings.kafka_topic,
         wakeup.set,
     )
-    relay = Relay(outbox, readback, producer, settings.kafka_topic, wakeup)
+    relay = Relay(outbox, readback, producer, settings.kafka_topic)
     readback.start()
     listener.start()
     while running:

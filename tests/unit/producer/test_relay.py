@@ -7,7 +7,6 @@ from sqlalchemy.exc import OperationalError
 
 from producer.events import Event
 from producer.relay import IN_FLIGHT, MAX_LAG_S, POLL_S, ReadBackEnded, Relay
-from producer.wakeup import Wakeup
 
 
 class FakeOutbox:
@@ -71,7 +70,7 @@ def event(payload: str = "{}") -> Event:
 
 
 def relay(outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeKafka) -> Relay:
-    return Relay(outbox, readback, kafka, "orders", Wakeup(), lambda: 0.0)  # type: ignore[arg-type]
+    return Relay(outbox, readback, kafka, "orders", lambda: 0.0)  # type: ignore[arg-type]
 
 
 def test_due_rows_go_to_kafka() -> None:
