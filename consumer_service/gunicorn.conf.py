@@ -25,7 +25,7 @@ logconfig_dict = {
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},
         "gunicorn.access": {"level": "WARNING", "handlers": ["console"], "propagate": False},
-        "librdkafka": {"level": "WARNING"},
+        "librdkafka": {"level": "ERROR"},
     },
 }
 

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 256 << 10
 SOCKET_BYTES = 64 << 10
+SEND_S = 20e-6
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -100,7 +101,7 @@ class SocketFanout:
         while self._arrivals:
             self._welcome(self._arrivals.popleft())
         now = self._clock()
-        if self._has_news() and now >= self._flushed_at + self._pace.window_s:
+        if self._has_news() and now >= self._flushed_at + self._window():
             self._flush()
             self._flushed_at = now
         self._keep_in_touch(now)
@@ -110,10 +111,13 @@ class SocketFanout:
     def _has_news(self) -> bool:
         return self._everyone is not None and self._everyone.number != self._ring.head
 
+    def _window(self) -> float:
+        """Events are gathered for about as long as a round of writes takes; the first after a pause is not."""
+        return min(self._pace.window_s, len(self._in_step) * SEND_S)
+
     def _patience(self) -> float:
-        """Under load events are gathered for a moment; the first after a pause goes out at once."""
         if self._has_news():
-            return max(0.0, self._flushed_at + self._pace.window_s - self._clock())
+            return max(0.0, self._flushed_at + self._window() - self._clock())
         return min(1.0, self._pace.heartbeat_s / 4, self._pace.stall_s / 4)
 
     def _attend(self, client: Client | None, mask: int) -> None:

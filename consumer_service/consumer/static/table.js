@@ -14,6 +14,7 @@ export class Table {
   constructor(body) {
     this.#body = body;
     body.addEventListener("click", (click) => copy(click.target.closest("button[data-copy]")));
+    body.addEventListener("pointerover", (over) => explain(over.target));
   }
 
   get size() { return this.#body.rows.length; }
@@ -63,59 +64,74 @@ export class Table {
   }
 }
 
-function rowOf(event) {
-  const data = event.data ?? {};
+// A row is a copy of one that was made once, with its texts filled in: at a thousand rows a second that counts.
+const pattern = makePattern();
+
+function makePattern() {
   const row = document.createElement("tr");
   row.setAttribute("role", "row");
-  row.eventId = event.id;
-  row.eventTime = Date.parse(event.time);
-  const isTest = event.type === "test.event";
-  const contents = [
-    chip(event.type, isTest), isTest ? "–" : copyButton(String(data.order_id ?? event.subject)),
-    isTest ? data.message : data.customer_name, data.item, data.unit_price, data.quantity,
-    data.status, timeOf(event),
-  ];
-  contents.forEach((content, index) => row.append(cellOf(content, ...COLUMNS[index])));
+  for (const [label, names] of COLUMNS) {
+    const cell = document.createElement("td");
+    cell.setAttribute("role", "cell");
+    cell.className = names;
+    cell.dataset.label = label;
+    row.append(cell);
+  }
+  const [type, order, ...others] = row.cells;
+  type.append(document.createElement("span"));
+  order.append(document.createElement("button"));
+  order.firstChild.type = "button";
+  order.firstChild.className = "id";
+  others.at(-1).append(document.createElement("time"));
   return row;
 }
 
-function cellOf(content, label, names) {
-  const cell = document.createElement("td");
-  cell.setAttribute("role", "cell");
-  cell.className = names;
-  cell.dataset.label = label;
-  if (content instanceof Node) cell.append(content);
-  else cell.textContent = content ?? "–";
-  if (content === undefined || content === null || content === "–") cell.classList.add("none");
-  else if (typeof content === "string") cell.title = content;
-  return cell;
+function rowOf(event) {
+  const data = event.data ?? {};
+  const isTest = event.type === "test.event";
+  const row = pattern.cloneNode(true);
+  row.eventId = event.id;
+  row.eventTime = Date.parse(event.time);
+  const [type, order, customer, item, price, quantity, status, time] = row.children;
+  type.firstChild.textContent = event.type;
+  type.firstChild.className = isTest ? "chip test" : "chip";
+  if (isTest) fill(order, undefined);
+  else fillOrder(order.firstChild, String(data.order_id ?? event.subject));
+  fill(customer, isTest ? data.message : data.customer_name);
+  fill(item, data.item);
+  fill(price, data.unit_price);
+  fill(quantity, data.quantity);
+  fill(status, data.status);
+  time.firstChild.dateTime = event.time ?? "";
+  time.firstChild.textContent = ago(row.eventTime, Date.now());
+  return row;
 }
 
-function chip(type, isTest) {
-  const element = document.createElement("span");
-  element.className = isTest ? "chip test" : "chip";
-  element.textContent = type;
-  return element;
+function fill(cell, value) {
+  cell.textContent = value ?? "–";
+  if (value === undefined || value === null) cell.classList.add("none");
 }
 
-function copyButton(id) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "id";
+function fillOrder(button, id) {
   button.dataset.copy = id;
-  button.title = `${id} – click to copy`;
   button.setAttribute("aria-label", `Copy order ID ${id}`);
   button.textContent = id.length > 14 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
-  return button;
 }
 
-function timeOf(event) {
-  const element = document.createElement("time");
-  const moment = Date.parse(event.time);
-  element.dateTime = event.time ?? "";
-  element.title = Number.isNaN(moment) ? "" : `${new Date(moment).toLocaleString()} (${event.time})`;
-  element.textContent = ago(moment, Date.now());
-  return element;
+// What is cut off or short for the eye is said in full when the pointer rests on it.
+function explain(target) {
+  const cell = target.closest("td");
+  if (!cell || cell.title) return;
+  const time = cell.querySelector("time");
+  const button = cell.querySelector("button");
+  if (time) cell.title = exact(time.dateTime);
+  else if (button) cell.title = `${button.dataset.copy} – click to copy`;
+  else cell.title = cell.textContent;
+}
+
+function exact(text) {
+  const moment = Date.parse(text);
+  return Number.isNaN(moment) ? text : `${new Date(moment).toLocaleString()} (${text})`;
 }
 
 export function ago(moment, now) {
