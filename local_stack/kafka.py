@@ -12,7 +12,7 @@ from local_stack.layout import write_private
 VERSION = "4.3.1"
 
 # Small and quick to start: C1 alone uses less CPU than C2 on a laptop that runs everything at once. With even
-# less heap three brokers took 50,000 messages of 600 bytes a second; one that runs out of it had better restart.
+# less heap three brokers took 50,000 messages of 600 bytes a second. Out of heap, a broker had better end.
 JVM = (
     *("-Xms48m", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     *("-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"),
