@@ -99,7 +99,9 @@ class View {
 
   progress(run) {
     this.bar.hidden = !run.sendable;
-    Object.assign(this.bar, { max: run.wanted || 1, value: run.placed });
+    if (run.sendable) {
+      Object.assign(this.bar, { max: run.wanted, value: run.placed });
+    }
     this.words.textContent = run.sendable ? `${run.placed} of ${run.wanted} placed` : "";
   }
 
