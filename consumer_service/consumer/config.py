@@ -19,8 +19,8 @@ class Settings(BaseSettings):
     trusted_hosts: str = "localhost,127.0.0.1,[::1]"
 
     # The ring is also what is read back at start: it is all a viewer can resume from.
-    ring_events: int = Field(50_000, ge=100)
-    ring_bytes: int = Field(32 << 20, ge=1 << 20)
+    ring_events: int = Field(20_000, ge=100)
+    ring_bytes: int = Field(16 << 20, ge=1 << 20)
     event_bytes: int = Field(64 << 10, ge=1 << 10)
     orders_remembered: int = Field(20_000, ge=100)
 

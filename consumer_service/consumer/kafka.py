@@ -67,7 +67,6 @@ def reader_settings(bootstrap_servers: str) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
-        "fetch.wait.max.ms": 100,
         "fetch.error.backoff.ms": 100,
         "queued.max.messages.kbytes": 8192,
         "fetch.message.max.bytes": 1 << 20,

@@ -114,8 +114,8 @@ function fill(cell, value) {
 
 function fillOrder(button, id) {
   button.dataset.copy = id;
-  button.setAttribute("aria-label", `Copy order ID ${id}`);
   button.textContent = id.length > 14 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
+  button.setAttribute("aria-label", `${button.textContent}: copy order ID`);
 }
 
 // What is cut off or short for the eye is said in full when the pointer rests on it.
