@@ -112,7 +112,8 @@ class SocketFanout:
         return self._everyone is not None and self._everyone.number != self._ring.head
 
     def _window(self) -> float:
-        """Events are gathered for about as long as a round of writes takes; the first after a pause is not."""
+        """Events are gathered for about as long as a round of writes takes; the first after a pause is
+        not."""
         return min(self._pace.window_s, len(self._in_step) * SEND_S)
 
     def _patience(self) -> float:
