@@ -19,25 +19,14 @@ from local_stack.lock import one_at_a_time
 REQUIREMENTS = CLONE / "local_stack" / "requirements.txt"
 
 
-def python_for(arguments: Sequence[str], home: Path) -> Path:
-    """To look at what runs, or to stop it, the environment will do that it was started from."""
-    python = home / "venv" / "bin" / "python"
-    if not {"stop", "status", "logs"} & set(arguments):
-        return ensure_venv(home)
-    if not python.exists():
-        raise StackError("Nothing has been started here yet.")
-    return python
-
-
-def ensure_venv(home: Path) -> Path:
-    """The Python of a complete environment made from the present lock file."""
+def ensure_venv(home: Path) -> None:
+    """A complete environment, made from the present lock file."""
     venv = home / "venv"
     if not _complete(venv):
         home.mkdir(mode=0o700, exist_ok=True)
         with one_at_a_time(home / "venv.lock", say):
             if not _complete(venv):
                 _build(home, venv)
-    return venv / "bin" / "python"
 
 
 def _complete(venv: Path) -> bool:
@@ -84,8 +73,15 @@ def _reason(log: Path) -> str:
 
 
 def main() -> int:
-    python = python_for(sys.argv[1:], CLONE / ".local")
-    os.execv(python, [str(python), "-m", "local_stack", *sys.argv[1:]])
+    arguments, home = sys.argv[1:], CLONE / ".local"
+    python = home / "venv" / "bin" / "python"
+    # To look at what runs, or to stop it, the environment will do that it was started from.
+    if not {"stop", "status", "logs"} & set(arguments):
+        ensure_venv(home)
+    elif not python.exists():
+        say("nothing has been started here yet")
+        return 0 if "stop" in arguments else 1
+    os.execv(python, [str(python), "-m", "local_stack", *arguments])
 
 
 if __name__ == "__main__":

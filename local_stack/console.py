@@ -21,7 +21,7 @@ def exit_code(command: Callable[[], int]) -> int:
     except StackError as error:
         return _fail(str(error))
     except OSError as error:
-        return _fail(f"{error.strerror}: {error.filename}")
+        return _fail(f"{error.strerror}: {error.filename}" if error.filename else str(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

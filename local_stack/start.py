@@ -18,7 +18,7 @@ from local_stack.supervision import Supervisor
 DEADLINE_S = 120
 # A service may come back degraded and catch up; one that stays so is up all the same.
 SETTLE_S = 10
-RESTARTS_ALLOWED = 3
+PROCESSES_ALLOWED = 3
 
 
 def start(
@@ -28,29 +28,33 @@ def start(
     wanted: Set[str],
     say: Callable[[str], None],
 ) -> bool:
-    """Whether there was anything to do. What a failed or interrupted start began, it ends."""
+    """Whether anything had to be started. What a failed or interrupted start began, it ends."""
     found = supervision.find(layout)
     running = _running(found)
-    if not wanted - running:
-        return False
+    starting = wanted - running
     if found is None and stop.everything(layout):
         say("ended what a killed supervisord had left")
     try:
-        addresses = Preparation(layout, settings, say).of(wanted - running, running)
+        addresses = Preparation(layout, settings, say).of(starting, running)
         write_private(layout.env, _lines(addresses.environment()))
         supervisor = found or supervision.launch(layout, environment)
         steps_environment = {**environment, **addresses.environment(), "KAFKA_TOPIC": settings.kafka_topic}
-        Start(layout, supervisor, addresses, steps_environment, say).run(wanted - running, running)
+        Start(layout, supervisor, addresses, steps_environment, say).run(starting, running, wanted)
     except BaseException:
-        with stop.undisturbed():
-            if processes.find(layout.home):
-                say("ending what was started")
-            if found:
-                stop.some(layout, wanted - running)
-            else:
-                stop.everything(layout)
+        if starting:
+            with stop.undisturbed():
+                _undo(layout, starting, supervised=found is not None, say=say)
         raise
-    return True
+    return bool(starting)
+
+
+def _undo(layout: Layout, started: Set[str], supervised: bool, say: Callable[[str], None]) -> None:
+    if processes.find(layout.home):
+        say("ending what was started")
+    if supervised:
+        stop.some(layout, started)
+    else:
+        stop.everything(layout)
 
 
 def _running(supervisor: Supervisor | None) -> set[str]:
@@ -72,7 +76,7 @@ class Start:
     say: Callable[[str], None]
     deadline: Deadline = field(default_factory=lambda: Deadline(DEADLINE_S))
 
-    def run(self, starting: Set[str], running: Set[str]) -> None:
+    def run(self, starting: Set[str], running: Set[str], wanted: Set[str]) -> None:
         """The one-shots belong to the producer's start; it takes orders before there is a broker."""
         brokers = set(BROKERS)
         self.supervisor.start(sorted(starting & {"postgres", *brokers}))
@@ -84,7 +88,7 @@ class Start:
         if "producer" in starting and brokers <= starting | running:
             self._step(steps.TOPICS)
         self.supervisor.start(sorted(starting & {"relay", "consumer"}))
-        self._wait(starting & {"producer", "relay", "consumer"})
+        self._wait(wanted - (starting & {"postgres", *brokers}))
 
     def _step(self, step: tuple[str, str, tuple[str, ...]]) -> None:
         began = monotonic()
@@ -125,7 +129,7 @@ class Watch:
         for name in names:
             seen = self._processes.setdefault(name, set())
             seen.add(services[name].started)
-            if len(seen) > RESTARTS_ALLOWED:
+            if len(seen) > PROCESSES_ALLOWED:
                 raise StackError(f"{name} does not stay up: {self.log(name)}")
 
     def log(self, name: str) -> str:

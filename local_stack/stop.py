@@ -36,13 +36,14 @@ def some(layout: Layout, names: Collection[str]) -> None:
 
 
 def _end_supervised(supervisor: Supervisor, names: Collection[str]) -> None:
-    def up() -> list[str]:
+    def all_stopped() -> bool:
         seen = supervisor.services()
-        return [name for name in names if seen[name].state != "stopped"]
+        up = [name for name in names if seen[name].state != "stopped"]
+        supervisor.stop(up)
+        return not up
 
-    supervisor.stop(up())
-    if not Deadline(_seconds(names) + 10).poll(lambda: not up()):
-        raise StackError(f"{', '.join(up())} could not be stopped.")
+    if not Deadline(_seconds(names) + 10).poll(all_stopped):
+        raise StackError(f"{', '.join(sorted(names))} could not be stopped.")
 
 
 def _end_left_behind(layout: Layout, names: Collection[str]) -> None:

@@ -4,14 +4,15 @@ import subprocess
 import sys
 import tempfile
 import xmlrpc.client
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from supervisor.states import ProcessStates
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from local_stack import processes, programs
 from local_stack.deadline import Deadline
@@ -63,11 +64,23 @@ class Supervisor:
 
     def start(self, names: Iterable[str]) -> None:
         for name in names:
-            self._rpc.startProcess(_in_group(name), False)
+            with _unless(Faults.ALREADY_STARTED):
+                self._rpc.startProcess(_in_group(name), False)
 
     def stop(self, names: Iterable[str]) -> None:
+        """To be repeated until they have stopped: what is between two starts cannot be asked."""
         for name in names:
-            self._rpc.stopProcess(_in_group(name), False)
+            with _unless(Faults.NOT_RUNNING):
+                self._rpc.stopProcess(_in_group(name), False)
+
+
+@contextmanager
+def _unless(expected: int) -> Iterator[None]:
+    try:
+        yield
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != expected:
+            raise StackError(f"supervisord refuses: {fault.faultString}.") from fault
 
 
 def _in_group(name: str) -> str:
