@@ -1,43 +1,45 @@
 """Made-up orders that look like real ones."""
 
 import random
-from decimal import Decimal
 from functools import cache
 
 from faker import Faker
 
+from producer.catalogue import ITEMS, NOTES, Item
 from producer.draft import OrderDraft
 
-_ITEMS = {
-    "Basic Tee": (12, 35),
-    "Canvas Tote": (15, 40),
-    "Ceramic Mug": (8, 24),
-    "Desk Lamp": (25, 120),
-    "Espresso Beans 1 kg": (16, 42),
-    "Field Notebook": (6, 18),
-    "Mechanical Keyboard": (70, 240),
-    "Merino Socks": (9, 22),
-    "Noise-cancelling Headphones": (90, 380),
-    "Rain Jacket": (60, 210),
-    "Running Shoes": (55, 180),
-    "Stainless Bottle": (14, 38),
-    "USB-C Cable 2 m": (7, 25),
-    "Wool Blanket": (45, 160),
+LOCALES = ("en_GB", "en_US", "de_DE", "fr_FR", "es_ES", "it_IT", "pt_BR", "pl_PL", "nl_NL", "sv_SE", "tr_TR")
+QUANTITIES = {
+    "single": ((1, 2), (95, 5)),
+    "few": ((1, 2, 3, 4, 5), (50, 28, 12, 6, 4)),
+    "many": ((1, 2, 4, 6, 8, 12, 24), (14, 18, 24, 22, 8, 10, 4)),
 }
-_NOTES = ("", "", "", "Gift wrap, please", "Leave with the neighbour", "Second order this week", "Size M")
+ENDINGS = (0, 50, 90, 95, 99)
+WITH_NOTE = 0.25
 
 
 @cache
-def _faker() -> Faker:
-    return Faker(["en_GB", "de_DE", "fr_FR", "es_ES", "pt_BR", "pl_PL"])
+def _fakers() -> list[Faker]:
+    """One for each country: its first names go with its last names."""
+    return [Faker(locale, providers=["faker.providers.person"]) for locale in LOCALES]
 
 
 def random_draft() -> OrderDraft:
-    item, (low, high) = random.choice(list(_ITEMS.items()))
-    return OrderDraft(
-        customer_name=_faker().name()[:100],
-        item=item,
-        description=random.choice(_NOTES),
-        unit_price=str(Decimal(random.randint(low * 100, high * 100)) / 100),  # type: ignore[arg-type]
-        quantity=random.choices((1, 2, 3, 4, 5, 10), weights=(50, 25, 10, 6, 5, 4))[0],
+    item = random.choice(ITEMS)
+    faker = random.choice(_fakers())
+    sizes, weights = QUANTITIES[item.bought]
+    return OrderDraft.model_validate(
+        {
+            "customer_name": f"{faker.first_name()} {faker.last_name()}"[:100],
+            "item": item.name,
+            "description": _description(item),
+            "unit_price": f"{random.randrange(item.low, item.high)}.{random.choice(ENDINGS):02}",
+            "quantity": random.choices(sizes, weights)[0],
+        }
     )
+
+
+def _description(item: Item) -> str:
+    variant = [random.choice(item.variants)] if item.variants else []
+    note = [random.choice(NOTES)] if random.random() < WITH_NOTE else []
+    return ". ".join(part[0].upper() + part[1:] for part in variant + note)
