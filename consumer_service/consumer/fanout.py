@@ -8,22 +8,20 @@ nothing for a while."""
 import logging
 import selectors
 import socket
-import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from threading import Event as Flag
 
 from consumer import sse
+from consumer.client import Client, chunk
 from consumer.ring import Ring
 from consumer.viewer import Viewer, live
 
 logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 256 << 10
-SOCKET_BYTES = 64 << 10
 SEND_S = 20e-6
-RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
@@ -34,20 +32,6 @@ class Pace:
     heartbeat_s: float
     stall_s: float
     buffer_bytes: int = PIECE_BYTES
-
-
-@dataclass(eq=False, slots=True)
-class Client:
-    """A viewer and the socket it reads from."""
-
-    sock: socket.socket
-    chunked: bool
-    viewer: Viewer
-    rest: memoryview = field(default_factory=lambda: memoryview(b""))
-    progress: float = 0.0
-
-    def framed(self, data: bytes) -> bytes:
-        return framed(data) if self.chunked else data
 
 
 class SocketFanout:
@@ -75,10 +59,8 @@ class SocketFanout:
 
     def attach(self, sock: socket.socket, chunked: bool, viewer: Viewer, first: bytes) -> None:
         """From any thread."""
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
-        client = Client(sock, chunked, viewer)
-        client.rest = memoryview(client.framed(first))
+        client = Client(sock, chunked, viewer, self._clock)
+        client.send(first)
         self._arrivals.append(client)
         self.wake()
 
@@ -112,8 +94,7 @@ class SocketFanout:
         return self._everyone is not None and self._everyone.number != self._ring.head
 
     def _window(self) -> float:
-        """Events are gathered for about as long as a round of writes takes; the first after a pause is
-        not."""
+        """Events are gathered for as long as a round of writes takes; the first after a pause is not."""
         return min(self._pace.window_s, len(self._in_step) * SEND_S)
 
     def _patience(self) -> float:
@@ -124,14 +105,13 @@ class SocketFanout:
     def _attend(self, client: Client | None, mask: int) -> None:
         if client is None:
             self._wakened.recv(4096)
-        elif mask & selectors.EVENT_READ and _has_left(client.sock):
+        elif mask & selectors.EVENT_READ and client.has_left():
             self._drop(client)
         elif mask & selectors.EVENT_WRITE:
             self._catch_up(client)
 
     def _welcome(self, client: Client) -> None:
         self._flush()
-        client.progress = self._clock()
         self._behind.add(client)
         self._selector.register(client.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
         self._catch_up(client)
@@ -145,26 +125,17 @@ class SocketFanout:
         return self._everyone
 
     def _send_all(self, data: bytes) -> None:
-        chunk = framed(data)
+        framed = chunk(data)
         for client in list(self._in_step):
-            self._send_shared(client, chunk if client.chunked else data)
-
-    def _send_shared(self, client: Client, data: bytes) -> None:
-        try:
-            sent = client.sock.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._drop(client)
-            return
-        if sent < len(data):
-            client.rest = memoryview(data)[sent:]
-            self._fall_behind(client)
+            try:
+                if not client.send_framed(framed if client.chunked else data):
+                    self._fall_behind(client)
+            except OSError:
+                self._drop(client)
 
     def _fall_behind(self, client: Client) -> None:
         if self._everyone:
             client.viewer = replace(self._everyone)
-        client.progress = self._clock()
         self._in_step.discard(client)
         self._behind.add(client)
         self._selector.modify(client.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
@@ -172,22 +143,14 @@ class SocketFanout:
     def _catch_up(self, client: Client) -> None:
         """One piece at a time, so that nobody waits for one who has much to catch up on."""
         try:
-            self._send_rest(client)
+            if not client.send_rest():
+                return
             if self._everyone and client.viewer.number >= self._everyone.number:
                 self._fall_in_step(client)
             elif data := client.viewer.take(self._ring, self._pace.buffer_bytes):
-                client.rest = memoryview(client.framed(data))
-                self._send_rest(client)
-        except BlockingIOError:
-            return
+                client.send(data)
         except OSError:
             self._drop(client)
-
-    def _send_rest(self, client: Client) -> None:
-        while client.rest:
-            sent = client.sock.send(client.rest)
-            client.rest = client.rest[sent:]
-            client.progress = self._clock()
 
     def _fall_in_step(self, client: Client) -> None:
         self._behind.discard(client)
@@ -211,14 +174,13 @@ class SocketFanout:
         client.sock.close()
 
     def _cut(self, client: Client) -> None:
-        """With a reset: what the kernel still holds for one who does not read is freed as well."""
         logger.info("Cut a viewer that has read nothing for %.0f s", self._pace.stall_s)
-        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        client.reset()
         self._drop(client)
 
     def end_all(self) -> None:
         for client in self._in_step:
-            self._send_last(client)
+            client.say_goodbye()
         for client in [*self._in_step, *self._behind]:
             self._drop(client)
 
@@ -227,25 +189,3 @@ class SocketFanout:
         self._selector.close()
         self._waker.close()
         self._wakened.close()
-
-    @staticmethod
-    def _send_last(client: Client) -> None:
-        """The empty chunk: the browser sees an end and comes back, not a broken connection."""
-        try:
-            client.sock.send(b"0\r\n\r\n" if client.chunked else b"")
-        except OSError as exc:
-            logger.debug("A viewer left first: %s", exc)
-
-
-def framed(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def _has_left(sock: socket.socket) -> bool:
-    """A viewer has nothing to say after its request: what comes is thrown away, an end is an end."""
-    try:
-        return not sock.recv(4096)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

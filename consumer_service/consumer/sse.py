@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from consumer.batch import Gap
 from consumer.position import Position
-from consumer.ring import Gap
 
 
 def events(payloads: Sequence[bytes], position: Position) -> bytes:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from flask import Blueprint, Response, current_app, request
 
 from consumer import sse
+from consumer.arrival import arrive
 from consumer.handover import can_hand_over, hand_over
 from consumer.service import Service
-from consumer.viewer import arrive
 
 blueprint = Blueprint("stream", __name__)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Protocol
 
+from consumer.batch import Event
 from consumer.events import Repeats, UnreadableEvent, read_event
 from consumer.kafka import KafkaUnavailable, Read, Record, Topic
 from consumer.past import Past
 from consumer.position import Position
-from consumer.ring import Event, Ring
+from consumer.ring import Ring
 from consumer.watch import Admin, Seen, Watch
 
 logger = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 import { Figures, inWords } from "./figures.js";
 import { gapInWords } from "./gaps.js";
+import { Past } from "./past.js";
 import { Repeats } from "./repeats.js";
 import { Stream } from "./stream.js";
 import { ago, MOST, Table } from "./table.js";
@@ -26,12 +27,11 @@ const [count, rate, latency, latencyNote, last, lastNote, shown, answer, history
 const table = new Table(element("rows"));
 const figures = new Figures();
 const repeats = new Repeats();
+const past = new Past("/events", document.body.dataset.position);
 let queue = [];
 let lastEvent = null;
 let renderAgainAt = 0;
 let isFrameDue = false;
-let cursor = document.body.dataset.position || null; // where the past that is not shown yet ends
-let isPastComplete = false;
 let isLoaded = false;
 
 const stream = new Stream("/stream", document.body.dataset.position, {
@@ -100,9 +100,9 @@ function showTable() {
   element("empty").hidden = table.size > 0;
   setText(shown, table.size ? `${table.size.toLocaleString()} ${table.size === 1 ? "row" : "rows"}, newest first` : "No rows");
   const isFull = table.size >= MOST;
-  history.disabled = isFull || isPastComplete;
+  history.disabled = isFull || past.isComplete;
   history.title = isFull ? `The table holds ${MOST.toLocaleString()} rows. Clear it to look back again.`
-    : isPastComplete ? "This is the beginning of the topic." : "";
+    : past.isComplete ? "This is the beginning of the topic." : "";
 }
 
 function showEmpty() {
@@ -136,13 +136,12 @@ function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
-// A page of the past may hold nothing new (all of it shown already): then the one before it is asked for, too.
 async function loadHistory(limit, saysSo) {
   history.disabled = true;
   try {
-    let added = 0;
-    for (let pages = 0; !added && !isPastComplete && pages < 5; pages += 1) added = await loadPage(limit);
+    const added = await past.load(limit, (events) => table.addOlder(events));
     if (saysSo) say(added ? `${added} older ${added === 1 ? "event" : "events"} loaded.` : "There is nothing older.");
+    lastEvent ??= past.newest;
     isLoaded = true;
   } catch (error) {
     say(`The past could not be loaded: ${error.message}`);
@@ -150,22 +149,6 @@ async function loadHistory(limit, saysSo) {
   }
   showEmpty();
   showTable();
-}
-
-async function loadPage(limit) {
-  const query = new URLSearchParams({ limit });
-  if (cursor) query.set("before", cursor);
-  const response = await fetch(`/events?${query}`, { signal: AbortSignal.timeout(10_000) });
-  if (response.status === 400 && cursor) {
-    cursor = null; // of a topic that is gone
-    return loadPage(limit);
-  }
-  const body = await response.json();
-  if (!response.ok) throw new Error(body.detail);
-  cursor = body.before;
-  isPastComplete = cursor === null;
-  if (!lastEvent && body.events.length) lastEvent = body.events[0];
-  return table.addOlder(body.events);
 }
 
 async function sendTestEvent(click) {
@@ -187,8 +170,7 @@ function say(text) {
 element("clear").addEventListener("click", () => {
   queue = [];
   table.clear();
-  cursor = stream.position || null;
-  isPastComplete = false;
+  past.beginAt(stream.position);
   say("Table cleared.");
   showEmpty();
   showTable();

@@ -4,10 +4,11 @@ from contextlib import closing
 
 import pytest
 
+from consumer.arrival import arrive
+from consumer.batch import Event
 from consumer.fanout import Pace, SocketFanout
 from consumer.position import Position
-from consumer.ring import Event, Ring
-from consumer.viewer import arrive
+from consumer.ring import Ring
 from tests.unit.consumer.fake_kafka import TOPIC_ID, Clock
 from tests.unit.consumer.stream_text import Block, blocks, shown
 

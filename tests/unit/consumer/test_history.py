@@ -2,10 +2,11 @@ import json
 
 import pytest
 
+from consumer.batch import Event
 from consumer.history import History, WrongTopic
 from consumer.kafka import KafkaUnavailable
 from consumer.position import Position
-from consumer.ring import Event, Ring
+from consumer.ring import Ring
 from tests.unit.consumer.fake_kafka import OTHER_ID, TOPIC_ID, Clock, FakeTopic, event
 
 

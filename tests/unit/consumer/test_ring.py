@@ -1,7 +1,8 @@
 import pytest
 
+from consumer.batch import Event, Gap, Overrun
 from consumer.position import Position
-from consumer.ring import Event, Gap, Overrun, Ring
+from consumer.ring import Ring
 from tests.unit.consumer.fake_kafka import OTHER_ID, TOPIC_ID
 
 

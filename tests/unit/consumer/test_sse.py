@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer import sse
+from consumer.batch import Gap
 from consumer.position import Position
-from consumer.ring import Gap
 from tests.unit.consumer.fake_kafka import OTHER_ID, TOPIC_ID
 from tests.unit.consumer.stream_text import blocks
 

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.arrival import arrive
+from consumer.batch import Event
 from consumer.position import Position
-from consumer.ring import Event, Ring
-from consumer.viewer import Viewer, arrive
+from consumer.ring import Ring
+from consumer.viewer import Viewer
 from tests.unit.consumer.fake_kafka import OTHER_ID, TOPIC_ID
 from tests.unit.consumer.stream_text import Block, blocks, shown
 

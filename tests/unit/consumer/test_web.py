@@ -4,11 +4,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from consumer import create_app
+from consumer.batch import Event
 from consumer.config import Settings
 from consumer.history import History
 from consumer.kafka import KafkaUnavailable
 from consumer.position import Position
-from consumer.ring import Event
 from consumer.service import Service
 from tests.unit.consumer.fake_kafka import TOPIC_ID, FakeTopic, event
 from tests.unit.consumer.stream_text import blocks
