@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 FLUSH_S = 5.0
 
+Report = Callable[[KafkaError | None, Message], None]
+
 
 class KafkaProducer(Protocol):
     """What we use of confluent_kafka.Producer."""
@@ -34,27 +36,20 @@ class KafkaProducer(Protocol):
         key: bytes,
         *,
         headers: list[tuple[str, str | bytes | None]],
-        on_delivery: Callable[[KafkaError | None, Message], None],
+        on_delivery: Report,
     ) -> None: ...
     def poll(self, timeout: float) -> int: ...
     def flush(self, timeout: float) -> int: ...
+    def __len__(self) -> int: ...
     def list_topics(self, topic: str, timeout: float) -> ClusterMetadata: ...
 
 
 def send(
-    producer: KafkaProducer,
-    topic: str,
-    event: Event,
-    on_delivery: Callable[[KafkaError | None, Message], None],
+    producer: KafkaProducer, topic: str, event_id: str, order_id: str, payload: str, report: Report
 ) -> None:
     """Queue one event; BufferError when librdkafka's queue is full. Does not wait."""
-    producer.produce(
-        topic,
-        event.payload.encode(),
-        str(event.order_id).encode(),
-        headers=[("id", str(event.id).encode()), ("content-type", CONTENT_TYPE.encode())],
-        on_delivery=on_delivery,
-    )
+    headers: list[tuple[str, str | bytes | None]] = [("id", event_id), ("content-type", CONTENT_TYPE)]
+    producer.produce(topic, payload.encode(), order_id.encode(), headers=headers, on_delivery=report)
 
 
 class Publisher:
@@ -94,7 +89,7 @@ class Publisher:
 
     def prepare(self) -> "Handover":
         """To be called before the transaction: its rows are ours to publish until the grace is over."""
-        permit = self.breaker.permit() if self._grace and self._producer else None
+        permit = self.breaker.permit() if self._grace and self._producer is not None else None
         grace = self._grace if self._grace and permit else NO_GRACE
         return Handover(self, grace, self._clock() + grace.total_seconds(), permit)
 
@@ -110,7 +105,7 @@ class Publisher:
                 if self._clock() >= until:
                     logger.warning("too late for a direct publish; the relay has it by now")
                     return
-                send(producer, self._topic, event, report)
+                send(producer, self._topic, str(event.id), str(event.order_id), event.payload, report)
         except BufferError:
             self.breaker.failed(permit)
             logger.warning("the queue to Kafka is full; the relay will publish what is left")
@@ -123,7 +118,9 @@ class Publisher:
 
     def metadata(self, timeout_s: float) -> ClusterMetadata | None:
         """What the cluster says of the topic; None before the start. KafkaException without an answer."""
-        return self._producer.list_topics(self._topic, timeout=timeout_s) if self._producer else None
+        return (
+            self._producer.list_topics(self._topic, timeout=timeout_s) if self._producer is not None else None
+        )
 
     def _serve_reports(self) -> None:
         while not self._stop.is_set() and self._producer is not None:

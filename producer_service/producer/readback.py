@@ -5,13 +5,13 @@ wait for the session of the last one. Reading an event twice, or by two relays, 
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
@@ -181,10 +181,10 @@ class EndOffsets:
         return self._asked_at
 
 
+_UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
 def id_of(message: Message) -> str | None:
     """The event's id from its header, or None: others may write to the topic too."""
     value = dict(message.headers() or ()).get("id")
-    try:
-        return str(UUID(value.decode() if isinstance(value, bytes) else value)) if value else None
-    except ValueError:
-        return None
+    return value.decode() if isinstance(value, bytes) and _UUID.fullmatch(value) else None

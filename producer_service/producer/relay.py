@@ -20,10 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from producer import parked
 from producer.config import Settings
-from producer.events import Event
 from producer.kafka import admin_settings, consumer_settings, producer_settings
 from producer.notify import Listener
-from producer.outbox import Lease, Outbox
+from producer.outbox import DueEvent, Lease, Outbox
 from producer.publisher import KafkaProducer, send
 from producer.readback import ReadBack
 from producer.record import connect
@@ -67,7 +66,6 @@ class Relay:
     ):
         self._outbox, self._readback, self._producer = outbox, readback, producer
         self._topic, self._clock = topic, clock
-        self._in_flight = 0
         self._claimed_at = float("-inf")
         self._cleaned_at = clock()
 
@@ -97,7 +95,7 @@ class Relay:
             busy = True
         if lag >= MAX_LAG_S:
             return LAGGING_WAIT_S if busy else POLL_S
-        room = min(CLAIM, IN_FLIGHT - self._in_flight)
+        room = min(CLAIM, IN_FLIGHT - len(self._producer))
         if room <= 0:
             self._producer.poll(LAGGING_WAIT_S)
             return 0
@@ -111,23 +109,21 @@ class Relay:
             self._publish(event)
         return 0 if events or behind else POLL_S
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: DueEvent) -> None:
         """One that is not acknowledged is due again when its lease is over."""
 
         def report(error: KafkaError | None, message: Message) -> None:
-            self._in_flight -= 1
             if error is not None:
                 self._not_delivered(event, error)
 
         try:
-            send(self._producer, self._topic, event, report)
-            self._in_flight += 1
+            send(self._producer, self._topic, event.id, event.order_id, event.payload, report)
         except KafkaException as error:
             self._not_delivered(event, error.args[0])
         except BufferError:
             logger.warning("the queue to Kafka is full: %s waits for the end of its lease", event.id)
 
-    def _not_delivered(self, event: Event, error: KafkaError) -> None:
+    def _not_delivered(self, event: DueEvent, error: KafkaError) -> None:
         if error.fatal():
             raise KafkaException(error)  # this client is finished: the process ends, and a new one begins
         if error.code() not in REFUSED:
@@ -158,7 +154,8 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     outbox = _outbox(settings)
-    producer = Producer(producer_settings(settings))
+    # Only failures are reported: a success is seen by the read-back, and a report costs time for each event.
+    producer = Producer(producer_settings(settings) | {"delivery.report.only.error": True})
     listener = Listener(outbox.engine, wakeup.set)
     readback = ReadBack(
         outbox,

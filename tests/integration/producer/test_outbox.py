@@ -38,7 +38,7 @@ def put(engine: sa.Engine) -> Put:
 
 
 def claimed(outbox: Outbox, limit: int = 100) -> set[UUID]:
-    return {event.id for event in outbox.claim(limit)[0]}
+    return {UUID(event.id) for event in outbox.claim(limit)[0]}
 
 
 def test_due_rows_are_claimed_once(outbox: Outbox, put: Put) -> None:

@@ -87,8 +87,8 @@ def test_every_example_fits_its_schema(described: DescribedApi) -> None:
 
 
 def test_every_path_parameter_is_declared(described: DescribedApi) -> None:
-    for path, operations in described.document["paths"].items():
-        declared = [described.resolve(parameter) for parameter in operations.get("parameters", [])]
+    for _, path, operation in described.operations():
+        declared = [described.resolve(parameter) for parameter in operation.get("parameters", [])]
         names = {parameter["name"] for parameter in declared if parameter["in"] == "path"}
         assert names == set(re.findall(r"{(\w+)}", path))
 

@@ -49,6 +49,9 @@ class FakeKafka:
         self.flushed = True
         return 0
 
+    def __len__(self) -> int:
+        return 0
+
     def list_topics(self, topic: str, timeout: float) -> None: ...
 
 

@@ -60,7 +60,7 @@ def test_one_question_at_a_time() -> None:
     ("headers", "found"),
     [
         ([("id", ID.encode())], ID),
-        ([("content-type", b"x"), ("id", ID.upper().encode())], ID),
+        ([("content-type", b"x"), ("id", ID.upper().encode())], ID.upper()),
         ([("id", b"not-an-id")], None),
         ([("id", b"\xff\xfe")], None),
         ([("id", None)], None),

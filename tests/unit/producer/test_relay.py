@@ -1,21 +1,21 @@
 from collections.abc import Callable
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from sqlalchemy.exc import OperationalError
 
-from producer.events import Event
+from producer.outbox import DueEvent
 from producer.relay import IN_FLIGHT, MAX_LAG_S, POLL_S, ReadBackEnded, Relay
 
 
 class FakeOutbox:
-    def __init__(self, *due: Event, behind: int = 0):
+    def __init__(self, *due: DueEvent, behind: int = 0):
         self.due, self.behind = list(due), behind
-        self.parked: dict[UUID, str] = {}
+        self.parked: dict[str, str] = {}
         self.gone = False
 
-    def claim(self, limit: int) -> tuple[list[Event], int]:
+    def claim(self, limit: int) -> tuple[list[DueEvent], int]:
         if self.gone:
             raise OperationalError("SELECT", {}, Exception("gone"))
         taken, self.due = self.due[:limit], self.due[limit:]
@@ -26,7 +26,7 @@ class FakeOutbox:
 
     def forget_keys(self, limit: int) -> None: ...
 
-    def park(self, event_id: UUID, reason: str) -> None:
+    def park(self, event_id: str, reason: str) -> None:
         self.parked[event_id] = reason
 
 
@@ -61,12 +61,15 @@ class FakeKafka:
     def poll(self, timeout: float) -> int:
         return 0
 
+    def __len__(self) -> int:
+        return len(self.reports)
+
     def deliver(self, error: KafkaError | None = None) -> None:
         self.reports.pop(0)(error, None)
 
 
-def event(payload: str = "{}") -> Event:
-    return Event(uuid4(), "order.placed", uuid4(), 1, payload)
+def event(payload: str = "{}") -> DueEvent:
+    return DueEvent(str(uuid4()), str(uuid4()), payload)
 
 
 def relay(outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeKafka) -> Relay:
