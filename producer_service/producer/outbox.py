@@ -8,7 +8,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-
 Rows = Sequence[Any]
 
 
