@@ -1,0 +1,59 @@
+#!/bin/sh
+# Before nginx starts: which of the options are there, and is that enough for where the ports are open?
+set -eu
+secrets=/secrets/gateway
+out=/tmp/nginx
+mkdir -p "$out"
+
+refuse() {
+    echo "error: $1" >&2
+    exit 1
+}
+
+for name in tls.crt tls.key htpasswd; do
+    [ ! -e "$secrets/$name" ] || [ -r "$secrets/$name" ] ||
+        refuse "the gateway runs as uid $(id -u) and cannot read $name: chmod or chown it."
+done
+
+tls='' password=''
+if [ -s "$secrets/tls.crt" ] && [ -s "$secrets/tls.key" ]; then
+    tls=yes
+elif [ -e "$secrets/tls.crt" ] || [ -e "$secrets/tls.key" ]; then
+    refuse "TLS needs both tls.crt and tls.key beside each other."
+fi
+[ ! -s "$secrets/htpasswd" ] || password=yes
+
+case ${BIND_ADDRESS:-127.0.0.1} in
+    127.* | ::1 | '[::1]' | localhost) ;;
+    *)
+        [ "$tls" ] && [ "$password" ] ||
+            refuse "BIND_ADDRESS=$BIND_ADDRESS opens the ports to others: that needs tls.crt, tls.key and htpasswd in GATEWAY_SECRETS (deploy/gateway/README.md)."
+        ;;
+esac
+
+# What nginx.conf includes: one line for each server's port, and what holds for both servers.
+if [ "$tls" ]; then
+    echo "listen 5001 ssl; listen [::]:5001 ssl;" >"$out/producer.listen"
+    echo "listen 5002 ssl; listen [::]:5002 ssl;" >"$out/consumer.listen"
+    cat >"$out/options.conf" <<END
+ssl_certificate $secrets/tls.crt;
+ssl_certificate_key $secrets/tls.key;
+ssl_protocols TLSv1.2 TLSv1.3;
+ssl_session_cache shared:tls:1m;
+END
+else
+    echo "listen 5001; listen [::]:5001;" >"$out/producer.listen"
+    echo "listen 5002; listen [::]:5002;" >"$out/consumer.listen"
+    : >"$out/options.conf"
+fi
+[ -e /proc/net/if_inet6 ] || sed -i 's/ listen \[::\].*//' "$out/producer.listen" "$out/consumer.listen"
+[ ! "$password" ] || cat >>"$out/options.conf" <<END
+auth_basic "orders";
+auth_basic_user_file $secrets/htpasswd;
+END
+cat >>"$out/options.conf" <<END
+limit_req_zone \$binary_remote_addr zone=requests:4m rate=${REQUESTS_PER_SECOND:-1000}r/s;
+limit_conn_zone \$binary_remote_addr zone=streams:4m;
+END
+echo "limit_conn streams ${STREAMS_PER_ADDRESS:-1000};" >"$out/streams.limit"
+echo "gateway: TLS ${tls:-no}, password ${password:-no}, for ${BIND_ADDRESS:-127.0.0.1}"
