@@ -140,11 +140,17 @@ class Tail:
         try:
             event = read_event(record.value, self._event_bytes)
         except UnreadableEvent as exc:
-            self.counts.unreadable += 1
-            logger.warning("Skipped partition %d offset %d: %s", record.partition, record.offset, exc)
+            self._skip(record, exc)
             return None
         if self._repeats.is_repeat(event):
             self.counts.repeats += 1
             return None
         self.counts.shown += 1
         return Event(record.partition, record.offset, record.timestamp_ms, record.value or b"")
+
+    def _skip(self, record: Record, reason: UnreadableEvent) -> None:
+        """Every one is counted; of a flood, only each hundredth is logged, or the log would be the next
+        flood."""
+        self.counts.unreadable += 1
+        if self.counts.unreadable <= 1000 or self.counts.unreadable % 100 == 0:
+            logger.warning("Skipped partition %d offset %d: %s", record.partition, record.offset, reason)
