@@ -70,6 +70,7 @@ class Commands:
         return self.start()
 
     def status(self, as_json: bool) -> int:
+        _end_with_the_pipe()
         statuses = status.of(self._layout)
         print(status.as_json(statuses) if as_json else status.as_table(statuses))
         for note in [] if as_json else status.notes(self._layout, statuses):
@@ -77,9 +78,14 @@ class Commands:
         return 0 if all(each.good for each in statuses) else 1
 
     def logs(self, follow: bool) -> int:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `logs | head` is no error
+        _end_with_the_pipe()
         logs.show(self._layout, [name for name in NAMES if name in self._services], follow, print)
         return 0
+
+
+def _end_with_the_pipe() -> None:
+    """`logs | head` is no error. Not for what starts services: they would inherit it."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def run(arguments: argparse.Namespace) -> int:

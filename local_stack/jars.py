@@ -89,7 +89,7 @@ def _fetch(base: str, pin: Pin, folder: Path, given_up: threading.Event) -> None
                 raise StackError(
                     f"Could not download {pin.file} for Kafka (no network?): {reason}"
                 ) from error
-            given_up.wait(attempt)
+            given_up.wait(attempt / 2)
 
 
 def _download(url: str) -> bytes:
