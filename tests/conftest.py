@@ -1,5 +1,6 @@
 """One stack for the whole run: real PostgreSQL and real Kafka on free ports, in a temporary folder."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +17,8 @@ from confluent_kafka.admin import AdminClient
 from producer import topics
 from producer.config import Settings
 from producer.kafka import admin_settings
+from tests.eventually import eventually
+from tests.shop import Shop
 
 ROOT = Path(__file__).parent.parent
 DRIVER = "postgresql+psycopg2"
@@ -39,6 +43,11 @@ class Stack:
         if check and done.returncode:
             raise AssertionError(f"local_stack {arguments}: {done.stdout}{done.stderr}")
         return done
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Of each service: state, pid and health."""
+        rows = json.loads(self.run("status", "--json", check=False).stdout)
+        return {row["name"]: row for row in rows}
 
     @property
     def env(self) -> dict[str, str]:
@@ -118,3 +127,22 @@ def topic(settings: Settings) -> Iterator[str]:
     topics.ensure(admin, settings)
     yield settings.kafka_topic
     admin.delete_topics([settings.kafka_topic])[settings.kafka_topic].result(10)
+
+
+@pytest.fixture(scope="session")
+def running(stack: Stack) -> Stack:
+    stack.run("start")
+    return stack
+
+
+@pytest.fixture
+def whole(running: Stack) -> Iterator[Stack]:
+    """For tests that break a part: afterwards everything is healthy again, or the test has failed."""
+    yield running
+    running.run("start")
+    eventually(lambda: running.run("status", check=False).returncode == 0, within=30)
+
+
+@pytest.fixture
+def shop(running: Stack) -> Shop:
+    return Shop(running.env["PRODUCER_URL"])

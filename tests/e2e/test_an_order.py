@@ -8,9 +8,9 @@ import requests
 from confluent_kafka import Producer
 
 from tests.conftest import Stack
-from tests.e2e.conftest import ORDER, Shop
 from tests.e2e.viewer import Viewer
 from tests.eventually import eventually
+from tests.shop import ORDER, Shop
 
 View = Callable[[], Viewer]
 
@@ -102,3 +102,13 @@ def test_a_wrong_order_is_refused_and_nobody_hears_of_it(shop: Shop, view: View)
     eventually(lambda: viewer.times_seen()[marker] == 1)
     assert set(viewer.times_seen()) == {marker}
     assert shop.orders() == before + 1
+
+
+def test_every_step_of_an_order_is_shown_in_turn(shop: Shop, view: View) -> None:
+    viewer = view()
+    order_id = shop.place()
+    for status in ("confirmed", "shipped", "delivered"):
+        shop.change(order_id, status)
+    eventually(lambda: viewer.times_seen()[order_id] == 4)
+    steps = [event["data"]["status"] for event in viewer.events if event["subject"] == order_id]
+    assert steps == ["placed", "confirmed", "shipped", "delivered"]

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from tests.conftest import BACKENDS, Stack
-from tests.e2e.conftest import ORDER, Shop, services
 from tests.e2e.viewer import Viewer
 from tests.eventually import eventually
+from tests.shop import ORDER, Shop
 
 View = Callable[[], Viewer]
 BROKERS = BACKENDS[1:]
@@ -96,11 +96,11 @@ def test_a_killed_process_comes_back_and_no_order_is_missing(
     viewer = view()
     with Customer(shop) as customer:
         customer.goes_on(20)
-        pid = int(services(whole)[service]["pid"])
+        pid = int(whole.services()[service]["pid"])
         for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
             os.kill(process.pid, signal.SIGKILL)
         customer.goes_on(50)
     eventually(lambda: viewer.has_seen(customer.acknowledged), within=40)
     eventually(lambda: shop.outbox_rows() == 0, within=40)
-    assert services(whole)[service]["pid"] != pid
+    assert whole.services()[service]["pid"] != pid
     assert not [data for name, data in viewer.named if name == "gap"]
