@@ -70,13 +70,18 @@ def password(layout: Layout) -> str:
 
 
 def forget_dead_postmaster(layout: Layout) -> None:
-    """After a crash of the machine the pid in postmaster.pid may be anybody's; postgres would not start."""
+    """After a crash of the machine the pid in postmaster.pid may be somebody else's, whom postgres would take
+    for a postmaster. Where it is nobody's, postgres looks closer itself, at what it may have left running."""
     note = layout.postgres / "postmaster.pid"
-    if not note.exists():
-        return
-    pid, _, started = note.read_text().split("\n")[:3]
-    if not (psutil.pid_exists(int(pid)) and abs(psutil.Process(int(pid)).create_time() - int(started)) < 60):
+    if note.exists() and _is_somebody_elses(*note.read_text().split("\n")[:3]):
         note.unlink()
+
+
+def _is_somebody_elses(pid: str, folder: str, started: str) -> bool:
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - int(started)) > 60
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _binary(name: str) -> Path:

@@ -30,5 +30,11 @@ def test_the_note_of_a_postmaster_that_lives_stays(note: Path):
     assert note.exists()
 
 
+def test_a_note_whose_pid_is_nobodys_is_left_to_postgres(note: Path):
+    write(note, 2**22 + 1, started=1)
+    forget_dead_postmaster(Layout(note.parent.parent))
+    assert note.exists()
+
+
 def test_no_note_is_fine(note: Path):
     forget_dead_postmaster(Layout(note.parent.parent))
