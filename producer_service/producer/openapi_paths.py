@@ -93,6 +93,7 @@ SHOW_ORDER = {
     "operationId": "showOrder",
     "tags": ["orders"],
     "summary": "One order",
+    "parameters": [ref("parameters", "OrderId")],
     "responses": {"200": answer("The order.", "Order", examples.ORDER, "ETag")} | EVERY_READ | problems(404),
 }
 CHANGE_ORDER = {
@@ -100,7 +101,7 @@ CHANGE_ORDER = {
     "tags": ["orders"],
     "summary": "Confirm, ship, deliver or cancel an order",
     "description": "placed → confirmed → shipped → delivered; cancelled from the first two.",
-    "parameters": [ref("parameters", "IfMatch")],
+    "parameters": [ref("parameters", "OrderId"), ref("parameters", "IfMatch")],
     "requestBody": request("StatusChange", {"status": "confirmed"}),
     "responses": {
         "200": answer(
@@ -121,7 +122,6 @@ PATHS: Part = {
     "/orders/batch": {"post": PLACE_BATCH},
     "/orders/random": {"post": PLACE_RANDOM},
     "/orders/{order_id}": {
-        "parameters": [ref("parameters", "OrderId")],
         "get": SHOW_ORDER,
         "patch": CHANGE_ORDER,
     },

@@ -8,6 +8,7 @@ const place = document.getElementById("docs");
 
 dark.addEventListener("change", follow);
 follow();
+new MutationObserver(nameIntroduction).observe(place, { childList: true, subtree: true });
 
 try {
   window.SwaggerUIBundle({
@@ -17,13 +18,12 @@ try {
     layout: "BaseLayout",
     defaultModelsExpandDepth: 0,
     tryItOutEnabled: true,
-    deepLinking: true,
   });
 } catch (error) {
   place.textContent = `The document cannot be shown: ${error.message} Load the page again.`;
 }
 
-/** With the id of an order that exists, so that what asks for one can be tried as it stands. */
+/** With the id of an order that can be confirmed, so that what asks for one can be tried as it stands. */
 async function documentToTry() {
   const [found, { orders }] = await Promise.all([ask(place.dataset.document), newest()]);
   if (orders.length) {
@@ -34,5 +34,15 @@ async function documentToTry() {
 
 /** The document can be read without the database. */
 function newest() {
-  return ask("/orders?limit=1").catch(() => ({ orders: [] }));
+  return ask("/orders?limit=1&status=placed").catch(() => ({ orders: [] }));
+}
+
+/** Swagger UI brings the page's main, and leaves its introduction outside of it. */
+function nameIntroduction(_, watch) {
+  const introduction = place.querySelector(".information-container");
+  if (introduction) {
+    introduction.setAttribute("role", "region");
+    introduction.setAttribute("aria-label", "Introduction");
+    watch.disconnect();
+  }
 }

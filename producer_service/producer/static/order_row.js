@@ -37,13 +37,13 @@ export class OrderRow {
 
   #cells(order) {
     const price = `${order.quantity.toLocaleString("en")} × ${shown(amount(order.unit_price))}`;
-    const item = [element("span", { className: "item" }, order.item)];
+    const item = [clamped(order.item, "item")];
     if (order.description) {
-      item.push(element("span", { className: "description" }, order.description));
+      item.push(clamped(order.description, "description"));
     }
     return [
       cell("order", "", copyable(order.id)),
-      cell("customer", "", order.customer_name),
+      cell("customer", "", clamped(order.customer_name)),
       cell("item", "", ...item),
       cell("quantity", "number", price),
       cell("total", "number strong", shown(amount(order.total))),
@@ -70,6 +70,11 @@ export class OrderRow {
     button.addEventListener("click", () => this.onStep(this, next));
     return button;
   }
+}
+
+/** Two lines at most; all of it when pointed at. */
+function clamped(text, className = "") {
+  return element("span", { className: `clamped ${className}`, title: text, dir: "auto" }, text);
 }
 
 /** Its name is what a narrow screen places it by. */
