@@ -56,4 +56,6 @@ limit_req_zone \$binary_remote_addr zone=requests:4m rate=${REQUESTS_PER_SECOND:
 limit_conn_zone \$binary_remote_addr zone=streams:4m;
 END
 echo "limit_conn streams ${STREAMS_PER_ADDRESS:-1000};" >"$out/streams.limit"
+# Each open stream takes two files: as many as there may be.
+echo "worker_rlimit_nofile $(ulimit -H -n | sed 's/unlimited/1048576/');" >"$out/files.limit"
 echo "gateway: TLS ${tls:-no}, password ${password:-no}, for ${BIND_ADDRESS:-127.0.0.1}"
