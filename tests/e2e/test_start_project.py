@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -43,8 +44,11 @@ class Project:
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
         with self.begin(*arguments, **environment) as process:
-            output, _ = process.communicate(timeout=100)
-            return process.returncode, output
+            try:
+                output, _ = process.communicate(timeout=100)
+            finally:
+                process.terminate()
+        return process.returncode, output
 
     def status(self) -> dict[str, dict[str, object]]:
         _, output = self.run("status", "--json")
@@ -56,7 +60,7 @@ class Project:
         return pid
 
     def heals(self) -> bool:
-        return Deadline(45).poll(lambda: self.run("status")[0] == 0, pause=1)
+        return Deadline(60).poll(lambda: self.run("status")[0] == 0, pause=1)
 
     def addresses(self) -> dict[str, str]:
         lines = (self.home / "env").read_text().splitlines()
@@ -68,9 +72,7 @@ class Project:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
-            return process.cwd().startswith(str(self.folder)) or str(self.folder) in " ".join(
-                process.cmdline()
-            )
+            return any(str(self.folder) in text for text in (process.cwd(), *process.cmdline()))
         except psutil.Error:
             return False
 
@@ -85,12 +87,15 @@ class Project:
 
 
 def clone(parent: Path) -> Project:
+    """What git knows or would add, as it is now."""
     folder = parent / "a clone"
     folder.mkdir(mode=0o700)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    present = [name for name in names if name and (ROOT / name).exists()]
-    subprocess.run(["cp", "--parents", "-t", str(folder), *present], cwd=ROOT, check=True)
+    for name in names:
+        if name and (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
     return Project(folder)
 
 
@@ -105,8 +110,11 @@ def lend_packages(project: Project) -> None:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Project:
-    return clone(tmp_path)
+def bare(tmp_path: Path) -> Iterator[Project]:
+    project = clone(tmp_path)
+    yield project
+    for process in project.processes():
+        process.kill()
 
 
 @pytest.fixture
@@ -171,7 +179,7 @@ class TestStarted:
 
     def test_an_order_goes_all_the_way(self, started: Project) -> None:
         order = place_order(started)
-        assert Deadline(15).poll(lambda: order in shown_orders(started))
+        assert Deadline(30).poll(lambda: order in shown_orders(started))
 
     def test_one_service_can_be_stopped_and_started(self, started: Project) -> None:
         assert started.run("stop", "relay")[0] == 0
@@ -196,7 +204,7 @@ class TestStarted:
             victim.send_signal(signal.SIGKILL)
         assert started.heals(), started.run("status")[1]
         order = place_order(started)
-        assert Deadline(15).poll(lambda: order in shown_orders(started))
+        assert Deadline(30).poll(lambda: order in shown_orders(started))
 
     def test_without_its_supervisor_all_is_still_seen_and_stopped(self, started: Project) -> None:
         os.kill(int((started.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
