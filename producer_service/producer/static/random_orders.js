@@ -13,6 +13,7 @@ export function randomOrders(form, onPlaced) {
 
   async function go() {
     view.running();
+    view.progress(run);
     try {
       await run.toTheEnd(() => {
         view.progress(run);
@@ -29,7 +30,6 @@ export function randomOrders(form, onPlaced) {
     if (!run?.active) {
       clearErrors(form);
       run = new Run(form.elements.namedItem("count").value.trim());
-      view.progress(run);
       go();
     }
   });
