@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole system with one command. It needs Python 3.11 or newer with venv and nothing else:
-# here that is found, local_stack/ does the rest.
+# The whole system with one command, in one of two ways: deploy/docker/ needs Docker with Compose v2 and
+# nothing else, local_stack/ needs Python 3.11 or newer with venv and nothing else.
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")"
 
@@ -11,31 +11,60 @@ fail() {
 
 usage() {
     cat <<'END'
-./start_project.sh [--native] [start]   start everything, print the addresses
+./start_project.sh [start] [SERVICE...] start everything or these services, print the addresses
                    stop [SERVICE...]    stop everything or these services; the data stays
                    restart [SERVICE...]
                    status [--json]      exit code 0 only when all are healthy
                    logs [-f] [SERVICE...]
-Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer
-Settings, from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), 0 takes a free port; JAVA_HOME
+                   scale SERVICE=N...   with Docker: producer, relay, consumer
+                   reset [--yes]        stop, and delete all data
+In front of a command: --docker, --native (else Docker when an engine and Compose v2 answer),
+                       --lite: with Docker, one broker instead of three
+Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer; with Docker also gateway kafka-ui
+Settings, from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), natively 0 takes a free port;
+all others are in .env.example.
 END
 }
 
-# Only one way to start is built so far: --native may be said, and changes nothing.
-for argument do
-    shift
-    case $argument in
-        --native) ;;
-        -h | --help) usage; exit 0 ;;
-        --docker) fail "--docker is not there yet: start without it, or with --native." ;;
-        *) set -- "$@" "$argument" ;;
+# Why Docker cannot be used here; nothing when it can.
+docker_problem() {
+    command -v docker >/dev/null || { echo "there is no Docker on this machine"; return; }
+    version=$(docker compose version --short 2>/dev/null) || version=''
+    case ${version#v} in
+        '' | 1.*) echo "this Docker has no Compose v2 (the plugin \`docker compose\`)" ;;
+        *) docker info >/dev/null 2>&1 || echo "Docker is installed, but its engine does not answer (is it started?)" ;;
     esac
-done
+}
 
-own=.local/venv/bin/python
-[ -x "$own" ] && exec "$own" -m local_stack.bootstrap "$@"
+native_runs() { [ -s .local/run/supervisord.pid ] && kill -0 "$(cat .local/run/supervisord.pid)" 2>/dev/null; }
 
-probe='
+# A start keeps to the way that runs already; everything else follows the last start.
+choose() {
+    if native_runs; then way=native; return; fi
+    if [ "$command" != start ]; then
+        way=${last:+docker}
+        way=${way:-native}
+        return
+    fi
+    problem=$(docker_problem)
+    if [ "$problem" ]; then
+        way=native
+        echo "Without Docker: $problem."
+    else
+        way=docker
+        echo "With Docker Compose: an engine and Compose $(docker compose version --short) answer; --native does without."
+    fi
+}
+
+native() {
+    case ${1:-start} in
+        scale) fail "scale is for Docker; natively there is one of each." ;;
+        reset) reset_native "${2:-}" ;;
+    esac
+    own=.local/venv/bin/python
+    [ -x "$own" ] && exec "$own" -m local_stack.bootstrap "$@"
+
+    probe='
 import platform, sys
 print("Python", platform.python_version(), end=" ")
 if not (3, 11) <= sys.version_info < (3, 15):
@@ -45,13 +74,67 @@ try:
 except ImportError:
     sys.exit("has no venv (Debian and Ubuntu: apt install python3-venv)")
 '
-found=''
-for python in python3 python3.14 python3.13 python3.12 python3.11; do
-    if said=$("$python" -c "$probe" 2>&1); then
-        exec "$python" -m local_stack.bootstrap "$@"
+    found=''
+    for python in python3 python3.14 python3.13 python3.12 python3.11; do
+        if said=$("$python" -c "$probe" 2>&1); then
+            exec "$python" -m local_stack.bootstrap "$@"
+        fi
+        case $said in
+            Python*) found=${found:-$said} ;;
+        esac
+    done
+    fail "Python 3.11 to 3.14 with venv is needed: ${found:-no Python found}."
+}
+
+reset_native() {
+    if [ "$1" != --yes ]; then
+        printf 'All orders and events of this folder will be deleted. Type yes: '
+        read -r answer || answer=''
+        [ "$answer" = yes ] || fail "Nothing was deleted."
     fi
-    case $said in
-        Python*) found=${found:-$said} ;;
+    if [ -x .local/venv/bin/python ]; then
+        .local/venv/bin/python -m local_stack.bootstrap stop || fail "It could not be stopped; nothing was deleted."
+    fi
+    rm -rf .local/postgres .local/postgres.part .local/kafka .local/password .local/env
+    echo "  all data is deleted"
+    exit 0
+}
+
+way='' lite=''
+for argument do
+    shift
+    case $argument in
+        --native) way=native ;;
+        --docker) way=docker ;;
+        --lite) lite=lite way=docker ;;
+        -h | --help) usage; exit 0 ;;
+        *) set -- "$@" "$argument" ;;
     esac
 done
-fail "Python 3.11 to 3.14 with venv is needed: ${found:-no Python found}."
+command=${1:-start}
+
+last=''
+[ ! -s .local/docker ] || last=$(cat .local/docker)
+forced=$way
+[ "$way" ] || choose
+if [ "$way" = docker ] && [ "$command" = start ] && [ "$forced" ]; then
+    problem=$(docker_problem)
+    [ -z "$problem" ] || fail "--docker: $problem. Without it: ./start_project.sh --native"
+    ! native_runs || fail "This project runs natively: ./start_project.sh stop comes first."
+fi
+if [ "$way" = native ]; then
+    [ "$command" != start ] || [ -z "$last" ] || rm .local/docker
+    native "$@"
+fi
+
+# Once small, a stack stays small: its topic has one replica. Only `reset` ends that.
+[ "$last" != lite ] || lite=lite
+if [ "$command" = start ]; then
+    [ -d .local ] || mkdir -m 700 .local
+    echo "${lite:-full}" >.local/docker
+fi
+
+if [ "$lite" ]; then
+    export LITE=1 COMPOSE_FILE="${COMPOSE_FILE:-docker-compose.yml}:deploy/lite/docker-compose.yml"
+fi
+exec deploy/docker/stack.sh "$@"

@@ -31,7 +31,9 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / ".local"
-        self.environment = {**os.environ, "PRODUCER_PORT": "0", "CONSUMER_PORT": "0"}
+        # Natively, also where a Docker engine would answer.
+        native = {"PRODUCER_PORT": "0", "CONSUMER_PORT": "0", "DOCKER_HOST": "unix:///nowhere"}
+        self.environment = {**os.environ, **native}
 
     def begin(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(

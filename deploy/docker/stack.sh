@@ -1,0 +1,203 @@
+#!/bin/sh
+# The commands of start_project.sh on Docker Compose: it needs Docker and a shell, no Python.
+# Run in the project's folder. COMPOSE_FILE, COMPOSE_PROJECT_NAME and .env mean what they mean to Compose.
+set -eu
+
+all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer gateway kafka-ui'
+scales=.local/docker.scales
+
+say() { echo "  $1"; }
+fail() {
+    echo "error: $1" >&2
+    exit 1
+}
+
+compose() {
+    if [ -t 1 ]; then docker compose "$@"; else docker compose --progress quiet "$@"; fi
+}
+containers() { docker compose ps --all --quiet "$@" 2>/dev/null; }
+services() {
+    present=$(docker compose config --services)
+    for name in $all; do
+        ! echo "$present" | grep -qx "$name" || echo "$name"
+    done
+}
+scale_options() { [ ! -s "$scales" ] || sed 's/^/--scale /' "$scales" | tr '\n' ' '; }
+
+known() {
+    for name; do
+        services | grep -qx -- "$name" || fail "There is no service $name; there are $(services | tr '\n' ' ')."
+    done
+}
+
+enough_memory() {
+    wanted=2800
+    [ -z "${LITE:-}" ] || wanted=1400
+    has=$(docker info --format '{{.MemTotal}}')
+    has=$((has / 1000000))
+    [ "$has" -ge "$wanted" ] && return
+    [ "${LITE:-}" ] || fail "Docker has $has MB of memory, three brokers and the rest want $wanted MB: give it more, or start the small stack with --lite."
+    fail "Docker has $has MB of memory, the small stack wants $wanted MB: give it more, or start with --native."
+}
+
+# One line on why it did not come up, from what the containers say about themselves.
+explain() {
+    for id in $(containers); do
+        problem=$(docker inspect --format '{{.State.Error}}' "$id")
+        case $problem in
+            *"already in use"* | *"already allocated"*)
+                port=$(echo "$problem" | sed -E 's/.*:([0-9]+)( failed)?:.*/\1/')
+                fail "Port $port is taken by another program: stop that, or choose others with PRODUCER_PORT, CONSUMER_PORT, KAFKA_UI_PORT."
+                ;;
+            ?*) fail "$problem" ;;
+        esac
+    done
+    for name in secrets migrate topics gateway; do
+        said=$(docker compose logs --no-log-prefix --no-color --tail 50 "$name" 2>/dev/null | grep -E '^(error|ERROR)[: ]' | tail -1)
+        state=$(containers "$name" | xargs -r docker inspect --format '{{.State.Status}} {{.State.ExitCode}}')
+        case $state in
+            'running 0' | 'exited 0' | 'created 0' | '') ;;
+            *) [ -z "$said" ] || fail "$name: ${said#[eE]*[: ] }" ;;
+        esac
+    done
+    for id in $(containers); do
+        found=$(docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}} {{.State.ExitCode}} {{index .Config.Labels "com.docker.compose.service"}}' "$id")
+        case $found in
+            'running healthy '* | 'created '* | 'exited  0 '*) ;;
+            *)
+                name=${found##* }
+                fail "$name did not become healthy: $(docker logs --tail 1 "$id" 2>&1 | tail -1)"
+                ;;
+        esac
+    done
+    fail "Docker Compose could not start it: $(tail -1 .local/docker.log)"
+}
+
+# up ARGUMENT...: to a terminal as Compose shows it; else only the last line matters, if it fails.
+up() {
+    # shellcheck disable=SC2046 # one word each
+    set -- up --detach --wait --wait-timeout "${START_TIMEOUT_S:-600}" $(scale_options) "$@"
+    if [ -t 1 ]; then
+        docker compose "$@" || explain
+    else
+        docker compose --progress plain "$@" >.local/docker.log 2>&1 || explain
+    fi
+}
+
+url() { # of a port of a service
+    address=$(docker compose port "$1" "$2" 2>/dev/null) || return 0
+    scheme=http
+    [ "$1" != gateway ] || ! docker compose exec -T gateway test -s /secrets/gateway/tls.crt 2>/dev/null || scheme=https
+    echo "$scheme://$(echo "$address" | sed 's/^0\.0\.0\.0/127.0.0.1/')"
+}
+
+addresses() {
+    shop=$(url gateway 5001)
+    events=$(url gateway 5002)
+    (
+        umask 077
+        printf 'PRODUCER_URL=%s\nCONSUMER_URL=%s\n' "$shop" "$events" >.local/env
+    )
+    say "orders    $shop"
+    say "live      $events"
+    ui=$(url kafka-ui 8080)
+    [ -z "$ui" ] || say "kafka-ui  $ui"
+}
+
+start() {
+    known "$@"
+    mkdir -p -m 700 .local
+    if [ $# -gt 0 ] && [ "$(containers)" ]; then
+        up --no-deps "$@"
+    else
+        enough_memory
+        say "building the images and starting; the first time this takes minutes"
+        up --build "$@"
+    fi
+    [ $# -gt 0 ] || addresses
+}
+
+stop() {
+    known "$@"
+    compose stop "$@"
+    [ $# -gt 0 ] && say "stopped $*" || say "stopped; the data stays"
+}
+
+restart() {
+    [ $# -gt 0 ] || set -- $(services)
+    known "$@"
+    compose restart "$@"
+    up --no-deps --no-recreate "$@"
+}
+
+# service, number, state, pid, health; one line for each container, and one for a service without any.
+rows() {
+    {
+        ids=$(containers)
+        # shellcheck disable=SC2086 # one word each
+        [ -z "$ids" ] || docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.container-number"}} {{.State.Status}} {{.State.Pid}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' $ids
+        services | sed 's/$/ 0 stopped 0 unhealthy/'
+    } | awk -v order="$(services | tr '\n' ' ')" '
+        {
+            if ($3 == "exited" || $3 == "created" || $3 == "dead") $3 = "stopped"
+            if ($3 != "running") $5 = "unhealthy"
+            if ($2 > 0) { row[$1, ++count[$1]] = ($2 > 1 ? $1 "-" $2 : $1) " " $3 " " $4 " " $5 }
+            else missing[$1] = $1 " stopped 0 unhealthy"
+        }
+        END {
+            n = split(order, name, " ")
+            for (i = 1; i <= n; i++) {
+                if (!count[name[i]]) print missing[name[i]]
+                for (j = 1; j <= count[name[i]]; j++) print row[name[i], j]
+            }
+        }'
+}
+
+status() {
+    found=$(rows)
+    if [ "${1:-}" = --json ]; then
+        echo "$found" | awk '
+            BEGIN { printf "[" }
+            { printf "%s{\"name\": \"%s\", \"state\": \"%s\", \"pid\": %s, \"health\": \"%s\"}", (NR > 1 ? ", " : ""), $1, $2, ($3 ? $3 : "null"), $4 }
+            END { print "]" }'
+    else
+        printf '%-10s %-13s %8s  %s\n' SERVICE STATE PID HEALTH
+        echo "$found" | awk '{ printf "%-10s %-13s %8s  %s\n", $1, $2, ($3 ? $3 : "-"), $4 }'
+    fi
+    ! echo "$found" | grep -qv ' running [0-9]* healthy$'
+}
+
+scale() {
+    [ $# -gt 0 ] || fail "scale what? For example: ./start_project.sh scale producer=2 consumer=3"
+    for wish; do
+        case $wish in
+            producer=[1-9] | consumer=[1-9] | relay=[1-9]) ;;
+            *) fail "$wish: producer, relay and consumer can be scaled, to 1 up to 9." ;;
+        esac
+    done
+    for wish; do
+        { [ ! -e "$scales" ] || grep -v "^${wish%=*}=" "$scales" || :; echo "$wish"; } >"$scales.part"
+        mv "$scales.part" "$scales"
+    done
+    up --no-recreate
+    say "running: $(tr '\n' ' ' <"$scales")"
+}
+
+reset() {
+    if [ "${1:-}" != --yes ]; then
+        printf 'All orders and events of %s will be deleted, with the passwords. Type yes: ' "$(docker compose config --format '{{.Name}}' 2>/dev/null | head -1 || echo this project)"
+        read -r answer || answer=''
+        [ "$answer" = yes ] || fail "Nothing was deleted."
+    fi
+    compose down --volumes --remove-orphans
+    rm -f "$scales" .local/env .local/docker
+    say "all data is deleted"
+}
+
+verb=${1:-start}
+[ $# -eq 0 ] || shift
+case $verb in
+    start | stop | restart | status | scale | reset) "$verb" "$@" ;;
+    logs) exec docker compose logs "$@" ;;
+    *) fail "There is no command $verb; see ./start_project.sh --help." ;;
+esac
