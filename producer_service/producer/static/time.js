@@ -2,14 +2,13 @@
 
 import { element } from "./element.js";
 
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
-const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
+const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 const exact = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
 
 export function ago(moment, now = Date.now()) {
   const seconds = Math.max(0, Math.round((now - moment) / 1000));
-  const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? UNITS[3];
-  return seconds < 3 ? "just now" : words.format(-Math.floor(seconds / length), unit);
+  const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
+  return seconds < 3 ? "just now" : `${Math.floor(seconds / length)} ${unit} ago`;
 }
 
 export function timeElement(text) {
