@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 COMPILE := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-annotate \
 	--custom-compile-command "make lock"
 
-.PHONY: help up down lint test lock
+.PHONY: help up down lint test screenshots bench openapi lock
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -28,6 +28,16 @@ lint: $(STAMP) ## ruff and mypy --strict
 
 test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
 	$(PY) -m pytest
+
+screenshots: $(STAMP) ## the pictures in the README, taken anew
+	mkdir -p docs/images
+	REQUIRE_BROWSER=1 $(PY) -m pytest tests/browser/test_looks.py -k picture --pictures docs/images
+
+bench: $(STAMP) ## how fast events get from a commit to Kafka, ours beside a plain relay
+	PYTHONPATH=.:producer_service $(PY) -m bench.publish
+
+openapi: $(STAMP) ## contracts/openapi.json from the models
+	cd producer_service && ../$(PY) -m producer.openapi > ../contracts/openapi.json
 
 lock: $(STAMP) ## pin every requirement again, one set of versions for all
 	$(COMPILE) tests/requirements.in -o tests/requirements.txt

@@ -25,6 +25,10 @@ DRIVER = "postgresql+psycopg2"
 BACKENDS = ["postgres", "kafka-1", "kafka-2", "kafka-3"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", help="the folder that the browser tests put their pictures into")
+
+
 class Stack:
     """`python -m local_stack` with a home of its own."""
 

@@ -1,0 +1,83 @@
+"""The pages in a real browser: Debian's chromium, driven by Playwright.
+
+Without a chromium these tests are skipped; REQUIRE_BROWSER=1 makes that a failure. BROWSER names another one.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests.conftest import Stack
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# It asks its maker's servers nothing while it is used for this.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+REPORT_VIOLATIONS = """
+    window.violations = [];
+    addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
+"""
+OpenPage = Callable[..., Page]
+
+
+def chromium_path() -> str:
+    found = os.environ.get("BROWSER") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if found is None and os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail("REQUIRE_BROWSER=1, and no chromium was found")
+    if found is None:
+        pytest.skip("no chromium was found")
+    return found
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, running: Stack) -> Iterator[OpenPage]:
+    """Opens a page of its own: `open_page("CONSUMER_URL", width=390, theme="dark")`. After the test no page
+    may have broken its policy or logged an error."""
+    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
+    errors: list[str] = []
+
+    def open_page(service: str, path: str = "/", width: int = 1280, theme: str = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,  # type: ignore[arg-type]  # "light" or "dark"
+            reduced_motion="reduce",
+        )
+        context.add_init_script(REPORT_VIOLATIONS)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(running.env[service] + path)
+        pages.append(page)
+        return page
+
+    yield open_page
+    violations = [violation for page in pages for violation in page.evaluate("window.violations")]
+    for context in contexts:
+        context.close()
+    assert violations == []
+    assert errors == []

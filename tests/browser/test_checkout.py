@@ -1,0 +1,105 @@
+import re
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.conftest import Stack
+from tests.shop import Shop
+
+
+def fill(page: Page, **fields: str) -> None:
+    wanted: dict[str, Any] = {
+        "customer_name": "Ada Lovelace",
+        "item": "Basic Tee",
+        "unit_price": "32.10",
+        "quantity": "3",
+    } | fields
+    for name, value in wanted.items():
+        page.locator(f"#{name}").fill(value)
+
+
+def test_an_order_that_is_confirmed_appears_in_two_open_dashboards(open_page: OpenPage) -> None:
+    dashboards = [open_page("CONSUMER_URL"), open_page("CONSUMER_URL")]
+    for dashboard in dashboards:
+        expect(dashboard.locator("#connection-word")).to_have_text("live")
+    checkout = open_page("PRODUCER_URL")
+    fill(checkout, customer_name="Zoë <b>Ångström</b>")
+    expect(checkout.locator("#total")).to_have_text("96.30")
+    checkout.get_by_role("button", name="Confirm order").click()
+    expect(checkout.locator("#result")).to_contain_text("Order placed")
+    for dashboard in dashboards:
+        row = dashboard.locator("#rows tr").first
+        expect(row).to_contain_text("Zoë <b>Ångström</b>")
+        expect(row).to_contain_text("32.10")
+
+
+def test_wrong_fields_are_named_beside_them_and_focus_goes_to_the_first(open_page: OpenPage) -> None:
+    page = open_page("PRODUCER_URL")
+    fill(page, customer_name="", unit_price="1.005", quantity="0")
+    page.get_by_role("button", name="Confirm order").click()
+    expect(page.locator("#customer_name")).to_be_focused()
+    for field in ("customer_name", "unit_price", "quantity"):
+        expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
+        expect(page.locator(f"#{field}-error")).to_be_visible()
+    expect(page.locator("#item-error")).to_be_hidden()
+
+
+def test_two_clicks_place_one_order(open_page: OpenPage, shop: Shop) -> None:
+    before = shop.orders()
+    page = open_page("PRODUCER_URL")
+    fill(page)
+    page.get_by_role("button", name="Confirm order").dblclick()
+    expect(page.locator("#result")).to_contain_text("Order placed")
+    assert shop.orders() == before + 1
+
+
+def test_two_hundred_random_orders_are_two_hundred(open_page: OpenPage, shop: Shop) -> None:
+    before = shop.orders()
+    page = open_page("PRODUCER_URL")
+    page.locator("#count").fill("200")
+    page.get_by_role("button", name="Generate random orders").click()
+    expect(page.locator("#generated")).to_have_text("200 of 200 placed.")
+    expect(page.locator("#progress")).to_have_js_property("value", 200)
+    assert shop.orders() == before + 200
+
+
+def test_an_order_is_taken_through_its_steps(open_page: OpenPage, shop: Shop) -> None:
+    order_id = shop.place(customer_name="Grace Hopper")
+    page = open_page("PRODUCER_URL")
+    row = page.locator("#recent tr", has_text="Grace Hopper").first
+    for button, status in (("Confirm", "confirmed"), ("Ship", "shipped"), ("Deliver", "delivered")):
+        row.get_by_role("button", name=re.compile(f"^{button}")).click()
+        expect(row.locator(".status")).to_have_text(re.compile(status, re.IGNORECASE))
+    assert order_id
+
+
+def test_it_can_be_used_without_a_mouse(open_page: OpenPage) -> None:
+    page = open_page("PRODUCER_URL")
+    page.locator("#customer_name").focus()
+    for text in ("Ada", "Mug", "with a handle", "4.50"):
+        page.keyboard.type(text)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#result")).to_contain_text("Order placed")
+
+
+def test_without_the_shop_the_page_says_so_and_comes_back(whole: Stack, open_page: OpenPage) -> None:
+    page = open_page("PRODUCER_URL")
+    expect(page.locator("#recent-state")).to_have_attribute("data-state", "live")
+    whole.run("stop", "producer")
+    expect(page.locator("#recent-state")).not_to_have_attribute("data-state", "live")
+    fill(page)
+    page.get_by_role("button", name="Confirm order").click()
+    expect(page.locator("#result")).to_contain_text("will not be placed twice")
+    whole.run("start", "producer")
+    page.get_by_role("button", name="Confirm order").click()
+    expect(page.locator("#result")).to_contain_text("Order placed")
+
+
+def test_the_documentation_can_be_tried(open_page: OpenPage) -> None:
+    page = open_page("PRODUCER_URL", "/docs")
+    operation = page.locator(".opblock-post", has_text="/orders").first
+    operation.click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table tbody .response-col_status").first).to_contain_text("201")

@@ -1,0 +1,82 @@
+import psutil
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.conftest import Stack
+from tests.shop import Shop
+
+
+def test_it_opens_with_what_was_there_and_follows(open_page: OpenPage, shop: Shop) -> None:
+    shop.post("/orders/random", {"count": 120})
+    page = open_page("CONSUMER_URL")
+    expect(page.locator("#connection-word")).to_have_text("live")
+    expect(page.locator("#rows tr")).to_have_count(99)
+    shop.place(customer_name="The newest")
+    expect(page.locator("#rows tr").first).to_contain_text("The newest")
+    expect(page.locator("#count")).to_have_text("1")
+
+
+def test_history_pages_back_and_clear_clears(open_page: OpenPage, shop: Shop) -> None:
+    shop.post("/orders/random", {"count": 300})
+    page = open_page("CONSUMER_URL")
+    expect(page.locator("#rows tr")).to_have_count(99)
+    page.get_by_role("button", name="Load history").click()
+    expect(page.locator("#rows tr")).to_have_count(199)
+    page.get_by_role("button", name="Load history").click()
+    expect(page.locator("#rows tr")).to_have_count(299)
+    page.get_by_role("button", name="Clear table").click()
+    expect(page.locator("#rows tr")).to_have_count(0)
+    expect(page.locator("#empty")).to_be_visible()
+
+
+def test_a_thousand_rows_are_the_most(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("CONSUMER_URL")
+    expect(page.locator("#connection-word")).to_have_text("live")
+    for _ in range(2):
+        shop.post("/orders/random", {"count": 1000})
+    expect(page.locator("#count")).to_have_text("2,000")
+    expect(page.locator("#rows tr")).to_have_count(1000)
+
+
+def test_a_test_event_is_seen_in_every_dashboard(open_page: OpenPage) -> None:
+    first, second = open_page("CONSUMER_URL"), open_page("CONSUMER_URL")
+    for page in (first, second):
+        expect(page.locator("#connection-word")).to_have_text("live")
+    first.get_by_role("button", name="Send test event").click()
+    for page in (first, second):
+        expect(page.locator("#rows tr").first).to_contain_text("test.event")
+
+
+def test_the_word_changes_with_the_server_and_nothing_is_missing(
+    whole: Stack, open_page: OpenPage, shop: Shop
+) -> None:
+    page = open_page("CONSUMER_URL")
+    word = page.locator("#connection-word")
+    expect(word).to_have_text("live")
+    whole.run("stop", "consumer")
+    expect(word).to_have_text("reconnecting")
+    for number in range(5):
+        shop.place(customer_name=f"Missed {number}")
+    whole.run("start", "consumer")
+    expect(word).to_have_text("live", timeout=40_000)
+    for number in range(5):
+        expect(page.locator("#rows tr", has_text=f"Missed {number}")).to_have_count(1)
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_a_frozen_server_is_not_live(whole: Stack, open_page: OpenPage, shop: Shop) -> None:
+    """Its connections stay open: only the silence tells."""
+    page = open_page("CONSUMER_URL")
+    word = page.locator("#connection-word")
+    expect(word).to_have_text("live")
+    consumer = psutil.Process(int(whole.services()["consumer"]["pid"]))
+    frozen = [consumer, *consumer.children(recursive=True)]
+    for process in frozen:
+        process.suspend()
+    try:
+        expect(word).not_to_have_text("live", timeout=30_000)
+    finally:
+        for process in frozen:
+            process.resume()
+    shop.place(customer_name="After the thaw")
+    expect(page.locator("#rows tr").first).to_contain_text("After the thaw", timeout=30_000)
