@@ -12,6 +12,7 @@ from consumer.viewer import Viewer
 logger = logging.getLogger(__name__)
 
 SOCKET_BYTES = 64 << 10
+VANISHED_MS = 30_000  # a machine that went to sleep acknowledges nothing; TCP alone would wait 15 minutes
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -26,6 +27,8 @@ class Client:
         """The kernel's own buffer is kept small: it would hide a viewer that does not read for long."""
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+        if sock.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_MS)
         self.sock = sock
         self.chunked = chunked
         self.viewer = viewer

@@ -29,4 +29,8 @@ def hand_over(environ: dict[str, Any], take: Callable[[socket.socket, bool], Non
     theirs.close()
     os.dup2(ours.fileno(), connection.fileno(), inheritable=False)
     ours.close()
-    take(taken, environ["SERVER_PROTOCOL"] == "HTTP/1.1")
+    try:
+        take(taken, environ["SERVER_PROTOCOL"] == "HTTP/1.1")
+    except OSError:  # the viewer left in this very moment, which gunicorn knows how to log
+        taken.close()
+        raise

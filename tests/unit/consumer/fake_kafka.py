@@ -6,6 +6,7 @@ from threading import Event as Flag
 
 from consumer.kafka import KafkaUnavailable, Read, Record, Topic
 
+MARKER = b"a transaction marker: it has an offset, but no reader is given it"
 TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 OTHER_ID = "BBBBBBBBBBBBBBBBBBBBBB"
 

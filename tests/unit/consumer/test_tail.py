@@ -7,7 +7,7 @@ from consumer.position import Position
 from consumer.ring import Ring
 from consumer.tail import Tail
 from consumer.watch import Watch
-from tests.unit.consumer.fake_kafka import OTHER_ID, TOPIC_ID, Clock, FakeTopic, event
+from tests.unit.consumer.fake_kafka import MARKER, OTHER_ID, TOPIC_ID, Clock, FakeTopic, event
 
 
 class Reading:
@@ -81,6 +81,18 @@ def test_garbage_is_skipped_counted_and_logged(caplog: pytest.LogCaptureFixture)
     assert "partition 0 offset 2" in caplog.text
 
 
+def test_of_a_flood_of_garbage_all_is_counted_and_not_all_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    topic = FakeTopic()
+    topic.put(0, *[b"garbage"] * 3000)
+    reading = Reading(topic, history=10_000)
+    with caplog.at_level(logging.WARNING):
+        reading.run()
+    assert reading.tail.counts.unreadable == 3000
+    assert len(caplog.records) == 1020
+
+
 def test_repeats_are_dropped_and_the_position_moves_on() -> None:
     topic = FakeTopic()
     topic.put(0, event("a", 1), event("a", 2), event("a", 1), event("a", 2), event("a", 3))
@@ -93,10 +105,12 @@ def test_repeats_are_dropped_and_the_position_moves_on() -> None:
 
 def test_markers_at_the_end_of_a_log_do_not_look_like_unread_events() -> None:
     topic = FakeTopic()
-    topic.put(0, event("a"))
+    topic.put(0, event("a"), MARKER)
+    topic.story = [lambda: topic.put(1, event("b"), MARKER), lambda: reading.watch.look()]
     reading = Reading(topic)
     reading.run()
-    assert reading.ring.position.offsets == (1, 0)
+    assert reading.ring.position.offsets == (2, 2)
+    assert reading.watch.is_fresh
 
 
 def test_retention_that_overtakes_is_told_and_reading_goes_on() -> None:

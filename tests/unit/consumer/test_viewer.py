@@ -117,6 +117,12 @@ def test_one_that_was_away_too_long_is_told_what_it_lost() -> None:
     assert shown(everything(r, viewer)) == ["b0", "a1", "b1"]
 
 
+def test_one_that_is_cut_before_it_is_told_comes_back_to_be_told() -> None:
+    r = ring(max_events=3)
+    status, gap = blocks(arrive(r, str(at(0, 0)), None).greeting("live"))
+    assert (status.last_id, gap.last_id) == (str(at(0, 0)), str(at(1, 0)))
+
+
 def test_a_position_of_another_topic_is_told_as_another_epoch() -> None:
     gap = gap_of(arrive(ring(), str(at(1, 1, topic=OTHER_ID)), None))
     assert gap is not None
