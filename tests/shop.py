@@ -30,6 +30,11 @@ class Shop:
         health: dict[str, Any] = answer.json()
         return health
 
+    def is_ok(self) -> bool:
+        health = self.ready()
+        assert health["status"] == "ok", health
+        return True
+
     def outbox_rows(self) -> int:
         rows: int = self.ready()["checks"]["outbox"]["rows"]
         return rows

@@ -52,7 +52,9 @@ class Breaker:
 
     @property
     def state(self) -> State:
-        return self._state
+        """Half-open as soon as a probe would be let through: without orders there is nobody to be one."""
+        with self._lock:
+            return "half-open" if self._state == "open" and self._clock() >= self._wait_until else self._state
 
     def permit(self) -> Permit | None:
         """None: not now, leave it to the relay."""

@@ -1,16 +1,13 @@
 """What is stopped or killed comes back, and nothing that was acknowledged is missing."""
 
-import os
-import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import psutil
 import pytest
 import requests
 
-from tests.conftest import BACKENDS, Stack
+from tests.stack import BACKENDS, Stack
 from tests.e2e.viewer import Viewer
 from tests.eventually import eventually
 from tests.shop import ORDER, Shop
@@ -40,7 +37,7 @@ def test_without_kafka_orders_are_taken_and_shown_later(whole: Stack, shop: Shop
     eventually(lambda: viewer.has_seen(placed), within=40)
     assert all(viewer.times_seen()[order] == 1 for order in placed)
     eventually(lambda: shop.outbox_rows() == 0, within=30)
-    eventually(lambda: shop.ready()["status"] == "ok")
+    eventually(lambda: shop.is_ok(), within=30)
 
 
 def test_without_the_database_nothing_is_half_done(whole: Stack, shop: Shop, view: View) -> None:
@@ -92,13 +89,10 @@ class Customer:
 def test_a_killed_process_comes_back_and_no_order_is_missing(
     whole: Stack, shop: Shop, view: View, service: str
 ) -> None:
-    """The process and its children, as a machine that runs out of memory might do it."""
     viewer = view()
     with Customer(shop) as customer:
         customer.goes_on(20)
-        pid = int(whole.services()[service]["pid"])
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-            os.kill(process.pid, signal.SIGKILL)
+        pid = whole.kill(service)
         customer.goes_on(50)
     eventually(lambda: viewer.has_seen(customer.acknowledged), within=40)
     eventually(lambda: shop.outbox_rows() == 0, within=40)

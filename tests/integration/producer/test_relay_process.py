@@ -123,7 +123,7 @@ def test_versions_of_an_order_come_one_after_the_other(
     change(other, 1, 5)
     start_relay()
     start_relay()
-    eventually(lambda: outbox_rows() == 0, within=60)
+    eventually(lambda: outbox_rows() == 0, within=100)
     first_occurrences = versions(topic_messages(1005))
     assert first_occurrences[hot.encode()] == list(range(1, 1001))
     assert first_occurrences[other.encode()] == [1, 2, 3, 4, 5]
