@@ -91,7 +91,9 @@ class FakeReader:
             if offset < len(log):
                 self._offsets[partition] = len(log)
                 records = [
-                    Record(partition, at, ms, value) for at, (ms, value) in enumerate(log[offset:], offset)
+                    Record(partition, at, ms, value)
+                    for at, (ms, value) in enumerate(log[offset:], offset)
+                    if value != MARKER
                 ]
                 return Read(records, {partition: len(log)}, set())
         return self._turn_the_page()

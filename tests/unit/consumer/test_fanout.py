@@ -169,6 +169,17 @@ def test_a_slow_one_catches_up_with_everything(hall: Hall) -> None:
     assert shown(received(slow)) == ["last"]
 
 
+def test_what_is_larger_than_the_socket_takes_at_once_arrives_whole(hall: Hall) -> None:
+    far = hall.join()
+    large = bytes(range(32, 127)) * 20_000
+    hall.put(large)
+    heard = b""
+    for _ in range(500):
+        hall.turn(1)
+        heard += received(far)
+    assert shown(heard) == [large.decode()]
+
+
 def test_one_that_the_ring_overtakes_is_told_and_goes_on() -> None:
     with closing(Hall(max_events=20)) as hall:
         slow = hall.join()
