@@ -28,13 +28,13 @@ def check_data(data: Path, has_password: bool) -> None:
     if foreign or found & {"PG_VERSION", "data"}:
         version = foreign[0] if foreign else "a version before 18"
         raise DataNotOurs(
-            f"The data volume holds a database of PostgreSQL {version}; this is {MAJOR}. Nothing was changed. "
-            "Dump it with its own version and load it here, or delete it: ./start_project.sh reset"
+            f"The data volume holds a database of PostgreSQL {version}; this is {MAJOR}. Nothing was "
+            "changed. Dump it with its own version and load it here, or delete it: ./start_project.sh reset"
         )
     if MAJOR in found and not has_password:
         raise DataNotOurs(
-            "The data volume holds a database, but the volume with its password is gone. Nothing was changed. "
-            "Restore the volume `owner-secret`, or delete the data: ./start_project.sh reset"
+            "The data volume holds a database, but the volume with its password is gone. Nothing was "
+            "changed. Restore the volume `owner-secret`, or delete the data: ./start_project.sh reset"
         )
 
 
@@ -67,16 +67,14 @@ def write_pgpass(folder: Path, user: str, password: str) -> None:
     write(folder / "pgpass", f"*:*:{DATABASE}:{user}:{password}\n", 0o400)
 
 
-def main() -> int:
+def main() -> None:
     folder = Path(os.environ.get("SECRETS", "/secrets"))
     try:
         check_data(Path("/data"), (folder / "owner" / "password").exists())
         make(folder)
     except DataNotOurs as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,14 +1,11 @@
 """One stack for the whole run: real PostgreSQL and real Kafka on free ports, in a temporary folder."""
 
-import json
 import os
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,58 +14,27 @@ from confluent_kafka.admin import AdminClient
 from producer import topics
 from producer.config import Settings
 from producer.kafka import admin_settings
+from tests.compose.stack import ComposeStack
 from tests.eventually import eventually
+from tests.integration.containers import ContainerStack
 from tests.shop import Shop
+from tests.stack import ROOT, Stack
 
-ROOT = Path(__file__).parent.parent
 DRIVER = "postgresql+psycopg2"
-BACKENDS = ["postgres", "kafka-1", "kafka-2", "kafka-3"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stack", choices=list(STACKS), default="native", help="what the tests stand on")
     parser.addoption("--pictures", help="the folder that the browser tests put their pictures into")
 
 
-class Stack:
-    """`python -m local_stack` with a home of its own."""
-
-    def __init__(self, home: Path):
-        self.home = home
-
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "local_stack", "--home", str(self.home), *arguments],
-            cwd=ROOT,
-            env=os.environ | {"PRODUCER_PORT": "0", "CONSUMER_PORT": "0"},
-            text=True,
-            capture_output=True,
-            timeout=180,
-        )
-        if check and done.returncode:
-            raise AssertionError(f"local_stack {arguments}: {done.stdout}{done.stderr}")
-        return done
-
-    def services(self) -> dict[str, dict[str, Any]]:
-        """Of each service: state, pid and health."""
-        rows = json.loads(self.run("status", "--json", check=False).stdout)
-        return {row["name"]: row for row in rows}
-
-    @property
-    def env(self) -> dict[str, str]:
-        lines = (self.home / "env").read_text().splitlines()
-        pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-        return {name: value.strip("'\"") for name, value in pairs}
+STACKS: dict[str, type[Stack]] = {"native": Stack, "compose": ComposeStack, "containers": ContainerStack}
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="order-stream-") as folder:
-        stack = Stack(Path(folder))
-        try:
-            stack.run("start", *BACKENDS)
-            yield stack
-        finally:
-            stack.run("stop")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    with STACKS[request.config.getoption("--stack")].started() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

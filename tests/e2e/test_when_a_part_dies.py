@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.stack import BACKENDS, Stack
 from tests.e2e.viewer import Viewer
 from tests.eventually import eventually
 from tests.shop import ORDER, Shop
+from tests.stack import BACKENDS, Stack
 
 View = Callable[[], Viewer]
 BROKERS = BACKENDS[1:]

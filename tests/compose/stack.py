@@ -1,0 +1,114 @@
+"""The system in containers, started with start_project.sh in a clone of its own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from tests.stack import ROOT, Stack
+
+PORTS = ("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT", "KAFKA_1_PORT", "KAFKA_2_PORT", "KAFKA_3_PORT")
+# The producer of some tests runs on this machine and must reach Kafka; people's stacks do not open it.
+FILES = "docker-compose.yml:tests/compose/reachable.yml"
+KILL = ("docker", "run", "--rm", "--pid", "host", "--privileged", "--network", "none", "python:3.13-slim")
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def clone(folder: Path) -> None:
+    """What git knows or would add, as it is now."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in names:
+        if name and (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"docker {arguments}: {done.stderr}"
+    return done.stdout
+
+
+class ComposeStack(Stack):
+    """`./start_project.sh --docker` as a project of its own, on free ports, with volumes of its own."""
+
+    def __init__(self, folder: Path, project: str = "order-stream-test", files: str = FILES):
+        super().__init__(folder / ".local")
+        self._folder = folder
+        self.ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+        self.settings = {"COMPOSE_PROJECT_NAME": project, "COMPOSE_FILE": files} | self.ports
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[Self]:
+        with tempfile.TemporaryDirectory(prefix="order-stream-") as folder:
+            clone(Path(folder))
+            stack = cls(Path(folder))
+            stack.run("reset", "--yes")  # of a run that was cut off
+            try:
+                stack.run("start", within=900)
+                yield stack
+            finally:
+                stack.run("reset", "--yes")
+
+    @property
+    def command(self) -> Sequence[str]:
+        return ["./start_project.sh", "--docker"]
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self.settings
+
+    @property
+    def env(self) -> dict[str, str]:
+        brokers = ",".join(f"127.0.0.1:{self.ports[f'KAFKA_{number}_PORT']}" for number in (1, 2, 3))
+        return {
+            "PRODUCER_URL": f"http://127.0.0.1:{self.ports['PRODUCER_PORT']}",
+            "CONSUMER_URL": f"http://127.0.0.1:{self.ports['CONSUMER_PORT']}",
+            "KAFKA_BOOTSTRAP_SERVERS": brokers,
+        }
+
+    def kill(self, service: str) -> int:
+        """The container's first process; the kernel ends the others with it. Not `docker kill`: after that
+        Docker takes the container for stopped on purpose and does not start it again. By a container, since
+        this process may be nobody special."""
+        pid = int(self.services()[service]["pid"])
+        subprocess.run([*KILL, "/bin/sh", "-c", f"kill -9 {pid}"], check=True, timeout=60)
+        return pid
+
+    def compose(self, *arguments: str, **settings: str) -> str:
+        done = self.try_compose(*arguments, **settings)
+        assert done.returncode == 0, f"docker compose {arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def try_compose(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["docker", "compose", *arguments],
+            cwd=self.folder,
+            env=os.environ | self.environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def containers(self, *services: str) -> list[dict[str, Any]]:
+        """What Docker says about each container, those that have ended included."""
+        ids = self.compose("ps", "--all", "--quiet", *services).split()
+        found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
+        return found

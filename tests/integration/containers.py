@@ -1,0 +1,83 @@
+"""PostgreSQL and three Kafka brokers by testcontainers: the integration tests on the official images.
+
+The library's KafkaContainer is one broker of Confluent's image, and our topics have three replicas; so the
+brokers are three plain containers of Kafka's own image, each with an address on this machine.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+from tests.compose.stack import free_ports
+from tests.stack import Stack
+
+VOTERS = ",".join(f"{number}@kafka-{number}:9093" for number in (1, 2, 3))
+KAFKA = {
+    "CLUSTER_ID": "b3JkZXItc3RyZWFtLTAwMQ",
+    "KAFKA_PROCESS_ROLES": "broker,controller",
+    "KAFKA_CONTROLLER_QUORUM_VOTERS": VOTERS,
+    "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+    "KAFKA_INTER_BROKER_LISTENER_NAME": "BROKER",
+    "KAFKA_LISTENERS": "BROKER://:9092,CONTROLLER://:9093,MACHINE://:19092",
+    "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,MACHINE:PLAINTEXT",
+    "KAFKA_LOG_DIRS": "/var/lib/kafka/data",
+    "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+    "KAFKA_LOG_CLEANER_DEDUPE_BUFFER_SIZE": "4194304",
+    "KAFKA_HEAP_OPTS": "-Xms64m -Xmx256m",
+}
+START_S = 120
+
+
+class ContainerStack(Stack):
+    """Only what keeps data; the services are started by the tests themselves."""
+
+    def __init__(self, addresses: dict[str, str]):
+        super().__init__(Path())
+        self._addresses = addresses
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[Self]:
+        # It ends with this block; the library's own sweeper would be one more image, with Docker's socket.
+        testcontainers_config.ryuk_disabled = True
+        with ExitStack() as running:
+            postgres = running.enter_context(PostgresContainer("postgres:18", driver=None))
+            network = running.enter_context(Network())
+            ports = free_ports(3)
+            brokers = [broker(number, port, network) for number, port in enumerate(ports, 1)]
+            for each in brokers:
+                running.callback(each.stop)
+                each.start()
+            for each in brokers:
+                ready = LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(START_S)
+                ready.wait_until_ready(each)
+            yield cls(
+                {
+                    "DATABASE_URL": postgres.get_connection_url(host="127.0.0.1"),
+                    "KAFKA_BOOTSTRAP_SERVERS": ",".join(f"127.0.0.1:{port}" for port in ports),
+                }
+            )
+
+    @property
+    def env(self) -> dict[str, str]:
+        return self._addresses
+
+
+def broker(number: int, port: int, network: Network) -> DockerContainer:
+    """Its port on this machine is chosen beforehand, as a broker has to tell its clients the address."""
+    container = DockerContainer(os.environ.get("KAFKA_IMAGE", "apache/kafka:4.3.1"))
+    container.with_network(network).with_network_aliases(f"kafka-{number}").with_bind_ports(19092, port)
+    container.with_envs(
+        **KAFKA,
+        KAFKA_NODE_ID=str(number),
+        KAFKA_ADVERTISED_LISTENERS=f"BROKER://kafka-{number}:9092,MACHINE://127.0.0.1:{port}",
+    )
+    return container
