@@ -131,11 +131,14 @@ FORGET_KEYS = sa.text(
 
 
 class Outbox:
-    """Any number of relays may work on it at once. Every method: SQLAlchemyError without the database."""
+    """Any number of relays may work on it at once. Every method: SQLAlchemyError without the database.
+
+    engine: one that was made with isolation_level="AUTOCOMMIT"; to switch for each statement takes longer
+    than most statements.
+    """
 
     def __init__(self, engine: sa.Engine, lease: Lease | None = None):
-        self.engine = engine
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
         self._lease = lease or Lease()
 
     def claim(self, limit: int) -> tuple[list[DueEvent], int]:

@@ -69,7 +69,7 @@ class Database:
     """The engine and its transactions. Connects at the first use, not before."""
 
     def __init__(self, url: sa.URL, pool_size: int, timeout_s: float):
-        self.engine = connect(url, pool_size, timeout_s)
+        self.engine = connect(url, pool_size, timeout_s, pool_pre_ping=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -89,16 +89,19 @@ def transaction() -> Iterator[Session]:
         yield session
 
 
-def connect(url: sa.URL, pool_size: int, timeout_s: float) -> sa.Engine:
-    """An engine on which every wait ends: for a pooled connection, for a statement, for a lock."""
+def connect(url: sa.URL, pool_size: int, timeout_s: float, **options: Any) -> sa.Engine:
+    """An engine on which every wait ends: for a pooled connection, for a statement, for a lock.
+
+    options: more of `create_engine`, such as isolation_level="AUTOCOMMIT".
+    """
     extensions.set_wait_callback(_Deadline(2 * timeout_s))
     return sa.create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=timeout_s,
-        pool_pre_ping=True,
         connect_args={"options": f"-c statement_timeout={int(timeout_s * 1000)} -c timezone=UTC"},
+        **options,
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+import sqlalchemy as sa
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -137,9 +138,9 @@ class ReadBackEnded(Exception):
     """The read-back thread has ended; without it nothing may be claimed."""
 
 
-def _outbox(settings: Settings) -> Outbox:
-    engine = connect(settings.sqlalchemy_url, pool_size=4, timeout_s=DATABASE_TIMEOUT_S)
-    return Outbox(engine, Lease(first_s=settings.relay_lease_s))
+def _engine(settings: Settings) -> sa.Engine:
+    """No ping before each statement: one that fails is tried again in the next round."""
+    return connect(settings.sqlalchemy_url, 4, DATABASE_TIMEOUT_S, isolation_level="AUTOCOMMIT")
 
 
 def serve(settings: Settings) -> None:
@@ -153,10 +154,11 @@ def serve(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    outbox = _outbox(settings)
+    engine = _engine(settings)
+    outbox = Outbox(engine, Lease(first_s=settings.relay_lease_s))
     # Only failures are reported: a success is seen by the read-back, and a report costs time for each event.
     producer = Producer(producer_settings(settings) | {"delivery.report.only.error": True})
-    listener = Listener(outbox.engine, wakeup.set)
+    listener = Listener(engine, wakeup.set)
     readback = ReadBack(
         outbox,
         lambda: Consumer(consumer_settings(settings)),
@@ -202,7 +204,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if arguments == ["check"]:
         return check(settings.relay_heartbeat_file)
-    return parked.main(_outbox(settings), arguments)
+    return parked.main(Outbox(_engine(settings)), arguments)
 
 
 if __name__ == "__main__":

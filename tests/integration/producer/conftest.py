@@ -14,6 +14,7 @@ from producer import create_app
 from producer.config import Settings
 from producer.kafka import consumer_settings
 from producer.outbox import Outbox
+from producer.record import connect
 from tests.eventually import eventually
 
 SERVICE = Path(__file__).parents[3] / "producer_service"
@@ -40,8 +41,16 @@ def engine(app: Flask) -> sa.Engine:
 
 
 @pytest.fixture
-def outbox(engine: sa.Engine) -> Outbox:
-    return Outbox(engine)
+def relay_engine(settings: Settings) -> Iterator[sa.Engine]:
+    """As the relay connects: each statement in a transaction of its own."""
+    engine = connect(settings.sqlalchemy_url, 4, 5, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def outbox(relay_engine: sa.Engine) -> Outbox:
+    return Outbox(relay_engine)
 
 
 @pytest.fixture

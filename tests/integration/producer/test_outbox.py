@@ -48,8 +48,8 @@ def test_due_rows_are_claimed_once(outbox: Outbox, put: Put) -> None:
     assert later not in claimed(outbox)
 
 
-def test_a_lease_ends_and_the_next_is_longer(engine: sa.Engine, put: Put) -> None:
-    outbox, row = Outbox(engine, Lease(first_s=0.2, longest_s=60)), put(uuid4())
+def test_a_lease_ends_and_the_next_is_longer(engine: sa.Engine, relay_engine: sa.Engine, put: Put) -> None:
+    outbox, row = Outbox(relay_engine, Lease(first_s=0.2, longest_s=60)), put(uuid4())
     assert claimed(outbox) == {row}
     eventually(lambda: claimed(outbox) == {row}, every=0.02)
     with engine.begin() as connection:
@@ -113,13 +113,13 @@ def test_removing_twice_or_what_was_never_there_is_nothing(outbox: Outbox, put: 
     assert not outbox.has_due()
 
 
-def test_two_relays_never_claim_the_same_row(engine: sa.Engine, put: Put) -> None:
+def test_two_relays_never_claim_the_same_row(relay_engine: sa.Engine, put: Put) -> None:
     rows = {put(uuid4()) for _ in range(200)}
     taken: list[set[UUID]] = []
     start = threading.Barrier(4)
 
     def work() -> None:
-        outbox = Outbox(engine)
+        outbox = Outbox(relay_engine)
         start.wait(10)
         while got := claimed(outbox, 7):
             taken.append(got)
@@ -133,13 +133,13 @@ def test_two_relays_never_claim_the_same_row(engine: sa.Engine, put: Put) -> Non
     assert set.union(*taken) == rows
 
 
-def test_two_relays_that_remove_the_same_rows_do_not_deadlock(engine: sa.Engine, put: Put) -> None:
+def test_two_relays_that_remove_the_same_rows_do_not_deadlock(relay_engine: sa.Engine, put: Put) -> None:
     rows = [str(put(uuid4())) for _ in range(300)]
     with ThreadPoolExecutor() as pool:
         orders = (rows, rows[::-1], sorted(rows))
-        for removal in [pool.submit(Outbox(engine).remove, order) for order in orders]:
+        for removal in [pool.submit(Outbox(relay_engine).remove, order) for order in orders]:
             removal.result(30)
-    assert not Outbox(engine).has_due()
+    assert not Outbox(relay_engine).has_due()
 
 
 def test_a_parked_row_is_not_claimed(outbox: Outbox, put: Put) -> None:
