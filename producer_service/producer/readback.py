@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
@@ -186,5 +186,8 @@ _UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 def id_of(message: Message) -> str | None:
     """The event's id from its header, or None: others may write to the topic too."""
-    value = dict(message.headers() or ()).get("id")
-    return value.decode() if isinstance(value, bytes) and _UUID.fullmatch(value) else None
+    headers = cast("list[tuple[str, str | bytes | None]]", message.headers() or [])
+    for name, value in headers:
+        if name == "id":
+            return value.decode() if isinstance(value, bytes) and _UUID.fullmatch(value) else None
+    return None
