@@ -1,12 +1,10 @@
 """What is stopped or killed comes back, and nothing that was acknowledged is missing."""
 
-import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-import requests
 
+from tests.e2e.customer import Customer
 from tests.e2e.viewer import Viewer
 from tests.eventually import eventually
 from tests.shop import ORDER, Shop
@@ -52,37 +50,6 @@ def test_without_the_database_nothing_is_half_done(whole: Stack, shop: Shop, vie
     order_id = eventually(lambda: shop.place(), within=20)
     eventually(lambda: viewer.times_seen()[order_id] == 1)
     assert shop.orders() == before + 1
-
-
-class Customer:
-    """Places orders one after the other, as fast as they are taken, and remembers what was acknowledged."""
-
-    def __init__(self, shop: Shop):
-        self._shop = shop
-        self.acknowledged: list[str] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> "Customer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._stop.set()
-        self._thread.join(20)
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.01):
-            try:
-                answer = self._shop.post("/orders", ORDER)
-            except requests.RequestException:
-                continue
-            if answer.status_code == 201:
-                self.acknowledged.append(answer.json()["id"])
-
-    def goes_on(self, orders: int) -> None:
-        goal = len(self.acknowledged) + orders
-        eventually(lambda: len(self.acknowledged) >= goal, within=40)
 
 
 @pytest.mark.parametrize("service", ["producer", "relay", "consumer", "postgres", "kafka-2"])

@@ -1,0 +1,88 @@
+"""Stops with streams open, data that stays, and what comes late."""
+
+import time
+from typing import Any
+
+import requests
+
+from tests.compose.conftest import View
+from tests.compose.stack import ComposeStack
+from tests.eventually import eventually
+from tests.shop import ORDER, Shop
+
+# SIGKILL is what an end that took too long would leave behind; brokers that end last have no quorum.
+BY_FORCE = 137
+
+
+def test_a_stop_with_streams_open_is_clean_and_quick(project: ComposeStack, view: View, shop: Shop) -> None:
+    viewers = [view() for _ in range(20)]
+    begun = time.monotonic()
+    project.run("stop", "gateway", "consumer", "producer", "relay")
+    took = time.monotonic() - begun
+    ended = {
+        container["Config"]["Labels"]["com.docker.compose.service"]: container["State"]["ExitCode"]
+        for container in project.containers("gateway", "consumer", "producer", "relay")
+    }
+    project.run("start")
+    assert ended == {"gateway": 0, "consumer": 0, "producer": 0, "relay": 0}
+    assert took < 10
+    order_id = eventually(lambda: shop.place(), within=20)
+    for viewer in viewers:
+        eventually(lambda viewer=viewer: viewer.has_seen([order_id]), within=30)
+
+
+def test_down_and_up_again_keeps_orders_and_events(project: ComposeStack, shop: Shop, view: View) -> None:
+    viewer = view()
+    placed = [shop.place() for _ in range(5)]
+    eventually(lambda: viewer.has_seen(placed))
+    orders = shop.orders()
+    project.compose("down")
+    assert project.containers() == []
+    project.run("start")
+    assert shop.orders() == orders
+    events = requests.get(project.env["CONSUMER_URL"] + "/events?limit=200", timeout=10).json()["events"]
+    assert set(placed) <= {event["subject"] for event in events}
+    newer = shop.place()
+    eventually(lambda: viewer.has_seen([*placed, newer]), within=30)
+    assert not [data for name, data in viewer.named if name == "gap"]
+
+
+def test_kafka_comes_late(project: ComposeStack, shop: Shop, view: View) -> None:
+    """The apps wait and say so, and orders are taken. `--no-deps`: as Docker starts them after a reboot."""
+    brokers = ("kafka-1", "kafka-2", "kafka-3")
+    project.compose("stop")
+    project.compose("up", "--detach", "--no-deps", "postgres")
+    project.compose("up", "--detach", "--no-deps", "producer", "relay", "consumer", "gateway")
+    placed = [eventually(lambda: shop.place(), within=30) for _ in range(5)]
+    assert eventually(lambda: shop.ready()["status"] == "degraded", within=20)
+    url = project.env["CONSUMER_URL"]
+    health: dict[str, Any] = eventually(lambda: waiting(url), within=20)
+    assert health["status"] in ("unavailable", "degraded")
+    stream = requests.get(url + "/stream", timeout=10)
+    assert stream.status_code == 200
+    assert "event: busy" in stream.text
+    project.compose("up", "--detach", "--wait", "--no-deps", *brokers)
+    project.run("start")
+    viewer = view()
+    placed.append(shop.place())
+    eventually(lambda: viewer.has_seen(placed[-1:]), within=30)
+    eventually(lambda: shop.outbox_rows() == 0, within=40)
+    events = requests.get(url + "/events?limit=200", timeout=10).json()["events"]
+    assert set(placed) <= {event["subject"] for event in events}
+
+
+def waiting(url: str) -> dict[str, Any]:
+    answer = requests.get(url + "/health/ready", timeout=10)
+    found: dict[str, Any] = answer.json()
+    assert "checks" in found, found
+    return found
+
+
+def test_orders_are_json_also_when_there_is_no_producer(project: ComposeStack, shop: Shop) -> None:
+    project.run("stop", "producer")
+    answer = shop.post("/orders", ORDER)
+    project.run("start", "producer")
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.json()["status"] == 503

@@ -1,0 +1,160 @@
+"""nginx in front: what it answers by itself, and its options for a network that is not ours alone."""
+
+import base64
+import hashlib
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.compose.stack import ComposeStack
+from tests.e2e.viewer import Viewer
+from tests.eventually import eventually
+from tests.shop import ORDER, Shop
+
+
+@contextmanager
+def gateway_with(project: ComposeStack, **settings: str) -> Iterator[None]:
+    """The same stack with another gateway, and the old one afterwards."""
+    before = dict(project.settings)
+    project.settings |= settings
+    try:
+        project.compose("up", "--detach", "--wait", "--no-deps", "gateway")
+        yield
+    finally:
+        project.settings = before
+        project.compose("up", "--detach", "--wait", "--no-deps", "gateway")
+
+
+def test_a_body_that_is_too_large_is_refused_in_our_form(shop: Shop) -> None:
+    answer = requests.post(shop.url + "/orders", data=b" " * (2 << 20), timeout=10)
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["status"] == 413
+
+
+def test_headers_that_are_too_large_are_refused_in_our_form(shop: Shop) -> None:
+    answer = requests.get(shop.url, headers={"X-Long": "x" * 70_000}, timeout=10)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_what_is_no_http_is_refused_in_our_form(shop: Shop) -> None:
+    address = urlsplit(shop.url)
+    with socket.create_connection((str(address.hostname), address.port or 80), 10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"application/problem+json" in answer
+
+
+def test_the_services_own_errors_pass(shop: Shop) -> None:
+    answer = requests.post(shop.url + "/orders", json={"customer_name": "Ada"}, timeout=10)
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+    foreign = requests.get(shop.url, headers={"Host": "evil.example"}, timeout=10)
+    assert foreign.status_code == 400
+
+
+def test_it_says_nothing_about_itself(shop: Shop) -> None:
+    assert requests.get(shop.url, timeout=10).headers["Server"] == "nginx"
+
+
+def test_events_come_at_once(project: ComposeStack, shop: Shop) -> None:
+    with Viewer(project.env["CONSUMER_URL"] + "/stream") as viewer:
+        eventually(viewer.is_live)
+        for _ in range(5):
+            order_id = shop.place()
+            eventually(lambda order_id=order_id: viewer.has_seen([order_id]), within=2, every=0.01)
+
+
+def test_the_stream_is_200_whatever_happens(project: ComposeStack) -> None:
+    url = project.env["CONSUMER_URL"] + "/stream"
+    assert_busy(requests.post(url, timeout=10))
+    assert_busy(requests.get(url, headers={"Host": "evil.example"}, timeout=10))
+    project.run("stop", "consumer")
+    try:
+        assert_busy(requests.get(url, timeout=15))
+    finally:
+        project.run("start", "consumer")
+
+
+def assert_busy(answer: requests.Response) -> None:
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    retry, block = answer.text.split("\n\n", 1)
+    assert 1000 <= int(retry.removeprefix("retry: ")) <= 10_000
+    assert block == 'event: busy\ndata: {"reason":"gateway"}\n\n'
+
+
+def test_limits_for_one_address(project: ComposeStack, shop: Shop) -> None:
+    with gateway_with(project, REQUESTS_PER_SECOND="1", REQUESTS_BURST="5", STREAMS_PER_ADDRESS="2"):
+        url = project.env["CONSUMER_URL"] + "/stream"
+        with Viewer(url) as first, Viewer(url) as second:
+            eventually(lambda: first.is_live() and second.is_live())
+            assert_busy(requests.get(url, timeout=10))
+        answers = [requests.get(shop.url + "/health/live", timeout=10) for _ in range(20)]
+        (refused, *_) = [answer for answer in answers if answer.status_code == 429]
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert int(refused.headers["Retry-After"]) > 0
+        assert_busy(requests.get(url, timeout=10))
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """A certificate of our own making, and a password."""
+    tmp_path.chmod(0o755)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", str(tmp_path / "tls.key"), "-out", str(tmp_path / "tls.crt")],
+        check=True, capture_output=True, timeout=30,
+    )  # fmt: skip
+    salt = os.urandom(8)
+    digest = base64.b64encode(hashlib.sha1(b"a password" + salt).digest() + salt).decode()
+    (tmp_path / "htpasswd").write_text(f"ada:{{SSHA}}{digest}\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o644)  # nginx reads them as its own user
+    return tmp_path
+
+
+def test_with_tls_and_a_password_it_serves_others(project: ComposeStack, secrets: Path) -> None:
+    with gateway_with(project, BIND_ADDRESS="0.0.0.0", GATEWAY_SECRETS=str(secrets)):
+        shop = f"https://localhost:{project.ports['PRODUCER_PORT']}"
+        live = f"https://localhost:{project.ports['CONSUMER_PORT']}"
+        session = requests.Session()
+        session.verify = str(secrets / "tls.crt")
+        refused = session.get(shop + "/orders", timeout=10)
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"].startswith("Basic")
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        session.auth = ("ada", "wrong")
+        assert session.get(shop + "/orders", timeout=10).status_code == 401
+        session.auth = ("ada", "a password")
+        placed = session.post(shop + "/orders", json=ORDER, headers={"Origin": shop}, timeout=10)
+        assert placed.status_code == 201
+        with session.get(live + "/stream", stream=True, timeout=10) as stream:
+            assert stream.status_code == 200
+            assert next(stream.iter_lines()).startswith(b"retry:")
+        plain = requests.get(shop.replace("https", "http"), timeout=10)
+        assert plain.status_code == 400
+        assert plain.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("missing", ["everything", "tls.crt", "htpasswd"])
+def test_without_them_it_refuses_to_serve_others(project: ComposeStack, secrets: Path, missing: str) -> None:
+    for path in list(secrets.iterdir()):
+        if missing in ("everything", path.name):
+            path.unlink()
+    done = project.try_compose(
+        "run", "--rm", "--no-deps", "gateway", BIND_ADDRESS="0.0.0.0", GATEWAY_SECRETS=str(secrets)
+    )
+    assert done.returncode == 1
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert ("TLS needs both" if missing == "tls.crt" else "BIND_ADDRESS=0.0.0.0") in line

@@ -1,0 +1,167 @@
+"""What every container must be: in the file, and in what Docker made of it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.compose.stack import ComposeStack, docker
+
+ONE_SHOTS = {"secrets", "migrate", "topics"}
+BROKERS = {"kafka-1", "kafka-2", "kafka-3"}
+SERVICES = {"postgres", *BROKERS, "producer", "relay", "consumer", "gateway", "kafka-ui"}
+
+
+@pytest.fixture(scope="module")
+def config(running: ComposeStack) -> dict[str, Any]:
+    """As people run it: without what the tests add."""
+    text = running.compose("config", "--format", "json", COMPOSE_FILE="docker-compose.yml")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@pytest.fixture(scope="module")
+def containers(running: ComposeStack) -> dict[str, dict[str, Any]]:
+    return {
+        container["Config"]["Labels"]["com.docker.compose.service"]: container
+        for container in running.containers()
+    }
+
+
+def test_all_services_are_looked_at(config: dict[str, Any], containers: dict[str, Any]) -> None:
+    assert set(config["services"]) == set(containers) == SERVICES | ONE_SHOTS
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES | ONE_SHOTS))
+def test_in_the_file(config: dict[str, Any], name: str) -> None:
+    service = config["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert int(service["mem_limit"]) > 0
+    assert float(service["cpus"]) > 0
+    assert service["pids_limit"] > 0
+    assert service["logging"]["options"]["max-size"]
+    assert not {"cap_add", "privileged", "container_name", "platform", "pid", "ipc"} & set(service)
+    for port in service.get("ports", []):
+        assert port["host_ip"] == "127.0.0.1"
+    for volume in service.get("volumes", []):
+        assert "docker.sock" not in volume["source"]
+    assert ":" in service["image"] or service["image"].startswith("order-stream/")
+    assert ":latest" not in service["image"]
+    if name in SERVICES:
+        assert service["restart"] == "unless-stopped"
+        assert service["stop_grace_period"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES | ONE_SHOTS))
+def test_in_the_container(containers: dict[str, Any], name: str) -> None:
+    container = containers[name]
+    host = container["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert not host["CapAdd"]
+    assert host["Privileged"] is False
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["Memory"] > 0
+    assert host["NanoCpus"] > 0
+    assert host["PidsLimit"] > 0
+    assert container["Config"]["User"] not in ("", "0", "root")
+    if name in SERVICES:
+        assert container["Config"]["Healthcheck"]["Test"]
+        assert container["State"]["Health"]["Status"] == "healthy"
+    else:
+        assert container["State"]["ExitCode"] == 0
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_no_process_is_root_or_has_a_capability(containers: dict[str, Any], name: str) -> None:
+    pid = containers[name]["State"]["Pid"]
+    with open(f"/proc/{pid}/status") as file:
+        status = dict(line.split(":\t", 1) for line in file.read().splitlines())
+    assert status["Uid"].split()[0] != "0"
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_no_password_is_in_an_environment_or_a_command(containers: dict[str, Any]) -> None:
+    passwords = docker(
+        "run", "--rm", "--volumes-from", containers["secrets"]["Id"], "--network", "none",
+        containers["secrets"]["Config"]["Image"], "/bin/sh", "-c",
+        "cat /secrets/owner/password; sed 's/.*://' /secrets/*/pgpass",
+    ).split()  # fmt: skip
+    assert len(set(passwords)) == 3
+    told = json.dumps([[it["Config"]["Env"], it["Config"]["Cmd"], it["Args"]] for it in containers.values()])
+    assert not [password for password in passwords if password in told]
+
+
+def test_each_sees_only_its_own_password(containers: dict[str, Any]) -> None:
+    mounts = {
+        name: {mount["Destination"] for mount in it["Mounts"] if mount["Destination"].startswith("/secrets/")}
+        for name, it in containers.items()
+    }
+    everything = {"/secrets/owner", "/secrets/producer", "/secrets/relay"}
+    assert mounts == {
+        **{name: set() for name in SERVICES},
+        "secrets": everything,
+        "migrate": everything,
+        "postgres": {"/secrets/owner"},
+        "producer": {"/secrets/producer"},
+        "relay": {"/secrets/relay"},
+        "gateway": {"/secrets/gateway"},
+    }
+
+
+REACH = "import socket; socket.create_connection(('{}', {}), 3)"
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "port", "allowed"),
+    [
+        ("consumer", "postgres", 5432, False),
+        ("consumer", "kafka-1", 9092, True),
+        ("relay", "gateway", 5001, False),
+        ("relay", "postgres", 5432, True),
+        ("producer", "postgres", 5432, True),
+        ("producer", "consumer", 5002, True),
+    ],
+)
+def test_who_reaches_whom(running: ComposeStack, name: str, host: str, port: int, allowed: bool) -> None:
+    done = running.try_compose("exec", "-T", name, "python", "-c", REACH.format(host, port))
+    assert (done.returncode == 0) is allowed, done.stderr
+
+
+def test_who_is_on_which_network(config: dict[str, Any]) -> None:
+    members: dict[str, set[str]] = {"edge": set(), "app": set(), "data": set()}
+    for name, service in config["services"].items():
+        for network in service.get("networks", {}):
+            members[network].add(name)
+    assert members == {
+        "edge": {"gateway", "producer", "consumer", "kafka-ui"},
+        "app": {*BROKERS, "topics", "producer", "relay", "consumer", "kafka-ui"},
+        "data": {"postgres", "migrate", "producer", "relay"},
+    }
+    assert config["networks"]["app"]["internal"]
+    assert config["networks"]["data"]["internal"]
+
+
+def test_the_consumer_has_no_database_driver(running: ComposeStack) -> None:
+    assert running.try_compose("exec", "-T", "consumer", "python", "-c", "import psycopg2").returncode != 0
+
+
+def test_nothing_can_be_written_but_tmp(running: ComposeStack) -> None:
+    for name in ("producer", "consumer", "relay"):
+        for path in ("/app/producer.py", "/venv/x", "/etc/x", "/secrets/producer/x"):
+            done = running.try_compose("exec", "-T", name, "/bin/sh", "-c", f"touch {path}")
+            assert done.returncode != 0, (name, path)
+
+
+def test_every_topic_has_three_replicas(running: ComposeStack) -> None:
+    """Kafka's own topics too, once something has made them; the orders' topic also two in sync."""
+    text = running.compose(
+        "exec", "-T", "kafka-1", "/opt/kafka/bin/kafka-topics.sh",
+        "--bootstrap-server", "kafka-1:9092", "--describe", "--topic", "orders",
+    )  # fmt: skip
+    assert "PartitionCount: 6\tReplicationFactor: 3" in text
+    assert "min.insync.replicas=2" in text
+    assert "unclean.leader.election.enable=false" in text

@@ -1,0 +1,152 @@
+"""Who may do what in the database: db/roles.sql, as `python migrate.py` applies it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import ProgrammingError
+
+from producer import create_app
+from producer.config import Settings
+from producer.notify import CHANNEL
+from producer.outbox import Outbox
+from tests.shop import ORDER
+from tests.stack import ROOT
+
+
+def migrate(database_url: str, secrets: Path) -> None:
+    subprocess.run(
+        [sys.executable, "migrate.py"],
+        cwd=ROOT / "db",
+        env=os.environ | {"DATABASE_URL": database_url, "SECRETS": str(secrets)},
+        check=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="session")
+def roles(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The database's URL for each of the roles."""
+    secrets = tmp_path_factory.mktemp("secrets")
+    passwords = {role: uuid4().hex for role in ("producer", "relay")}
+    for role, password in passwords.items():
+        (secrets / role).mkdir()
+        (secrets / role / "pgpass").write_text(f"*:*:orders:{role}:{password}\n")
+    migrate(database_url, secrets)
+    migrate(database_url, secrets)  # as at every start
+    url = sa.make_url(database_url)
+    return {
+        role: url.set(username=role, password=password).render_as_string(hide_password=False)
+        for role, password in passwords.items()
+    }
+
+
+def engine_of(url: str) -> sa.Engine:
+    address = sa.make_url(url).set(drivername="postgresql+psycopg2")
+    return sa.create_engine(address, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+
+
+@pytest.fixture
+def relay_outbox(roles: dict[str, str]) -> Outbox:
+    return Outbox(engine_of(roles["relay"]))
+
+
+REFUSED_TO_ALL = [
+    "CREATE TABLE mine (id int)",
+    "CREATE TEMPORARY TABLE mine (id int)",
+    "CREATE SCHEMA mine",
+    "CREATE ROLE mine",
+    "DROP TABLE orders",
+    "DROP TABLE outbox",
+    "TRUNCATE outbox",
+    "ALTER TABLE outbox ADD mine int",
+    "CREATE INDEX mine ON outbox (id)",
+    "SELECT * FROM alembic_version",
+    "SET ROLE orders",
+    "COPY outbox TO PROGRAM 'true'",
+    "SELECT pg_read_file('/etc/passwd')",
+]
+REFUSED = {
+    "producer": [
+        *REFUSED_TO_ALL,
+        "TRUNCATE orders",
+        "DELETE FROM orders",
+        "DELETE FROM outbox",
+        "UPDATE outbox SET due_at = now()",
+        "SELECT * FROM outbox_discarded",
+        "DELETE FROM idempotency_keys",
+        "SET ROLE relay",
+    ],
+    "relay": [
+        *REFUSED_TO_ALL,
+        "SELECT * FROM orders",
+        "UPDATE orders SET status = 'shipped'",
+        "DELETE FROM orders",
+        "INSERT INTO outbox SELECT * FROM outbox",
+        "SELECT body FROM idempotency_keys",
+        "UPDATE idempotency_keys SET body = ''",
+        "DELETE FROM outbox_discarded",
+        "UPDATE outbox_discarded SET version = 1",
+        "SET ROLE producer",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"), [(role, statement) for role, each in REFUSED.items() for statement in each]
+)
+def test_is_refused(roles: dict[str, str], role: str, statement: str) -> None:
+    engine = engine_of(roles[role])
+    refused = pytest.raises(ProgrammingError, match=r"permission denied|must be owner")
+    with engine.connect() as connection, refused:
+        connection.execute(sa.text(statement))
+
+
+def test_an_app_cannot_pass_its_rights_on(roles: dict[str, str]) -> None:
+    """PostgreSQL only warns about such a GRANT."""
+    with engine_of(roles["producer"]).connect() as connection:
+        connection.execute(sa.text("GRANT SELECT ON orders TO relay"))
+        allowed = connection.execute(sa.text("SELECT has_table_privilege('relay', 'orders', 'SELECT')"))
+        assert allowed.scalar_one() is False
+
+
+def test_the_producer_can_do_its_work(roles: dict[str, str], settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"database_url": roles["producer"]}))
+    client = app.test_client()
+    key = {"Idempotency-Key": uuid4().hex}
+    placed = client.post("/orders", json=ORDER, headers=key)
+    assert placed.status_code == 201
+    assert client.post("/orders", json=ORDER, headers=key).json == placed.json
+    order = f"/orders/{placed.json['id']}"
+    assert client.patch(order, json={"status": "confirmed"}).status_code == 200
+    assert client.get(order).json["version"] == 2
+    assert client.get("/orders").json["orders"]
+    assert client.post("/orders/random", json={"count": 3}).status_code == 201
+    app.extensions["publisher"].close()
+    app.extensions["database"].engine.dispose()
+
+
+def test_the_relay_can_do_its_work(
+    roles: dict[str, str], relay_outbox: Outbox, database_url: str, settings: Settings
+) -> None:
+    owner = create_app(settings.model_copy(update={"publisher": "relay", "database_url": database_url}))
+    for _ in range(3):
+        assert owner.test_client().post("/orders", json=ORDER).status_code == 201
+    assert relay_outbox.has_due()
+    assert relay_outbox.oldest_unparked()
+    first, second, third = relay_outbox.claim(10)[0]
+    assert relay_outbox.remove([str(first.id)]) == 0
+    relay_outbox.park(second.id, "too large")
+    relay_outbox.park(third.id, "too large")
+    assert len(relay_outbox.parked()) == 2
+    assert relay_outbox.requeue(second.id)
+    assert relay_outbox.discard(third.id)
+    relay_outbox.forget_keys(10)
+    with engine_of(roles["relay"]).connect() as connection:
+        connection.execute(sa.text(f"LISTEN {CHANNEL}"))
+    owner.extensions["publisher"].close()
+    owner.extensions["database"].engine.dispose()
