@@ -1,13 +1,38 @@
+from collections.abc import Callable
+
 import psutil
+import pytest
+import requests
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.conftest import Stack
+from tests.eventually import eventually
 from tests.shop import Shop
 
 
-def test_it_opens_with_what_was_there_and_follows(open_page: OpenPage, shop: Shop) -> None:
-    shop.post("/orders/random", {"count": 120})
+@pytest.fixture
+def past(running: Stack, shop: Shop) -> Callable[[int], None]:
+    """Makes so many events, and returns when the dashboard would show them as the past."""
+
+    def make(count: int) -> None:
+        shop.post("/orders/random", {"count": count})
+        last = shop.place()
+        events = f"{running.env['CONSUMER_URL']}/events?limit={min(200, count)}"
+
+        def is_shown() -> bool:
+            return last in [event["subject"] for event in requests.get(events, timeout=10).json()["events"]]
+
+        eventually(is_shown)
+        eventually(lambda: shop.outbox_rows() == 0)
+
+    return make
+
+
+def test_it_opens_with_what_was_there_and_follows(
+    open_page: OpenPage, shop: Shop, past: Callable[[int], None]
+) -> None:
+    past(120)
     page = open_page("CONSUMER_URL")
     expect(page.locator("#connection-word")).to_have_text("live")
     expect(page.locator("#rows tr")).to_have_count(99)
@@ -16,8 +41,8 @@ def test_it_opens_with_what_was_there_and_follows(open_page: OpenPage, shop: Sho
     expect(page.locator("#count")).to_have_text("1")
 
 
-def test_history_pages_back_and_clear_clears(open_page: OpenPage, shop: Shop) -> None:
-    shop.post("/orders/random", {"count": 300})
+def test_history_pages_back_and_clear_clears(open_page: OpenPage, past: Callable[[int], None]) -> None:
+    past(300)
     page = open_page("CONSUMER_URL")
     expect(page.locator("#rows tr")).to_have_count(99)
     page.get_by_role("button", name="Load history").click()
