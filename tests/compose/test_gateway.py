@@ -129,6 +129,7 @@ def test_with_tls_and_a_password_it_serves_others(project: ComposeStack, secrets
         shop = f"https://localhost:{project.ports['PRODUCER_PORT']}"
         live = f"https://localhost:{project.ports['CONSUMER_PORT']}"
         session = requests.Session()
+        session.trust_env = False
         session.verify = str(secrets / "tls.crt")
         refused = session.get(shop + "/orders", timeout=10)
         assert refused.status_code == 401

@@ -102,7 +102,7 @@ def test_each_sees_only_its_own_password(containers: dict[str, Any]) -> None:
     }
     everything = {"/secrets/owner", "/secrets/producer", "/secrets/relay"}
     assert mounts == {
-        **{name: set() for name in SERVICES},
+        **{name: set() for name in SERVICES | ONE_SHOTS},
         "secrets": everything,
         "migrate": everything,
         "postgres": {"/secrets/owner"},
