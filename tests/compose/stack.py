@@ -44,9 +44,11 @@ def docker(*arguments: str) -> str:
 class ComposeStack(Stack):
     """`./start_project.sh --docker` as a project of its own, on free ports, with volumes of its own."""
 
-    def __init__(self, folder: Path, project: str = "order-stream-test", files: str = FILES):
+    def __init__(
+        self, folder: Path, project: str = "order-stream-test", files: str = FILES, *options: str
+    ) -> None:
         super().__init__(folder / ".local")
-        self._folder = folder
+        self._folder, self._options = folder, options
         self.ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
         self.settings = {"COMPOSE_PROJECT_NAME": project, "COMPOSE_FILE": files} | self.ports
 
@@ -65,7 +67,7 @@ class ComposeStack(Stack):
 
     @property
     def command(self) -> Sequence[str]:
-        return ["./start_project.sh", "--docker"]
+        return ["./start_project.sh", "--docker", *self._options]
 
     @property
     def folder(self) -> Path:

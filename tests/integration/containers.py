@@ -49,7 +49,8 @@ class ContainerStack(Stack):
         # It ends with this block; the library's own sweeper would be one more image, with Docker's socket.
         testcontainers_config.ryuk_disabled = True
         with ExitStack() as running:
-            postgres = running.enter_context(PostgresContainer("postgres:18", driver=None))
+            postgres = PostgresContainer("postgres:18", username="orders", dbname="orders", driver=None)
+            running.enter_context(postgres.with_command("postgres -c fsync=off"))
             network = running.enter_context(Network())
             ports = free_ports(3)
             brokers = [broker(number, port, network) for number, port in enumerate(ports, 1)]
