@@ -60,6 +60,7 @@ def test_garbage_is_skipped_counted_and_logged_and_the_bytes_are_those_in_kafka(
 
 def test_a_viewer_resumes_over_a_restart_with_nothing_missing(topic: Topic, consumer_server: Server) -> None:
     topic.put(*orders(30, "before"), partition=1)
+    eventually(lambda: consumer_server.checks["events"]["shown"] == 30)
     with consumer_server.listen() as listener:
         topic.put(*orders(30, "seen"))
         listener.wait_for(30)
