@@ -5,10 +5,10 @@ STAMP := $(VENV)/.installed
 COMPILE := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-annotate \
 	--custom-compile-command "make lock"
 
-.PHONY: help up down lint test screenshots bench openapi lock
+.PHONY: help up down lint test test-containers test-compose screenshots bench openapi lock
 
 help: ## list the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
 
 $(STAMP): tests/requirements.txt
 	python3 -m venv --clear $(VENV)
@@ -28,6 +28,12 @@ lint: $(STAMP) ## ruff and mypy --strict
 
 test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
 	$(PY) -m pytest
+
+test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in containers
+	$(PY) -m pytest --stack containers tests/integration
+
+test-compose: $(STAMP) ## Docker Compose: the same end-to-end tests through the gateway, and what only holds there
+	$(PY) -m pytest --stack compose tests/compose tests/e2e --ignore tests/e2e/test_start_project.py
 
 screenshots: $(STAMP) ## the pictures in the README, taken anew
 	mkdir -p docs/images

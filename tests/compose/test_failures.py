@@ -109,7 +109,7 @@ def test_data_of_another_major_version(other: ComposeStack) -> None:
 
 
 def test_a_gateway_that_would_be_open_to_others(other: ComposeStack) -> None:
-    line = failure(other, "start", BIND_ADDRESS="0.0.0.0")
+    line = failure(other, "start", "gateway", BIND_ADDRESS="0.0.0.0")
     assert "BIND_ADDRESS=0.0.0.0 opens the ports to others" in line
 
 
