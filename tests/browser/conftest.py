@@ -60,12 +60,16 @@ def open_page(browser: Browser, running: Stack) -> Iterator[OpenPage]:
     pages: list[Page] = []
     errors: list[str] = []
 
-    def open_page(service: str, path: str = "/", width: int = 1280, theme: str = "light") -> Page:
+    def open_page(
+        service: str, path: str = "/", width: int = 1280, theme: str = "light", clock: bool = False
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=theme,  # type: ignore[arg-type]  # "light" or "dark"
             reduced_motion="reduce",
         )
+        if clock:
+            context.clock.install()
         context.add_init_script(REPORT_VIOLATIONS)
         contexts.append(context)
         page = context.new_page()
