@@ -38,12 +38,14 @@ docker_problem() {
 
 native_runs() { [ -s .local/run/supervisord.pid ] && kill -0 "$(cat .local/run/supervisord.pid)" 2>/dev/null; }
 
-# A start keeps to the way that runs already; everything else follows the last start.
+# Started by this script, or with a bare `docker compose up`.
+docker_runs() { [ "$last" ] || [ "$(docker compose ps --quiet 2>/dev/null)" ]; }
+
+# A start keeps to the way that runs already; everything else follows what was started last.
 choose() {
     if native_runs; then way=native; return; fi
     if [ "$command" != start ]; then
-        way=${last:+docker}
-        way=${way:-native}
+        if docker_runs; then way=docker; else way=native; fi
         return
     fi
     problem=$(docker_problem)
