@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, jsonify
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -66,9 +67,7 @@ def init_app(app: Flask) -> None:
 
 
 def _invalid_body(error: ValidationError) -> Response:
-    details = [
-        ProblemDetail(_pointer(e["loc"]), _sentence(e["msg"])) for e in error.errors(include_url=False)
-    ]
+    details = [ProblemDetail(_pointer(e["loc"]), _sentence(e)) for e in error.errors(include_url=False)]
     return Problem(422, "the body does not fit; see errors", details).answer()
 
 
@@ -77,8 +76,28 @@ def _pointer(location: tuple[int | str, ...]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ").replace("Input should", "should")
+# pydantic's words are for programmers; these stand beside a field of a form. By its error types.
+_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "list_type": "must be a list",
+    "too_short": "must have at least {min_length} {units}",
+    "too_long": "must have at most {max_length} {units}",
+    "model_type": "must be an object",
+}
+
+
+def _sentence(error: ErrorDetails) -> str:
+    words = _WORDS.get(error["type"])
+    if words is None:
+        return error["msg"].removeprefix("Value error, ")
+    units = "characters" if isinstance(error["input"], str) else "entries"
+    return words.format(units=units, **error.get("ctx", {}))
 
 
 def _http(error: HTTPException) -> Response:
