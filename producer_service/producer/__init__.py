@@ -16,7 +16,7 @@ from producer.kafka import producer_settings
 from producer.notify import Notifier
 from producer.orders import orders
 from producer.publisher import Publisher
-from producer.record import Database
+from producer.record import Database, connect
 
 KAFKA_CHECK_KEPT_S = 2.0
 BACKLOG_KEPT_S = 1.0
@@ -64,7 +64,9 @@ class Background:
 
 def _connect_parts(app: Flask, settings: Settings) -> None:
     database = Database(settings.sqlalchemy_url, settings.database_pool_size, settings.database_timeout_s)
-    notifier = Notifier(database.engine)
+    notifier = Notifier(
+        connect(settings.sqlalchemy_url, 1, settings.database_timeout_s, isolation_level="AUTOCOMMIT")
+    )
     publisher = _publisher(settings, notifier)
     bound = Bound(settings.outbox_max_rows, settings.outbox_max_age_s)
     check = KafkaCheck(publisher, settings.kafka_topic, settings.kafka_topic_min_insync_replicas)

@@ -22,10 +22,13 @@ RETRY_S = 1.0
 
 
 class Notifier:
-    """Sends at most one NOTIFY in `INTERVAL_S`."""
+    """Sends at most one NOTIFY in `INTERVAL_S`.
+
+    engine: of its own, made with isolation_level="AUTOCOMMIT".
+    """
 
     def __init__(self, engine: sa.Engine):
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
         self._wanted = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
@@ -42,6 +45,7 @@ class Notifier:
         self._wanted.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        self._engine.dispose()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -56,10 +60,13 @@ class Notifier:
 
 
 class Listener:
-    """Calls `wake` when a NOTIFY has come, and once after every connect: one may have been missed."""
+    """Calls `wake` when a NOTIFY has come, and once after every connect: one may have been missed.
+
+    engine: made with isolation_level="AUTOCOMMIT".
+    """
 
     def __init__(self, engine: sa.Engine, wake: Callable[[], None]):
-        self._engine, self._wake = engine.execution_options(isolation_level="AUTOCOMMIT"), wake
+        self._engine, self._wake = engine, wake
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 

@@ -5,8 +5,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from sqlalchemy.exc import OperationalError
 
+from producer.dispatch import IN_FLIGHT, MAX_LAG_S, POLL_S, Dispatcher, ReadBackEnded
 from producer.outbox import DueEvent
-from producer.relay import IN_FLIGHT, MAX_LAG_S, POLL_S, ReadBackEnded, Relay
 
 
 class FakeOutbox:
@@ -72,19 +72,19 @@ def event(payload: str = "{}") -> DueEvent:
     return DueEvent(str(uuid4()), str(uuid4()), payload)
 
 
-def relay(outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeKafka) -> Relay:
-    return Relay(outbox, readback, kafka, "orders", lambda: 0.0)  # type: ignore[arg-type]
+def dispatcher(outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeKafka) -> Dispatcher:
+    return Dispatcher(outbox, readback, kafka, "orders", lambda: 0.0)  # type: ignore[arg-type]
 
 
 def test_due_rows_go_to_kafka() -> None:
     kafka = FakeKafka()
-    assert relay(FakeOutbox(event("a"), event("b")), FakeReadBack(), kafka).round() == 0
+    assert dispatcher(FakeOutbox(event("a"), event("b")), FakeReadBack(), kafka).round() == 0
     assert kafka.sent == [b"a", b"b"]
 
 
 def test_nothing_is_claimed_while_the_read_back_is_behind() -> None:
     outbox, readback, kafka = FakeOutbox(event()), FakeReadBack(lag=MAX_LAG_S), FakeKafka()
-    relay(outbox, readback, kafka).round()
+    dispatcher(outbox, readback, kafka).round()
     assert kafka.sent == []
     assert outbox.has_due()
     assert readback.asked == 1
@@ -92,17 +92,17 @@ def test_nothing_is_claimed_while_the_read_back_is_behind() -> None:
 
 def test_an_idle_relay_asks_the_brokers_nothing() -> None:
     readback = FakeReadBack(lag=float("inf"))
-    assert relay(FakeOutbox(), readback, FakeKafka()).round() == POLL_S
+    assert dispatcher(FakeOutbox(), readback, FakeKafka()).round() == POLL_S
     assert readback.asked == 0
 
 
 def test_rows_behind_others_are_looked_through_without_a_pause() -> None:
-    assert relay(FakeOutbox(behind=7), FakeReadBack(), FakeKafka()).round() == 0
+    assert dispatcher(FakeOutbox(behind=7), FakeReadBack(), FakeKafka()).round() == 0
 
 
 def test_what_kafka_refuses_for_good_is_parked() -> None:
     outbox, kafka, refused = FakeOutbox(event("a"), event("b")), FakeKafka(), KafkaError.MSG_SIZE_TOO_LARGE
-    relay(outbox, FakeReadBack(), kafka).round()
+    dispatcher(outbox, FakeReadBack(), kafka).round()
     kafka.deliver(KafkaError(refused, "too large"))
     kafka.deliver()
     assert list(outbox.parked.values()) == ["too large"]
@@ -111,7 +111,7 @@ def test_what_kafka_refuses_for_good_is_parked() -> None:
 def test_what_librdkafka_refuses_at_once_is_parked_too() -> None:
     outbox = FakeOutbox(event())
     kafka = FakeKafka(raises=KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
-    relay(outbox, FakeReadBack(), kafka).round()
+    dispatcher(outbox, FakeReadBack(), kafka).round()
     assert list(outbox.parked.values()) == ["too large"]
 
 
@@ -120,21 +120,21 @@ def test_what_librdkafka_refuses_at_once_is_parked_too() -> None:
 )
 def test_an_unknown_outcome_is_left_to_the_lease(unknown: int) -> None:
     outbox, kafka = FakeOutbox(event()), FakeKafka()
-    relay(outbox, FakeReadBack(), kafka).round()
+    dispatcher(outbox, FakeReadBack(), kafka).round()
     kafka.deliver(KafkaError(unknown))
     assert outbox.parked == {}
 
 
 def test_a_client_that_is_finished_ends_the_process() -> None:
     kafka = FakeKafka()
-    relay(FakeOutbox(event()), FakeReadBack(), kafka).round()
+    dispatcher(FakeOutbox(event()), FakeReadBack(), kafka).round()
     with pytest.raises(KafkaException):
         kafka.deliver(KafkaError(KafkaError._FATAL, "fenced", fatal=True))
 
 
 def test_what_is_in_flight_is_bounded() -> None:
     outbox, kafka = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeKafka()
-    busy = relay(outbox, FakeReadBack(), kafka)
+    busy = dispatcher(outbox, FakeReadBack(), kafka)
     for _ in range(20):
         busy.round()
     assert len(kafka.sent) == IN_FLIGHT
@@ -145,7 +145,7 @@ def test_what_is_in_flight_is_bounded() -> None:
 
 def test_a_database_that_is_gone_is_waited_for() -> None:
     outbox, kafka = FakeOutbox(event("a")), FakeKafka()
-    waiting = relay(outbox, FakeReadBack(), kafka)
+    waiting = dispatcher(outbox, FakeReadBack(), kafka)
     outbox.gone = True
     assert waiting.round() == POLL_S
     outbox.gone = False
@@ -153,8 +153,8 @@ def test_a_database_that_is_gone_is_waited_for() -> None:
     assert kafka.sent == [b"a"]
 
 
-def test_without_a_read_back_the_relay_ends() -> None:
+def test_without_a_read_back_it_ends() -> None:
     readback = FakeReadBack()
     readback.alive = False
     with pytest.raises(ReadBackEnded):
-        relay(FakeOutbox(), readback, FakeKafka()).round()
+        dispatcher(FakeOutbox(), readback, FakeKafka()).round()
