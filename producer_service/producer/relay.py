@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from producer import parked
 from producer.config import Settings
 from producer.dispatch import Dispatcher
-from producer.kafka import admin_settings, consumer_settings, producer_settings
+from producer.kafka import admin_settings, consumer_settings, relay_producer_settings
 from producer.notify import Listener
 from producer.outbox import Lease, Outbox
 from producer.readback import ReadBack
@@ -52,8 +52,7 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGINT, stop)
     engine = _engine(settings)
     outbox = Outbox(engine, Lease(first_s=settings.relay_lease_s))
-    # Only failures are reported: a success is seen by the read-back, and a report costs time for each event.
-    producer = Producer(producer_settings(settings) | {"delivery.report.only.error": True})
+    producer = Producer(relay_producer_settings(settings))
     listener = Listener(engine, wakeup.set)
     readback = ReadBack(
         outbox,
