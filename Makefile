@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 COMPILE := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-annotate \
 	--custom-compile-command "make lock"
 
-.PHONY: help up down lint test test-containers test-compose screenshots bench openapi lock
+.PHONY: help up down lint test test-containers test-compose chaos screenshots bench openapi lock
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
@@ -34,6 +34,9 @@ test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in co
 
 test-compose: $(STAMP) ## Docker Compose: the same end-to-end tests through the gateway, and what only holds there
 	$(PY) -m pytest --stack compose tests/compose tests/e2e --ignore tests/e2e/test_start_project.py
+
+chaos: $(STAMP) ## all brokers away for a minute under load; takes minutes
+	$(PY) -m pytest -s --override-ini addopts=--import-mode=importlib tests/chaos
 
 screenshots: $(STAMP) ## the pictures in the README, taken anew
 	mkdir -p docs/images

@@ -1,8 +1,13 @@
 """What is stopped or killed comes back, and nothing that was acknowledged is missing."""
 
+import json
+import socket
+import uuid
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.e2e.customer import Customer
 from tests.e2e.viewer import Viewer
@@ -65,3 +70,32 @@ def test_a_killed_process_comes_back_and_no_order_is_missing(
     eventually(lambda: shop.outbox_rows() == 0, within=40)
     assert whole.services()[service]["pid"] != pid
     assert not [data for name, data in viewer.named if name == "gap"]
+
+
+def test_an_answer_that_was_lost_is_given_again(whole: Stack, shop: Shop) -> None:
+    """Killed after the commit, before the customer has heard of it: a retry with the key gets that order."""
+    before, key = shop.orders(), uuid.uuid4().hex
+    address = urlsplit(shop.url)
+    body = json.dumps(ORDER).encode()
+    head = (
+        f"POST /orders HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nIdempotency-Key: {key}\r\n\r\n"
+    )
+    with socket.create_connection((address.hostname, address.port), 10) as customer:
+        customer.sendall(head.encode() + body)
+        eventually(lambda: shop.orders() == before + 1)
+        whole.kill("producer")
+
+    def retry() -> requests.Response | None:
+        try:
+            headers = {"Idempotency-Key": key}
+            return requests.post(shop.url + "/orders", json=ORDER, headers=headers, timeout=10)
+        except requests.ConnectionError:
+            return None
+
+    answer = eventually(retry, within=30)
+    assert answer is not None
+    assert answer.status_code == 201
+    newest = requests.get(shop.url + "/orders?limit=1", timeout=10).json()["orders"][0]
+    assert answer.json() == newest
+    assert shop.orders() == before + 1
