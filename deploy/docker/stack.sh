@@ -22,7 +22,15 @@ services() {
         ! echo "$present" | grep -qx "$name" || echo "$name"
     done
 }
-scale_options() { [ ! -s "$scales" ] || sed 's/^/--scale /' "$scales" | tr '\n' ' '; }
+# How many replicas were asked for, of these services; of all, without a name. Others would be an error.
+scale_options() {
+    [ -s "$scales" ] || return 0
+    while IFS='=' read -r service count; do
+        case " $* " in
+            '  ' | *" $service "*) printf -- '--scale %s=%s ' "$service" "$count" ;;
+        esac
+    done <"$scales"
+}
 
 known() {
     for name; do
@@ -60,6 +68,11 @@ explain() {
             *) [ -z "$said" ] || fail "$name: ${said#[eE]*[: ] }" ;;
         esac
     done
+    last=$(tail -1 .local/docker.log)
+    case $last in
+        '' | *unhealthy* | *exited*) ;;
+        *) fail "Docker Compose: $last" ;;
+    esac
     for id in $(containers); do
         found=$(docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}} {{.State.ExitCode}} {{index .Config.Labels "com.docker.compose.service"}}' "$id")
         case $found in
@@ -70,14 +83,17 @@ explain() {
                 ;;
         esac
     done
-    fail "Docker Compose could not start it: $(tail -1 .local/docker.log)"
+    fail "Docker Compose could not start it: ${last:-see above}"
 }
 
-# up ARGUMENT...: to a terminal as Compose shows it; else only the last line matters, if it fails.
+# up OPTION [SERVICE...]: to a terminal as Compose shows it; else only the last line matters, if it fails.
 up() {
+    option=$1
+    shift
     # shellcheck disable=SC2046 # one word each
-    set -- up --detach --wait --wait-timeout "${START_TIMEOUT_S:-600}" $(scale_options) "$@"
+    set -- up --detach --wait --wait-timeout "${START_TIMEOUT_S:-600}" "$option" $(scale_options "$@") "$@"
     if [ -t 1 ]; then
+        : >.local/docker.log
         docker compose "$@" || explain
     else
         docker compose --progress plain "$@" >.local/docker.log 2>&1 || explain
@@ -127,7 +143,7 @@ restart() {
     [ $# -gt 0 ] || set -- $(services)
     known "$@"
     compose restart "$@"
-    up --no-deps --no-recreate "$@"
+    up --no-deps "$@"
 }
 
 # service, number, state, pid, health; one line for each container, and one for a service without any.

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import pytest
 import requests
 
 from tests.compose.conftest import View
@@ -10,8 +11,7 @@ from tests.compose.stack import ComposeStack
 from tests.eventually import eventually
 from tests.shop import ORDER, Shop
 
-# SIGKILL is what an end that took too long would leave behind; brokers that end last have no quorum.
-BY_FORCE = 137
+pytestmark = pytest.mark.usefixtures("whole")
 
 
 def test_a_stop_with_streams_open_is_clean_and_quick(project: ComposeStack, view: View, shop: Shop) -> None:
@@ -26,7 +26,7 @@ def test_a_stop_with_streams_open_is_clean_and_quick(project: ComposeStack, view
     project.run("start")
     assert ended == {"gateway": 0, "consumer": 0, "producer": 0, "relay": 0}
     assert took < 10
-    order_id = eventually(lambda: shop.place(), within=20)
+    order_id = eventually(lambda: place(shop), within=20)
     for viewer in viewers:
         eventually(lambda viewer=viewer: viewer.has_seen([order_id]), within=30)
 
@@ -53,7 +53,7 @@ def test_kafka_comes_late(project: ComposeStack, shop: Shop, view: View) -> None
     project.compose("stop")
     project.compose("up", "--detach", "--no-deps", "postgres")
     project.compose("up", "--detach", "--no-deps", "producer", "relay", "consumer", "gateway")
-    placed = [eventually(lambda: shop.place(), within=30) for _ in range(5)]
+    placed = [eventually(lambda: place(shop), within=30) for _ in range(5)]
     assert eventually(lambda: shop.ready()["status"] == "degraded", within=20)
     url = project.env["CONSUMER_URL"]
     health: dict[str, Any] = eventually(lambda: waiting(url), within=20)
@@ -69,6 +69,13 @@ def test_kafka_comes_late(project: ComposeStack, shop: Shop, view: View) -> None
     eventually(lambda: shop.outbox_rows() == 0, within=40)
     events = requests.get(url + "/events?limit=200", timeout=10).json()["events"]
     assert set(placed) <= {event["subject"] for event in events}
+
+
+def place(shop: Shop) -> str:
+    try:
+        return shop.place()
+    except requests.ConnectionError as error:
+        raise AssertionError("the gateway is not up yet") from error
 
 
 def waiting(url: str) -> dict[str, Any]:
