@@ -60,13 +60,13 @@ explain() {
             ?*) fail "$problem" ;;
         esac
     done
-    for name in secrets migrate topics gateway; do
-        said=$(docker compose logs --no-log-prefix --no-color --tail 50 "$name" 2>/dev/null | grep -E '^(error|ERROR)[: ]' | tail -1)
-        state=$(containers "$name" | xargs -r docker inspect --format '{{.State.Status}} {{.State.ExitCode}}')
+    for id in $(containers secrets migrate topics gateway); do
+        state=$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{index .Config.Labels "com.docker.compose.service"}}' "$id")
         case $state in
-            'running 0' | 'exited 0' | 'created 0' | '') ;;
-            *) [ -z "$said" ] || fail "$name: ${said#[eE]*[: ] }" ;;
+            'running 0 '* | 'exited 0 '* | 'created 0 '*) continue ;;
         esac
+        said=$(docker logs --tail 50 "$id" 2>&1 | grep -E '^(error|ERROR)[: ]' | tail -1)
+        [ -z "$said" ] || fail "${state##* }: ${said#[eE]*[: ] }"
     done
     last=$(tail -1 .local/docker.log)
     case $last in
@@ -214,6 +214,10 @@ verb=${1:-start}
 [ $# -eq 0 ] || shift
 case $verb in
     start | stop | restart | status | scale | reset) "$verb" "$@" ;;
-    logs) exec docker compose logs "$@" ;;
+    logs)
+        [ ! -t 1 ] || exec docker compose logs "$@"
+        # Some versions begin each line with "erase this line", terminal or not.
+        docker compose --ansi never logs "$@" | sed "s/^$(printf '\033')\[2K//"
+        ;;
     *) fail "There is no command $verb; see ./start_project.sh --help." ;;
 esac
