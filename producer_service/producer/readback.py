@@ -22,8 +22,12 @@ from producer.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2000
+BATCH = 5000
 WAIT_S = 0.2
+# Deletes are gathered for a moment, unless an order's next event waited for the last one: then it is this
+# thread that everyone waits for.
+GATHER_S = 0.05
+HOT_S = 1.0
 REQUEST_S = 5.0
 # An event may be older in Kafka than its row says: two clocks, and a transaction that was long in committing.
 MARGIN = timedelta(minutes=5)
@@ -53,6 +57,7 @@ class ReadBack:
         self._stop = threading.Event()
         self._wanted = threading.Event()
         self._proven_at: float | None = None
+        self._released_at = float("-inf")
         self._backoff = Backoff()
         self._thread = threading.Thread(target=self._run, name="read-back", daemon=True)
 
@@ -91,6 +96,8 @@ class ReadBack:
             positions = self._begin(consumer)
             while not self._stop.is_set():
                 self._delete(consumer, positions)
+                if self._clock() - self._released_at > HOT_S:
+                    self._stop.wait(GATHER_S)
                 if self._wanted.is_set() and ends.ask(list(positions)):
                     self._wanted.clear()
                 if (proven_at := ends.reached(positions)) is not None:
@@ -133,6 +140,7 @@ class ReadBack:
         messages = self._next(consumer)
         ids = [event_id for message in messages if (event_id := id_of(message))]
         if ids and self._outbox.remove(ids):
+            self._released_at = self._clock()
             self._on_release()
         for message in messages:
             partition, offset = message.partition(), message.offset()
