@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -55,8 +56,19 @@ def test_a_picture_is_taken(
     service, path = PAGES[which]
     page = open_page(service, path, width=width, theme=theme)
     for _ in range(6):
-        shop.post("/orders/random", {"count": 5})
-    expect(page.locator("#recent tr" if which == "checkout" else "#rows tr").first).to_be_visible()
+        shop.post("/orders/random", {"count": 4})
+    take_some_further(shop)
+    rows = page.locator("#recent tr" if which == "checkout" else "#rows tr")
+    expect(rows.nth(19)).to_be_attached()
+    expect(page.locator("#recent .status, #rows tr", has_text="delivered").first).to_be_attached()
     picture = Path(request.config.getoption("--pictures") or tmp_path) / f"{name}.png"
     page.screenshot(path=picture)
     assert picture.stat().st_size > 10_000
+
+
+def take_some_further(shop: Shop) -> None:
+    newest = requests.get(f"{shop.url}/orders?limit=9", timeout=10).json()["orders"]
+    for number, order in enumerate(newest[2:]):
+        for status in ("confirmed", "shipped", "delivered")[: number % 4]:
+            shop.change(order["id"], status)
+    shop.post("/orders/random", {"count": 3})
