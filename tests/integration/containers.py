@@ -33,6 +33,9 @@ KAFKA = {
     "KAFKA_LOG_CLEANER_DEDUPE_BUFFER_SIZE": "4194304",
     "KAFKA_HEAP_OPTS": "-Xms64m -Xmx256m",
 }
+# As in docker-compose.yml: the image's own start adds to copies of these files, and they may be read-only.
+START = "cd /opt/kafka/config && rm -f *.yaml server.properties && touch server.properties && "
+START += "install -m 644 -t /mnt/shared/config /etc/kafka/docker/*.yaml && exec /etc/kafka/docker/run"
 START_S = 120
 
 
@@ -76,6 +79,7 @@ def broker(number: int, port: int, network: Network) -> DockerContainer:
     """Its port on this machine is chosen beforehand, as a broker has to tell its clients the address."""
     container = DockerContainer(os.environ.get("KAFKA_IMAGE", "apache/kafka:4.3.1"))
     container.with_network(network).with_network_aliases(f"kafka-{number}").with_bind_ports(19092, port)
+    container.with_command(["bash", "-c", START])
     container.with_envs(
         **KAFKA,
         KAFKA_NODE_ID=str(number),
