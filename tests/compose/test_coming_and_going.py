@@ -40,7 +40,9 @@ def test_down_and_up_again_keeps_orders_and_events(project: ComposeStack, shop: 
     assert project.containers() == []
     project.run("start")
     assert shop.orders() == orders
-    events = requests.get(project.env["CONSUMER_URL"] + "/events?limit=200", timeout=10).json()["events"]
+    answer = requests.get(project.env["CONSUMER_URL"] + "/events?limit=200", timeout=10)
+    assert answer.status_code == 200, answer.text
+    events = answer.json()["events"]
     assert set(placed) <= {event["subject"] for event in events}
     newer = shop.place()
     eventually(lambda: viewer.has_seen([*placed, newer]), within=30)

@@ -51,6 +51,7 @@ def test_in_the_file(config: dict[str, Any], name: str) -> None:
     if name in SERVICES:
         assert service["restart"] == "unless-stopped"
         assert service["stop_grace_period"]
+        assert service["dns"] == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES | ONE_SHOTS))
