@@ -52,11 +52,11 @@ auth_basic "orders";
 auth_basic_user_file $secrets/htpasswd;
 END
 cat >>"$out/options.conf" <<END
-limit_req_zone \$binary_remote_addr zone=requests:4m rate=${REQUESTS_PER_SECOND:-1000}r/s;
+limit_req_zone \$binary_remote_addr zone=requests:4m rate=${REQUESTS_PER_SECOND:-5000}r/s;
 limit_conn_zone \$binary_remote_addr zone=streams:4m;
 END
-echo "limit_req zone=requests burst=${REQUESTS_BURST:-1000} nodelay;" >"$out/requests.limit"
-echo "limit_conn streams ${STREAMS_PER_ADDRESS:-1000};" >"$out/streams.limit"
+echo "limit_req zone=requests burst=${REQUESTS_BURST:-5000} nodelay;" >"$out/requests.limit"
+echo "limit_conn streams ${STREAMS_PER_ADDRESS:-2000};" >"$out/streams.limit"
 # Each open stream takes two files: as many as there may be.
 echo "worker_rlimit_nofile $(ulimit -H -n | sed 's/unlimited/1048576/');" >"$out/files.limit"
 echo "gateway: TLS ${tls:-no}, password ${password:-no}, for ${BIND_ADDRESS:-127.0.0.1}"
