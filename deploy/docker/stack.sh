@@ -122,7 +122,6 @@ addresses() {
 
 start() {
     known "$@"
-    mkdir -p -m 700 .local
     if [ $# -gt 0 ] && [ "$(containers)" ]; then
         up --no-deps "$@"
     else
@@ -212,6 +211,7 @@ reset() {
 
 verb=${1:-start}
 [ $# -eq 0 ] || shift
+mkdir -p -m 700 .local
 case $verb in
     start | stop | restart | status | scale | reset) "$verb" "$@" ;;
     logs)

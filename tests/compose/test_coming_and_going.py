@@ -1,5 +1,6 @@
 """Stops with streams open, data that stays, and what comes late."""
 
+import shutil
 import time
 from typing import Any
 
@@ -95,3 +96,10 @@ def test_orders_are_json_also_when_there_is_no_producer(project: ComposeStack, s
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.json()["status"] == 503
+
+
+def test_the_commands_work_after_a_bare_compose_up(project: ComposeStack) -> None:
+    shutil.rmtree(project.folder / ".local")
+    project.compose("up", "--detach", "--wait")
+    project.run("restart", "relay")
+    project.run("status")
