@@ -5,6 +5,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from producer import topics
 from producer.config import Settings
 from producer.kafka import admin_settings
 from tests.compose.stack import ComposeStack
+from tests.e2e.viewer import View, Viewer
 from tests.eventually import eventually
 from tests.integration.containers import ContainerStack
 from tests.shop import Shop
@@ -116,3 +118,16 @@ def whole(running: Stack) -> Iterator[Stack]:
 @pytest.fixture
 def shop(running: Stack) -> Shop:
     return Shop(running.env["PRODUCER_URL"])
+
+
+@pytest.fixture
+def view(running: Stack) -> Iterator[View]:
+    """Opens a stream that is live when it is returned, and closes it after the test."""
+    with ExitStack() as open_streams:
+
+        def open_stream() -> Viewer:
+            viewer = open_streams.enter_context(Viewer(running.env["CONSUMER_URL"] + "/stream"))
+            eventually(viewer.is_live)
+            return viewer
+
+        yield open_stream

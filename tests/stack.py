@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,16 @@ from local_stack import processes
 
 ROOT = Path(__file__).parent.parent
 BACKENDS = ["postgres", "kafka-1", "kafka-2", "kafka-3"]
+
+
+def clone(folder: Path) -> None:
+    """What git knows or would add, as it is now."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in names:
+        if name and (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
 
 
 class Stack:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.compose.conftest import View
 from tests.compose.stack import ComposeStack
+from tests.e2e.viewer import View
 from tests.eventually import eventually
 from tests.shop import ORDER, Shop
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.stack import ComposeStack, clone, docker
+from tests.compose.stack import ComposeStack, docker
+from tests.stack import clone
 
 DOCKER = shutil.which("docker")
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.stack import ComposeStack, clone
+from tests.compose.stack import ComposeStack
 from tests.e2e.viewer import Viewer
 from tests.eventually import eventually
 from tests.shop import Shop
+from tests.stack import clone
 
 
 @pytest.fixture

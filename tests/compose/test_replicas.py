@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compose.conftest import View
 from tests.compose.stack import ComposeStack
 from tests.e2e.customer import Customer
-from tests.e2e.viewer import Viewer
+from tests.e2e.viewer import View, Viewer
 from tests.eventually import eventually
 from tests.shop import Shop
 

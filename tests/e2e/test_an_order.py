@@ -1,18 +1,15 @@
 """An order is placed, and every open browser shows it."""
 
 import socket
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import requests
 from confluent_kafka import Producer
 
 from tests.conftest import Stack
-from tests.e2e.viewer import Viewer
+from tests.e2e.viewer import View, Viewer
 from tests.eventually import eventually
 from tests.shop import ORDER, Shop
-
-View = Callable[[], Viewer]
 
 
 def test_an_order_appears_in_an_open_browser(shop: Shop, view: View) -> None:

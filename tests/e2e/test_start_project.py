@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -20,8 +19,8 @@ import requests
 
 from local_stack.deadline import Deadline
 from local_stack.services import NAMES
+from tests.stack import clone
 
-ROOT = Path(__file__).resolve().parents[2]
 PIP_SETTINGS = ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 
 
@@ -88,16 +87,10 @@ class Project:
         return line
 
 
-def clone(parent: Path) -> Project:
-    """What git knows or would add, as it is now."""
+def project_in(parent: Path) -> Project:
     folder = parent / "a clone"
     folder.mkdir(mode=0o700)
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in names:
-        if name and (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    clone(folder)
     return Project(folder)
 
 
@@ -113,7 +106,7 @@ def lend_packages(project: Project) -> None:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[Project]:
-    project = clone(tmp_path)
+    project = project_in(tmp_path)
     yield project
     for process in project.processes():
         process.kill()
@@ -128,7 +121,7 @@ def fresh(bare: Project) -> Project:
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Started twice at once, as happens: the second waits for the first and finds all done."""
-    project = clone(tmp_path_factory.mktemp("project"))
+    project = project_in(tmp_path_factory.mktemp("project"))
     lend_packages(project)
     both = [project.begin(), project.begin("--native", "start")]
     try:

@@ -3,19 +3,17 @@
 import json
 import socket
 import uuid
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from tests.e2e.customer import Customer
-from tests.e2e.viewer import Viewer
+from tests.e2e.viewer import View
 from tests.eventually import eventually
 from tests.shop import ORDER, Shop
 from tests.stack import BACKENDS, Stack
 
-View = Callable[[], Viewer]
 BROKERS = BACKENDS[1:]
 
 

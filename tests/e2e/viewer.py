@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from types import TracebackType
@@ -98,3 +98,7 @@ class Viewer:
             self.named.append((block["event"].decode(), json.loads(block["data"])))
         elif "data" in block:
             self.payloads.append(block["data"])
+
+
+# Opens a stream that is live when it is returned: the `view` fixture.
+View = Callable[[], Viewer]
