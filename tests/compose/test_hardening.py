@@ -51,7 +51,6 @@ def test_in_the_file(config: dict[str, Any], name: str) -> None:
     if name in SERVICES:
         assert service["restart"] == "unless-stopped"
         assert service["stop_grace_period"]
-        assert service["dns"] == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES | ONE_SHOTS))
@@ -143,6 +142,11 @@ def test_who_is_on_which_network(config: dict[str, Any]) -> None:
     }
     assert config["networks"]["app"]["internal"]
     assert config["networks"]["data"]["internal"]
+
+
+def test_requests_do_not_wait_for_names_of_services_that_are_stopped(config: dict[str, Any]) -> None:
+    asked_of_nobody = {name for name, service in config["services"].items() if "dns" in service}
+    assert asked_of_nobody == {"gateway", "producer"}
 
 
 def test_the_consumer_has_no_database_driver(running: ComposeStack) -> None:

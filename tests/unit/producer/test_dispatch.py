@@ -73,7 +73,7 @@ def event(payload: str = "{}") -> DueEvent:
 
 
 def dispatcher(outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeKafka) -> Dispatcher:
-    return Dispatcher(outbox, readback, kafka, "orders", lambda: 0.0)  # type: ignore[arg-type]
+    return Dispatcher(outbox, readback, kafka, "orders", lambda: 0.0)  # type: ignore[arg-type]  # fakes
 
 
 def test_due_rows_go_to_kafka() -> None:
