@@ -7,7 +7,7 @@ import psycopg2
 from confluent_kafka import Producer
 
 from producer.config import Settings
-from producer.kafka import producer_settings
+from producer.publishing.kafka import producer_settings
 
 BATCH = 1000
 TAKE = """

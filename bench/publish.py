@@ -24,9 +24,9 @@ import sqlalchemy as sa
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from producer import topics
 from producer.config import Settings
-from producer.kafka import admin_settings, consumer_settings
+from producer.publishing import topics
+from producer.publishing.kafka import admin_settings, consumer_settings
 
 ROOT = Path(__file__).parent.parent
 WAYS = ("poll", "relay", "direct")

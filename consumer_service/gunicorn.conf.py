@@ -1,4 +1,4 @@
-"""One worker: every replica reads the whole topic once and shows it to all of its viewers."""
+"""gunicorn for the consumer: one worker, as every replica reads the whole topic once for all its viewers."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ from gunicorn.workers.base import Worker
 
 workers = 1
 worker_class = "gthread"
-# An open stream leaves its thread (consumer/handover.py); with the fallback it keeps it (generator.py).
+# An open stream leaves its thread (fanout/hijack.py); with the fallback it keeps it (fanout/threads.py).
 threads = 108 if os.environ.get("FANOUT") == "generator" else 8
 worker_connections = 1000
 keepalive = 5
@@ -31,7 +31,7 @@ logconfig_dict = {
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """If the master is killed, so is its worker, streams or not: an orphan would keep the port."""
+    """Tie the worker to the master (Linux): an orphan with open streams would keep the port."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
@@ -40,15 +40,16 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
+    """Raise the limit of open files, start the services, and stop them on SIGTERM."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    service = worker.wsgi.extensions["consumer"]
-    service.start()
+    services = worker.wsgi.extensions["services"]
+    services.start()
     gunicorns_own = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
         """End the streams and the tail first: `worker_exit` would come only after the graceful timeout."""
-        service.stop()
+        services.stop()
         gunicorns_own(number, frame)
 
     signal.signal(signal.SIGTERM, stop)
@@ -56,7 +57,8 @@ def post_worker_init(worker: Worker) -> None:
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
-    service = worker.wsgi and worker.wsgi.extensions["consumer"]
-    if service:
-        service.stop()
-        service.join()
+    """Also runs when the application could not be loaded, and then there is nothing to end."""
+    services = worker.wsgi and worker.wsgi.extensions["services"]
+    if services:
+        services.stop()
+        services.join()

@@ -1,4 +1,4 @@
-"""gunicorn for the producer: few workers with threads, each with its own Kafka client, made there."""
+"""gunicorn for the producer: few workers with many threads, each worker with a Kafka client of its own."""
 
 import ctypes
 import logging
@@ -24,7 +24,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """A killed master must not leave a worker behind that keeps the port from the next master (Linux)."""
+    """Tie the worker to the master (Linux): if the master is killed, an orphan would keep the port."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != server.pid:  # it died before we asked
@@ -32,10 +32,11 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    worker.wsgi.extensions["background"].start()
+    """Start the services after the fork: threads and Kafka's client do not survive one."""
+    worker.wsgi.extensions["services"].start()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Also runs when the application could not be loaded, and then there is nothing to close."""
+    """Stop the services. Also runs when the application could not be loaded, and then there is nothing to stop."""
     if worker.wsgi is not None:
-        worker.wsgi.extensions["background"].stop()
+        worker.wsgi.extensions["services"].stop()

@@ -12,15 +12,16 @@ import pytest
 import sqlalchemy as sa
 from confluent_kafka.admin import AdminClient
 
-from producer import topics
 from producer.config import Settings
-from producer.kafka import admin_settings
+from producer.publishing import topics
+from producer.publishing.kafka import admin_settings
 from tests.compose.stack import ComposeStack
 from tests.e2e.viewer import View, Viewer
 from tests.eventually import eventually
 from tests.integration.containers import ContainerStack
+from tests.project import ROOT
 from tests.shop import Shop
-from tests.stack import ROOT, Stack
+from tests.stack import Stack
 
 DRIVER = "postgresql+psycopg2"
 

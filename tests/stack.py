@@ -15,8 +15,8 @@ from typing import Any, Self
 import psutil
 
 from local_stack import processes
+from tests.project import ROOT
 
-ROOT = Path(__file__).parent.parent
 BACKENDS = ["postgres", "kafka-1", "kafka-2", "kafka-3"]
 
 

@@ -2,20 +2,24 @@
 
 from flask import Flask
 
-from consumer import dashboard, errors, guard, health, stream
 from consumer.config import Settings
-from consumer.service import Service
+from consumer.services import EXTENSION, create_services
+from consumer.web import errors, security
+from consumer.web.dashboard import dashboard
+from consumer.web.health import health
+from consumer.web.stream import stream
+
+MAX_BODY_BYTES = 64 << 10
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Registers and returns. `app.extensions["consumer"]` is what gunicorn.conf.py starts after the fork."""
+    """Return the web application. Settings come from the environment unless they are given."""
     settings = settings or Settings()
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = 64 << 10
-    app.extensions["consumer"] = Service(settings)
-    errors.register(app)
-    guard.register(app, settings.hosts)
-    app.register_blueprint(dashboard.blueprint)
-    app.register_blueprint(stream.blueprint)
-    app.register_blueprint(health.blueprint)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.extensions[EXTENSION] = create_services(settings)
+    errors.init_app(app)
+    security.init_app(app, settings.trusted_host_list)
+    for blueprint in (dashboard, stream, health):
+        app.register_blueprint(blueprint)
     return app

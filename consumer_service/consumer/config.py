@@ -1,14 +1,16 @@
+"""The settings, read from the environment once, at the entrypoint."""
+
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GENERATOR_STREAMS = 100
-"""Streams of the fallback: each holds a worker thread, so gunicorn.conf.py starts that many more."""
+"""The most streams of the fallback: each holds a worker thread, so gunicorn.conf.py starts that many more."""
 
 
 class Settings(BaseSettings):
-    """Everything the consumer takes from the environment, read once at the entrypoint."""
+    """Each field, in capitals, is an environment variable; `.env.example` documents them all."""
 
     model_config = SettingsConfigDict(frozen=True)
 
@@ -18,7 +20,7 @@ class Settings(BaseSettings):
     producer_url: str = "http://127.0.0.1:5001"
     trusted_hosts: str = "localhost,127.0.0.1,[::1]"
 
-    # The ring is also what is read back at start: it is all a viewer can resume from.
+    # The ring's size is also how much is read back at start: a viewer can resume from nothing older.
     ring_events: int = Field(20_000, ge=100)
     ring_bytes: int = Field(16 << 20, ge=1 << 20)
     event_bytes: int = Field(64 << 10, ge=1 << 10)
@@ -37,9 +39,11 @@ class Settings(BaseSettings):
     test_event_interval_s: float = Field(1.0, ge=0)
 
     @property
-    def hosts(self) -> list[str]:
+    def trusted_host_list(self) -> list[str]:
+        """TRUSTED_HOSTS as a list."""
         return [host.strip() for host in self.trusted_hosts.split(",") if host.strip()]
 
     @property
     def stream_limit(self) -> int:
+        """How many streams may be open at once."""
         return self.max_streams if self.fanout == "sockets" else min(self.max_streams, GENERATOR_STREAMS)

@@ -1,4 +1,4 @@
-"""What can be set from outside, read from the environment once, at the entrypoint."""
+"""The settings, read from the environment once, at the entrypoint."""
 
 import tempfile
 from datetime import timedelta
@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Every name here, in capitals, is an environment variable; `.env.example` tells them all."""
+    """Each field, in capitals, is an environment variable; `.env.example` documents them all."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
@@ -44,14 +44,15 @@ class Settings(BaseSettings):
 
     @property
     def sqlalchemy_url(self) -> sa.URL:
-        """DATABASE_URL is in libpq's form, so that `psql "$DATABASE_URL"` works; the driver is ours."""
+        """DATABASE_URL with our driver. The variable has libpq's form, so that `psql "$DATABASE_URL"` works."""
         return sa.make_url(self.database_url).set(drivername="postgresql+psycopg2")
 
     @property
     def publish_grace(self) -> timedelta:
-        """How long a row is left to the direct publish: longer than that publish may take."""
+        """How long a row is left to the direct publish; always longer than that publish may take."""
         return timedelta(seconds=max(self.publish_grace_s, self.publish_timeout_s + 1))
 
     @property
     def trusted_host_list(self) -> list[str]:
+        """TRUSTED_HOSTS as a list."""
         return [host.strip() for host in self.trusted_hosts.split(",") if host.strip()]

@@ -5,12 +5,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from consumer import publisher
-from consumer.events import read_event
-from consumer.position import Position
-from consumer.sse import events
+from consumer.fanout.sse import events
+from consumer.ring.position import Position
+from consumer.topic.events import read_event
+from consumer.topic.test_events import new_test_event
+from tests.project import CONTRACTS
 
-CONTRACTS = Path(__file__).parents[2] / "contracts"
 EXAMPLES = sorted((CONTRACTS / "examples").glob("*.json"))
 PLACE = Position("A" * 22, (1,))
 
@@ -45,4 +45,4 @@ def test_the_data_line_has_the_very_bytes(path: Path) -> None:
 
 def test_what_the_dashboard_sends_fits_the_schema() -> None:
     schema = json.loads((CONTRACTS / "order-event.schema.json").read_text())
-    jsonschema.validate(publisher.new_test_event(datetime.now(UTC)), schema)
+    jsonschema.validate(new_test_event(datetime.now(UTC)), schema)

@@ -8,10 +8,10 @@ from uuid import UUID
 import jsonschema
 import pytest
 
-from producer.events import order_event
-from producer.models import Order
+from producer.domain.events import order_event
+from producer.domain.models import Order
+from tests.project import CONTRACTS
 
-CONTRACTS = Path(__file__).parents[2] / "contracts"
 SCHEMA = json.loads((CONTRACTS / "order-event.schema.json").read_text())
 EXAMPLES = sorted((CONTRACTS / "examples").glob("order.*.json"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import ROOT
+from tests.project import ROOT
 
 NO_ENGINE = '[ "$1" = compose ] && echo 2.26.1'
 NO_COMPOSE = "exit 1"

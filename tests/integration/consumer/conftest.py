@@ -18,8 +18,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.eventually import eventually
 from tests.integration.consumer.listener import Listener
+from tests.project import ROOT
 
-SERVICE = Path(__file__).parents[3] / "consumer_service"
+SERVICE = ROOT / "consumer_service"
 PARTITIONS = 3
 READY_S = 20
 

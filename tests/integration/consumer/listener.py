@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from tests.eventually import eventually
-from tests.unit.consumer.stream_text import Block, blocks
+from tests.unit.consumer.fanout.stream_text import Block, blocks
 
 
 class Listener:

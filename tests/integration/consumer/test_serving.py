@@ -8,7 +8,7 @@ import pytest
 
 from tests.eventually import eventually
 from tests.integration.consumer.conftest import Server, StartServer, Topic
-from tests.unit.consumer.fake_kafka import event
+from tests.unit.consumer.topic.fake_kafka import event
 
 MEBIBYTE = 1 << 20
 

@@ -9,7 +9,7 @@ import requests
 
 from tests.eventually import eventually
 from tests.integration.consumer.conftest import Server, StartServer, Topic
-from tests.unit.consumer.fake_kafka import event
+from tests.unit.consumer.topic.fake_kafka import event
 
 
 def orders(many: int, name: str = "o") -> list[bytes]:
@@ -117,7 +117,7 @@ def test_a_position_of_elsewhere_is_told_and_then_it_is_live(
 ) -> None:
     with consumer_server.listen(last_event_id=position) as listener:
         (gap,) = eventually(lambda: listener.named("gap"))
-        assert gap["reason"] == ("epoch" if ";" in position else "unreadable")
+        assert gap["reason"] == ("recreated" if ";" in position else "unreadable")
         topic.put(event("a"))
         assert listener.wait_for(1) == text([event("a")])
 
@@ -133,7 +133,7 @@ def test_a_recreated_topic_is_told_and_read_from_its_beginning(
         topic.create()
         topic.put(*orders(8, "new"), partition=1)
         assert listener.wait_for(13)[5:] == text(orders(8, "new"))
-        assert [gap["reason"] for gap in listener.named("gap")] == ["epoch"]
+        assert [gap["reason"] for gap in listener.named("gap")] == ["recreated"]
 
 
 def test_history_pages_back_beyond_what_is_held(topic: Topic, start_server: StartServer) -> None:

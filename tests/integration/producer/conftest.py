@@ -12,12 +12,14 @@ from flask.testing import FlaskClient
 
 from producer import create_app
 from producer.config import Settings
-from producer.kafka import consumer_settings
-from producer.outbox import Outbox
-from producer.record import connect
+from producer.domain.database import create_engine
+from producer.publishing.kafka import consumer_settings
+from producer.relay.outbox import Outbox
+from producer.services import EXTENSION, Services
 from tests.eventually import eventually
+from tests.project import ROOT
 
-SERVICE = Path(__file__).parents[3] / "producer_service"
+SERVICE = ROOT / "producer_service"
 
 
 @pytest.fixture
@@ -25,8 +27,17 @@ def app(settings: Settings) -> Iterator[Flask]:
     """The application as gunicorn would load it, its Kafka client not started: events are the relay's."""
     app = create_app(settings)
     yield app
-    app.extensions["publisher"].close()
-    app.extensions["database"].engine.dispose()
+    services_of(app).stop()
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    return services_of(app)
+
+
+def services_of(app: Flask) -> Services:
+    services: Services = app.extensions[EXTENSION]
+    return services
 
 
 @pytest.fixture
@@ -35,15 +46,14 @@ def api(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def engine(app: Flask) -> sa.Engine:
-    engine: sa.Engine = app.extensions["database"].engine
-    return engine
+def engine(services: Services) -> sa.Engine:
+    return services.database.engine
 
 
 @pytest.fixture
 def relay_engine(settings: Settings) -> Iterator[sa.Engine]:
     """As the relay connects: each statement in a transaction of its own."""
-    engine = connect(settings.sqlalchemy_url, 4, 5, isolation_level="AUTOCOMMIT")
+    engine = create_engine(settings.sqlalchemy_url, 4, 5, isolation_level="AUTOCOMMIT")
     yield engine
     engine.dispose()
 

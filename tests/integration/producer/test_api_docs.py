@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from producer import create_app
 from producer.config import Settings
-from producer.openapi_document import document
+from producer.openapi.document import document
 from tests.described_api import DescribedApi
 
 DESCRIBED = DescribedApi(document()).close()

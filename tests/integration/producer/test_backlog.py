@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,7 +7,10 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from producer import create_app
+from producer.cached import Cached
 from producer.config import Settings
+from producer.services import EXTENSION
+from tests.integration.producer.conftest import services_of
 
 ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 
@@ -17,13 +21,14 @@ def bounded(settings: Settings) -> Iterator[Callable[..., FlaskClient]]:
 
     def make(**bounds: Any) -> FlaskClient:
         app = create_app(settings.model_copy(update=bounds))
-        app.extensions["backlog"] = app.extensions["measure_backlog"]  # each request looks anew
+        services = services_of(app)
+        app.extensions[EXTENSION] = replace(services, backlog=Cached(services.measure_backlog, 0))
         apps.append(app)
         return app.test_client()
 
     yield make
     for app in apps:
-        app.extensions["database"].engine.dispose()
+        services_of(app).stop()
 
 
 def test_too_many_rows_refuse_new_orders(bounded: Any, scalar: Callable[[str], Any]) -> None:

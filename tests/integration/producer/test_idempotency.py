@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from producer.outbox import Outbox
+from producer.relay.outbox import Outbox
 
 ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 POSTS = [
@@ -118,8 +118,8 @@ def test_an_expired_key_may_be_used_again_and_is_cleaned_up(
     expire()
     post(api, "/orders", ORDER | {"quantity": 3})
     assert scalar("SELECT count(*) FROM orders") == 2
-    outbox.forget_keys(100)
+    outbox.delete_expired_keys(100)
     assert scalar("SELECT count(*) FROM idempotency_keys") == 1
     expire()
-    outbox.forget_keys(100)
+    outbox.delete_expired_keys(100)
     assert scalar("SELECT count(*) FROM idempotency_keys") == 0

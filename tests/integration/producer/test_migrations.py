@@ -1,15 +1,15 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from producer.record import Record
+from producer.domain.record import Record
+from tests.project import ROOT
 
-DB = Path(__file__).parents[3] / "db"
+DB = ROOT / "db"
 
 
 def test_models_and_migrations_agree(engine: sa.Engine) -> None:

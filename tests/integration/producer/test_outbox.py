@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from producer.outbox import CLAIM, Lease, Outbox
+from producer.relay.outbox import CLAIM, Lease, Outbox
 from tests.eventually import eventually
 
 Put = Callable[..., UUID]
@@ -89,9 +89,9 @@ def test_the_successor_is_due_as_soon_as_its_predecessor_is_gone(outbox: Outbox,
     order = uuid4()
     first, second, third = (put(order, version) for version in (1, 2, 3))
     assert claimed(outbox) == {first}
-    assert outbox.remove([str(first)]) == 1
+    assert outbox.delete([str(first)]) == 1
     assert claimed(outbox) == {second}
-    assert outbox.remove([str(second)]) == 1
+    assert outbox.delete([str(second)]) == 1
     assert claimed(outbox) == {third}
 
 
@@ -101,15 +101,15 @@ def test_a_successor_in_other_hands_is_left_there(outbox: Outbox, put: Put) -> N
     gone = [put(one, 1), put(other, 1)]
     put(one, 2, due=60, direct=True)
     put(other, 2, due=60, attempts=1)
-    assert outbox.remove([str(row) for row in gone]) == 0
+    assert outbox.delete([str(row) for row in gone]) == 0
     assert not outbox.has_due()
 
 
 def test_removing_twice_or_what_was_never_there_is_nothing(outbox: Outbox, put: Put) -> None:
     row = put(uuid4())
-    assert outbox.remove([str(uuid4())]) == 0
-    outbox.remove([str(row), str(row)])
-    outbox.remove([str(row)])
+    assert outbox.delete([str(uuid4())]) == 0
+    outbox.delete([str(row), str(row)])
+    outbox.delete([str(row)])
     assert not outbox.has_due()
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-PRODUCER = Path(__file__).parents[3] / "producer_service" / "producer"
+from tests.project import ROOT
+
+PRODUCER = ROOT / "producer_service" / "producer"
 PAGES = ["/", "/docs"]
 TEMPLATES = sorted((PRODUCER / "templates").glob("*.html"))
 OUR_SCRIPTS = sorted((PRODUCER / "static").glob("*.js"))

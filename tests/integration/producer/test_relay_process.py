@@ -5,24 +5,24 @@ import signal
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from confluent_kafka import Message, Producer
-from flask import Flask
 from flask.testing import FlaskClient
 
 from producer.config import Settings
-from producer.kafka import producer_settings
+from producer.publishing.kafka import producer_settings
+from producer.services import Services
 from tests.eventually import eventually
+from tests.project import ROOT
 
 ORDER = {"customer_name": "Zoë", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 StartRelay = Callable[[], "subprocess.Popen[bytes]"]
 Messages = Callable[[int], list[Message]]
 Scalar = Callable[[str], Any]
-SERVICE = Path(__file__).parents[3] / "producer_service"
+SERVICE = ROOT / "producer_service"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_the_event_in_kafka_is_the_row_byte_for_byte(
 
 
 def test_what_the_direct_publish_has_delivered_is_only_deleted(
-    app: Flask,
+    services: Services,
     api: FlaskClient,
     start_relay: StartRelay,
     topic_messages: Messages,
@@ -83,7 +83,7 @@ def test_what_the_direct_publish_has_delivered_is_only_deleted(
     outbox_rows: Any,
 ) -> None:
     """Even when every row is past its due time: the relay reads back before it claims."""
-    app.extensions["publisher"].start()
+    services.publisher.start()
     for _ in range(20):
         api.post("/orders", json=ORDER)
     assert len(topic_messages(20)) == 20
@@ -206,9 +206,14 @@ def test_check_tells_a_running_relay_from_none(
 
 
 def test_it_is_woken_up_for_a_row_that_is_its_own(
-    app: Flask, api: FlaskClient, engine: sa.Engine, start_relay: StartRelay, outbox_rows: Any, scalar: Scalar
+    services: Services,
+    api: FlaskClient,
+    engine: sa.Engine,
+    start_relay: StartRelay,
+    outbox_rows: Any,
+    scalar: Scalar,
 ) -> None:
-    app.extensions["background"].notifier.start()
+    services.notifier.start()
     start_relay()
     listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN outbox'"
     eventually(lambda: scalar(listening) == 1)

@@ -12,10 +12,11 @@ from sqlalchemy.exc import ProgrammingError
 
 from producer import create_app
 from producer.config import Settings
-from producer.notify import CHANNEL
-from producer.outbox import Outbox
+from producer.publishing.notify import CHANNEL
+from producer.relay.outbox import Outbox
+from tests.integration.producer.conftest import services_of
+from tests.project import ROOT
 from tests.shop import ORDER
-from tests.stack import ROOT
 
 
 def migrate(database_url: str, secrets: Path) -> None:
@@ -126,8 +127,7 @@ def test_the_producer_can_do_its_work(roles: dict[str, str], settings: Settings)
     assert client.get(order).json["version"] == 2
     assert client.get("/orders").json["orders"]
     assert client.post("/orders/random", json={"count": 3}).status_code == 201
-    app.extensions["publisher"].close()
-    app.extensions["database"].engine.dispose()
+    services_of(app).stop()
 
 
 def test_the_relay_can_do_its_work(
@@ -139,14 +139,13 @@ def test_the_relay_can_do_its_work(
     assert relay_outbox.has_due()
     assert relay_outbox.oldest_unparked()
     first, second, third = relay_outbox.claim(10)[0]
-    assert relay_outbox.remove([str(first.id)]) == 0
+    assert relay_outbox.delete([str(first.id)]) == 0
     relay_outbox.park(second.id, "too large")
     relay_outbox.park(third.id, "too large")
     assert len(relay_outbox.parked()) == 2
     assert relay_outbox.requeue(second.id)
     assert relay_outbox.discard(third.id)
-    relay_outbox.forget_keys(10)
+    relay_outbox.delete_expired_keys(10)
     with engine_of(roles["relay"]).connect() as connection:
         connection.execute(sa.text(f"LISTEN {CHANNEL}"))
-    owner.extensions["publisher"].close()
-    owner.extensions["database"].engine.dispose()
+    services_of(owner).stop()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import ROOT
+from tests.project import ROOT
 
 spec = spec_from_file_location("passwords", ROOT / "db" / "passwords.py")
 assert spec

@@ -1,7 +1,6 @@
 """`.env.example` names every setting with its default."""
 
 import re
-from pathlib import Path
 
 import pytest
 from pydantic_core import PydanticUndefined
@@ -10,8 +9,8 @@ from pydantic_settings import BaseSettings
 from consumer.config import Settings as ConsumerSettings
 from local_stack.config import Settings as StackSettings
 from producer.config import Settings as ProducerSettings
+from tests.project import ROOT
 
-ROOT = Path(__file__).parents[3]
 DOCUMENTED = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 SETTINGS = [ProducerSettings, ConsumerSettings, StackSettings]
 # Made up where the services start, or a place on the machine.

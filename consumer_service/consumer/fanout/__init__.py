@@ -1,0 +1,1 @@
+"""From the ring to every open stream. Knows no Flask."""

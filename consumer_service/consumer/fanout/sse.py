@@ -1,0 +1,42 @@
+"""The blocks of an event stream (WHATWG HTML, Server-sent events). Encoding only: no viewers, no sockets."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from consumer.ring.position import Position
+from consumer.ring.types import Gap
+
+
+def events(payloads: Sequence[bytes], position: Position) -> bytes:
+    """Encode one block per payload; the last block ends with the position after all of them as its id."""
+    blocks = [b"data: " + payload.replace(b"\n", b"\ndata: ") for payload in payloads]
+    return b"\n\n".join(blocks) + b"\nid: " + str(position).encode() + b"\n\n"
+
+
+def named(event: str, data: Mapping[str, object], position: Position | None = None) -> bytes:
+    """Encode a block with an `event:` line."""
+    text = json.dumps(data, separators=(",", ":"))
+    end = f"id: {position}\n\n" if position else "\n"
+    return f"event: {event}\ndata: {text}\n{end}".encode()
+
+
+def status(state: str, position: Position) -> bytes:
+    """Encode a heartbeat, which is also a bookmark."""
+    return named("status", {"state": state, "position": str(position)}, position)
+
+
+def gap(gap: Gap) -> bytes:
+    """Encode what could not be sent."""
+    start = str(gap.start) if gap.start else None
+    data = {"reason": gap.reason, "from": start, "to": str(gap.end), "lost": gap.lost}
+    return named("gap", data, gap.end)
+
+
+def busy(reason: str) -> bytes:
+    """Encode the refusal of a stream."""
+    return named("busy", {"reason": reason})
+
+
+def retry(milliseconds: int) -> bytes:
+    """Encode how long the browser waits before it reconnects."""
+    return b"retry: %d\n\n" % milliseconds

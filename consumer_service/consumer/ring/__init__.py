@@ -1,0 +1,1 @@
+"""The recent events by position. Knows neither Kafka nor sockets."""

@@ -1,0 +1,67 @@
+"""Whether the tail is up to date: silence on a quiet topic must be told from a broker that does not answer."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from consumer.ring.position import Position
+from consumer.topic.kafka import Admin, KafkaUnavailable, Topic
+
+logger = logging.getLogger(__name__)
+
+
+class TopicSnapshot(NamedTuple):
+    """The topic and the end of its logs at one moment of the monitor's clock."""
+
+    topic: Topic
+    end: Position
+    taken_at: float
+
+
+class FreshnessMonitor:
+    """Asks the brokers regularly how far the topic goes, and compares that with how far we have read."""
+
+    def __init__(
+        self, admin: Admin, interval_s: float, stale_after_s: float, clock: Callable[[], float]
+    ) -> None:
+        self._admin = admin
+        self._interval_s = interval_s
+        self._stale_after_s = stale_after_s
+        self._clock = clock
+        self._fresh_at = float("-inf")
+        self.snapshot: TopicSnapshot | None = None
+        self.problem = "not yet connected to Kafka"
+
+    def refresh(self) -> TopicSnapshot:
+        """Take and return a new snapshot of the topic. Raises KafkaUnavailable."""
+        at = self._clock()
+        topic = self._admin.describe()
+        self.snapshot = TopicSnapshot(
+            topic, Position(topic.id, self._admin.end_offsets(topic.partitions)), at
+        )
+        self.problem = ""
+        return self.snapshot
+
+    def report(self, position: Position) -> None:
+        """Report how far we have read: if that covers the last snapshot, we were up to date when it was taken."""
+        snapshot = self.snapshot
+        if snapshot is None or snapshot.taken_at <= self._fresh_at or snapshot.topic.id != position.topic_id:
+            return
+        if position.covers(snapshot.end):
+            self._fresh_at = snapshot.taken_at
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether, less than `stale_after_s` ago, Kafka had nothing that we had not read."""
+        return self._clock() - self._fresh_at < self._stale_after_s
+
+    def run(self, stopping: threading.Event) -> None:
+        """Take snapshots until `stopping` is set."""
+        while not stopping.wait(self._interval_s):
+            try:
+                self.refresh()
+            except KafkaUnavailable as exc:
+                if str(exc) != self.problem:
+                    logger.warning("Kafka cannot be asked about the topic: %s", exc)
+                self.problem = str(exc)

@@ -1,0 +1,140 @@
+"""Pages of past events, newest first: from the ring as far as it reaches, then from Kafka.
+
+The cursor is a position: a page holds events before it, and the next cursor is before all of them. From Kafka,
+the newest events of all partitions are picked by their time, so a page may be short (never empty for good)
+where a partition holds nothing readable for a while."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+from consumer.ring.position import Position
+from consumer.ring.ring import Ring
+from consumer.topic.events import UnreadableEvent, read_event
+from consumer.topic.kafka import Admin, KafkaUnavailable, OpenReader, Record
+
+MAX_CONCURRENT_READS = 2
+
+
+class WrongTopic(Exception):
+    """The cursor belongs to a topic that no longer exists."""
+
+
+class Page(NamedTuple):
+    """Events, newest first, and the cursor of the next page; None when there is nothing older."""
+
+    payloads: list[bytes]
+    before: Position | None
+
+
+class History:
+    """Answers pages of past events; at most MAX_CONCURRENT_READS of them read from Kafka at once."""
+
+    def __init__(
+        self, ring: Ring, admin: Admin, open_reader: OpenReader, *, timeout_s: float, event_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._ring = ring
+        self._admin = admin
+        self._open_reader = open_reader
+        self._timeout_s = timeout_s
+        self._event_bytes = event_bytes
+        self._clock = clock
+        self._reads = threading.BoundedSemaphore(MAX_CONCURRENT_READS)
+
+    def page(self, before: Position | None, limit: int) -> Page:
+        """Return up to `limit` events before a position, or before now.
+
+        Raises WrongTopic, and KafkaUnavailable when Kafka does not answer and the ring has none of them.
+        """
+        start = before or self._ring.position
+        if start.topic_id != self._ring.position.topic_id:
+            raise WrongTopic
+        payloads, cursor = self._from_ring(start, limit)
+        if len(payloads) == limit or not any(cursor.offsets):
+            return Page(payloads, cursor if any(cursor.offsets) else None)
+        try:
+            older = self._from_kafka(cursor, limit - len(payloads))
+        except KafkaUnavailable:
+            if not payloads:
+                raise
+            return Page(payloads, cursor)  # the next page will say what is wrong
+        return Page(payloads + older.payloads, older.before)
+
+    def _from_ring(self, before: Position, limit: int) -> tuple[list[bytes], Position]:
+        floor = self._ring.floor
+        lowest = [before.at(partition) for partition in range(len(floor.offsets))]
+        payloads = []
+        for event in self._ring.newest_first():
+            if event.offset < lowest[event.partition]:
+                lowest[event.partition] = event.offset
+                payloads.append(event.payload)
+                if len(payloads) == limit:
+                    return payloads, Position(before.topic_id, tuple(lowest))
+        reached = (min(lowest[partition], offset) for partition, offset in enumerate(floor.offsets))
+        return payloads, Position(before.topic_id, tuple(reached))
+
+    def _from_kafka(self, before: Position, limit: int) -> Page:
+        if not self._reads.acquire(timeout=self._timeout_s / 2):
+            raise KafkaUnavailable("too many requests for history at once")
+        try:
+            beginnings = self._admin.beginning_offsets(len(before.offsets))
+            starts = [
+                max(begin, offset - limit) for begin, offset in zip(beginnings, before.offsets, strict=True)
+            ]
+            found = self._read(starts, before)
+        finally:
+            self._reads.release()
+        payloads, lowest = _newest(found, starts, beginnings, before, limit)
+        more = any(low > begin for low, begin in zip(lowest, beginnings, strict=True))
+        return Page(payloads, Position(before.topic_id, tuple(lowest)) if more else None)
+
+    def _read(self, starts: Sequence[int], before: Position) -> list[list[Record]]:
+        """Return what Kafka holds from `starts` up to `before`, by partition, oldest first."""
+        found: list[list[Record]] = [[] for _ in starts]
+        reached = [min(start, before.at(partition)) for partition, start in enumerate(starts)]
+        deadline = self._clock() + self._timeout_s
+        with closing(self._open_reader(reached)) as reader:
+            while any(offset < before.at(partition) for partition, offset in enumerate(reached)):
+                if self._clock() > deadline:
+                    raise KafkaUnavailable("history could not be read in time")
+                read = reader.read(0.1)
+                if read.out_of_range:
+                    raise KafkaUnavailable("the log moved while it was read")
+                for record in read.records:
+                    reached[record.partition] = record.offset + 1
+                    if record.offset < before.at(record.partition) and self._is_readable(record):
+                        found[record.partition].append(record)
+                for partition, end in read.end_offsets.items():
+                    reached[partition] = max(reached[partition], end)
+        return found
+
+    def _is_readable(self, record: Record) -> bool:
+        """Return whether the record is an event. The tail has counted and logged those that are not."""
+        try:
+            return bool(read_event(record.value, self._event_bytes))
+        except UnreadableEvent:
+            return False
+
+
+def _newest(
+    found: list[list[Record]], starts: Sequence[int], beginnings: Sequence[int], before: Position, limit: int
+) -> tuple[list[bytes], list[int]]:
+    """Return the newest events of all partitions, and the lowest offset that is dealt with in each.
+
+    It ends early where a partition has no more candidates although its log goes further back: its next older
+    event is unknown."""
+    payloads: list[bytes] = []
+    lowest = [min(before.at(p), start) if not found[p] else before.at(p) for p, start in enumerate(starts)]
+    while len(payloads) < limit and any(found):
+        if any(not records and lowest[p] > beginnings[p] for p, records in enumerate(found)):
+            break
+        latest = max(
+            (p for p, records in enumerate(found) if records), key=lambda p: found[p][-1].timestamp_ms
+        )
+        record = found[latest].pop()
+        payloads.append(record.value or b"")
+        lowest[latest] = record.offset if found[latest] else starts[latest]
+    return payloads, lowest

@@ -1,0 +1,159 @@
+"""Kafka to the ring: one thread reads every partition from the ring's position, for as long as the process lives."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from consumer.ring.position import Position
+from consumer.ring.ring import Ring
+from consumer.ring.types import Event
+from consumer.topic.backfill import Backfill
+from consumer.topic.deduplicator import Deduplicator
+from consumer.topic.events import UnreadableEvent, read_event
+from consumer.topic.freshness import FreshnessMonitor, TopicSnapshot
+from consumer.topic.kafka import Admin, KafkaUnavailable, OpenReader, Read, Reader, Record, Topic
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+CATCH_UP_S = 10.0
+POLL_S = 0.1
+PAUSE_S = 1.0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the messages read so far."""
+
+    shown: int = 0
+    repeats: int = 0
+    unreadable: int = 0
+
+
+class Tail:
+    """Reads the topic in sessions. A session lasts as long as the topic stays the same; any change ends it.
+
+    history: how many events to read back at start. backfill_bytes: how many bytes of them to sort at once.
+    """
+
+    def __init__(
+        self, ring: Ring, monitor: FreshnessMonitor, admin: Admin, open_reader: OpenReader,
+        deduplicator: Deduplicator, *,
+        history: int, backfill_bytes: int, event_bytes: int, clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._ring = ring
+        self._monitor = monitor
+        self._admin = admin
+        self._open_reader = open_reader
+        self._deduplicator = deduplicator
+        self._history = history
+        self._backfill_bytes = backfill_bytes
+        self._clock = clock
+        self._event_bytes = event_bytes
+        self._out_of_range: set[int] = set()
+        self.counts = Counts()
+        self.caught_up = threading.Event()
+
+    def run(self, stopping: threading.Event) -> None:
+        """Read until `stopping` is set."""
+        while not stopping.is_set():
+            try:
+                self._session(stopping)
+            except KafkaUnavailable as exc:
+                self._monitor.problem = str(exc)
+                logger.warning("Kafka cannot be read: %s", exc)
+            stopping.wait(PAUSE_S)
+
+    def _session(self, stopping: threading.Event) -> None:
+        snapshot = self._monitor.refresh()
+        self._begin(snapshot.topic, snapshot.end)
+        with closing(self._open_reader(self._ring.position.offsets)) as reader:
+            logger.info("Reading from %s", self._ring.position)
+            self._backfill(reader, snapshot, stopping)
+            while self._continues(snapshot.topic, stopping):
+                read = self._read(reader)
+                self._show(read.records, read.end_offsets)
+                if not self.caught_up.is_set() and self._ring.position.covers(snapshot.end):
+                    self.caught_up.set()
+
+    def _continues(self, topic: Topic, stopping: threading.Event) -> bool:
+        same = self._monitor.snapshot is None or self._monitor.snapshot.topic == topic
+        return same and not self._out_of_range and not stopping.is_set()
+
+    def _backfill(self, reader: Reader, snapshot: TopicSnapshot, stopping: threading.Event) -> None:
+        """Show the past in order of time; when a partition keeps us waiting, show what there is."""
+        backfill = Backfill(self._ring.position, snapshot.end)
+        deadline = self._clock() + CATCH_UP_S
+        while (
+            not backfill.is_complete
+            and self._clock() < deadline
+            and self._continues(snapshot.topic, stopping)
+        ):
+            backfill.add(self._read(reader))
+            if backfill.size > self._backfill_bytes:
+                self._show_backfill(backfill)
+        self._show_backfill(backfill)
+
+    def _show_backfill(self, backfill: Backfill) -> None:
+        for records in backfill.take(BATCH):
+            self._show(records, {})
+        self._show([], backfill.end_offsets)
+
+    def _begin(self, topic: Topic, end: Position) -> None:
+        begin = Position(topic.id, self._admin.beginning_offsets(topic.partitions))
+        out_of_range, self._out_of_range = self._out_of_range, set()
+        if not self._ring.is_open or self._ring.position.topic_id != topic.id:
+            self._deduplicator.forget()
+            self._ring.open(self._history_before(begin, end))
+        elif any(self._ring.position.at(partition) > end.at(partition) for partition in out_of_range):
+            logger.error(
+                "The log of partitions %s was truncated below %s", sorted(out_of_range), self._ring.position
+            )
+            self._ring.open(end)
+        elif not self._ring.position.covers(begin):
+            self._ring.jump(self._ring.position.no_earlier_than(begin))
+        else:
+            # Nothing is new except, perhaps, partitions.
+            self._ring.append((), self._ring.position.no_earlier_than(begin))
+
+    def _history_before(self, begin: Position, end: Position) -> Position:
+        """Return the position from which the ring is filled, taking as much from each partition."""
+        each = self._history // len(end.offsets)
+        pairs = zip(begin.offsets, end.offsets, strict=True)
+        return Position(end.topic_id, tuple(max(first, last - each) for first, last in pairs))
+
+    def _read(self, reader: Reader) -> Read:
+        read = reader.read(POLL_S)
+        self._out_of_range |= read.out_of_range
+        return read
+
+    def _show(self, records: Sequence[Record], end_offsets: Mapping[int, int]) -> None:
+        if records or end_offsets:
+            offsets = list(self._ring.position.offsets)
+            events = [event for record in records if (event := self._event(record, offsets))]
+            for partition, end in end_offsets.items():
+                offsets[partition] = max(offsets[partition], end)
+            self._ring.append(events, Position(self._ring.position.topic_id, tuple(offsets)))
+        self._monitor.report(self._ring.position)
+
+    def _event(self, record: Record, offsets: list[int]) -> Event | None:
+        """Return the event, or None when it is not to be shown; the position moves past it all the same."""
+        offsets[record.partition] = record.offset + 1
+        try:
+            event = read_event(record.value, self._event_bytes)
+        except UnreadableEvent as exc:
+            self._skip(record, exc)
+            return None
+        if self._deduplicator.is_duplicate(event):
+            self.counts.repeats += 1
+            return None
+        self.counts.shown += 1
+        return Event(record.partition, record.offset, record.timestamp_ms, record.value or b"")
+
+    def _skip(self, record: Record, reason: UnreadableEvent) -> None:
+        """Count every unreadable message; of a flood log every hundredth, or the log would be the next flood."""
+        self.counts.unreadable += 1
+        if self.counts.unreadable <= 1000 or self.counts.unreadable % 100 == 0:
+            logger.warning("Skipped partition %d offset %d: %s", record.partition, record.offset, reason)

@@ -1,0 +1,1 @@
+"""HTTP: the dashboard, the stream's endpoint, health, and what guards them."""

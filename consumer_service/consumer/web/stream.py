@@ -1,0 +1,50 @@
+"""`/stream`: 200 in every case, because anything else ends a browser's EventSource for good."""
+
+import random
+from collections.abc import Iterable
+
+from flask import Blueprint, Response, request
+
+from consumer.fanout import sse
+from consumer.fanout.hijack import can_hijack, hijack
+from consumer.fanout.resume import resume
+from consumer.services import Services, current_services
+
+stream = Blueprint("stream", __name__)
+
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+RETRY_MS = (1000, 3000)
+BUSY_RETRY_MS = (2000, 6000)
+
+
+@stream.get("/stream")
+def open_stream() -> Response:
+    """Answer an event stream that begins where the browser left off."""
+    services = current_services()
+    if not services.ring.is_open or services.state() == "starting":
+        return _respond(_busy("starting"))
+    if services.open_streams >= services.settings.stream_limit:
+        return _respond(_busy("streams"))
+    if request.method == "HEAD":
+        return _respond([])
+    return _respond(_events(services))
+
+
+def _busy(reason: str) -> list[bytes]:
+    return [sse.retry(random.randint(*BUSY_RETRY_MS)) + sse.busy(reason)]
+
+
+def _events(services: Services) -> Iterable[bytes]:
+    """Return the stream. Each viewer gets its own retry time, so that a restart is no stampede."""
+    viewer = resume(services.ring, request.headers.get("Last-Event-ID"), request.args.get("from"))
+    first = sse.retry(random.randint(*RETRY_MS)) + viewer.greeting(services.state())
+    sockets = services.sockets
+    if sockets and can_hijack(request.environ):
+        return hijack(request.environ, lambda sock, chunked: sockets.attach(sock, chunked, viewer, first))
+    if connection := request.environ.get("gunicorn.socket"):
+        connection.settimeout(services.settings.client_stall_s)
+    return services.generators.stream(viewer, first)
+
+
+def _respond(body: Iterable[bytes]) -> Response:
+    return Response(body, mimetype="text/event-stream", headers=HEADERS, direct_passthrough=True)

@@ -1,0 +1,1 @@
+"""Orders, their events and their outbox rows. Knows neither Flask nor Kafka."""

@@ -1,0 +1,161 @@
+"""An order and its outbox row, stored together or not at all."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Self
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+from producer.domain.draft import OrderDraft
+from producer.domain.events import Event, order_event
+from producer.domain.record import TIMESTAMP, Record, current_session
+from producer.domain.status import TRANSITIONS, InvalidTransition, Status
+
+NO_GRACE = timedelta(0)
+
+
+class Order(Record):
+    """What was ordered, by whom, and how far it has come. Each change raises `version` by one."""
+
+    __tablename__ = "orders"
+    __table_args__ = (sa.Index("orders_status_id", "status", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_name: Mapped[str] = mapped_column(sa.Text)
+    item: Mapped[str] = mapped_column(sa.Text)
+    description: Mapped[str] = mapped_column(sa.Text)
+    unit_price: Mapped[Decimal] = mapped_column(sa.Numeric(12, 2))
+    quantity: Mapped[int]
+    total: Mapped[Decimal] = mapped_column(
+        sa.Numeric(18, 2), sa.Computed("unit_price * quantity", persisted=True)
+    )
+    status: Mapped[str] = mapped_column(sa.Text)
+    version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP)
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP)
+
+    @classmethod
+    def place(cls, drafts: list[OrderDraft], grace: timedelta) -> tuple[list[Self], list[Event]]:
+        """Store new orders with their outbox rows; return the orders and their events.
+
+        grace: how long the rows are left to the direct publish before the relay may take them.
+        """
+        orders = cls.create_all([cls._new(draft) for draft in drafts])
+        events = [order_event(order) for order in orders]
+        # A new order has no earlier version in the outbox, so every event may be published directly.
+        OutboxEvent.add(events, direct=True, grace=grace)
+        return orders, events
+
+    @classmethod
+    def get_for_update(cls, key: UUID) -> Self | None:
+        """Return the order with its row locked until the transaction ends, or None."""
+        return current_session().get(cls, key, with_for_update=True)
+
+    def move_to(self, status: Status, grace: timedelta) -> Event:
+        """Give the order its next status and version, store the outbox row, and return the event.
+
+        The order must come from `get_for_update`. Raises InvalidTransition.
+
+        The event may be published directly only while no earlier version is in the outbox. That question is
+        a statement of its own, after the one that took the lock: a statement that waits for the lock and asks
+        in one go sees the outbox as it was before the wait, and two versions would be on their way at once.
+        """
+        current = Status(self.status)
+        if status not in TRANSITIONS[current]:
+            raise InvalidTransition(current, status)
+        self.status, self.version, self.updated_at = status.value, self.version + 1, datetime.now(UTC)
+        self.save()
+        event = order_event(self)
+        direct = not OutboxEvent.contains(self.id)
+        OutboxEvent.add([event], direct=direct, grace=grace if direct else NO_GRACE)
+        return replace(event, direct=direct)
+
+    @classmethod
+    def newest(cls, limit: int, after: UUID | None = None, status: Status | None = None) -> list[Self]:
+        """Return up to `limit` orders, newest first. A UUID v7 begins with the time it was made at."""
+        conditions = []
+        if after is not None:
+            conditions.append(cls.id < after)
+        if status is not None:
+            conditions.append(cls.status == status.value)
+        return cls.where(*conditions, order_by=cls.id.desc(), limit=limit)
+
+    @classmethod
+    def _new(cls, draft: OrderDraft) -> Self:
+        now = datetime.now(UTC)
+        return cls(
+            id=uuid7(),
+            **draft.model_dump(),
+            status=Status.PLACED.value,
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
+
+
+class OutboxEvent(Record):
+    """An event that has not been read back from Kafka yet.
+
+    direct: no earlier version of the order was in the outbox, so not only the relay may publish it.
+    due_at: when the relay may publish it; while the relay does, the end of its lease.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        sa.Index("outbox_aggregateid_version", "aggregateid", "version", unique=True),
+        sa.Index("outbox_due_at", "due_at", postgresql_where=sa.text("parked_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    aggregatetype: Mapped[str] = mapped_column(sa.Text)
+    aggregateid: Mapped[UUID]
+    type: Mapped[str] = mapped_column(sa.Text)
+    payload: Mapped[str] = mapped_column(sa.Text)
+    version: Mapped[int]
+    direct: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sa.func.now())
+    due_at: Mapped[datetime] = mapped_column(TIMESTAMP)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    parked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP)
+    parked_reason: Mapped[str | None] = mapped_column(sa.Text)
+
+    @classmethod
+    def contains(cls, order_id: UUID) -> bool:
+        """Return whether any event of this order is still in the outbox."""
+        return bool(current_session().scalar(sa.select(sa.exists().where(cls.aggregateid == order_id))))
+
+    @classmethod
+    def add(cls, events: list[Event], *, direct: bool, grace: timedelta) -> None:
+        """Store the events with one INSERT. due_at is by the database's clock, as the relay's claim reads it."""
+        insert = sa.insert(cls).values(due_at=sa.func.clock_timestamp() + grace)
+        rows = [
+            {
+                "id": event.id,
+                "aggregatetype": "order",
+                "aggregateid": event.order_id,
+                "type": event.type,
+                "payload": event.payload,
+                "version": event.version,
+                "direct": direct,
+            }
+            for event in events
+        ]
+        current_session().execute(insert, rows)
+
+
+class DiscardedEvent(Record):
+    """An event that Kafka refused for its content and an operator gave up."""
+
+    __tablename__ = "outbox_discarded"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    aggregateid: Mapped[UUID]
+    type: Mapped[str] = mapped_column(sa.Text)
+    version: Mapped[int]
+    payload: Mapped[str] = mapped_column(sa.Text)
+    parked_reason: Mapped[str] = mapped_column(sa.Text)
+    discarded_at: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sa.func.now())

@@ -1,0 +1,40 @@
+"""How an event is handed to librdkafka: the same bytes, key and headers, whoever publishes it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from confluent_kafka import KafkaError, Message
+from confluent_kafka.admin import ClusterMetadata
+
+from producer.domain.events import CONTENT_TYPE
+
+OnDelivery = Callable[[KafkaError | None, Message], None]
+
+
+class KafkaProducer(Protocol):
+    """The part of confluent_kafka.Producer that we use."""
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes,
+        *,
+        headers: list[tuple[str, str | bytes | None]],
+        on_delivery: OnDelivery,
+    ) -> None: ...
+    def poll(self, timeout: float) -> int: ...
+    def flush(self, timeout: float) -> int: ...
+    def __len__(self) -> int: ...
+    def list_topics(self, topic: str, timeout: float) -> ClusterMetadata: ...
+
+
+def produce_event(
+    producer: KafkaProducer, topic: str, event_id: str, order_id: str, payload: str, on_delivery: OnDelivery
+) -> None:
+    """Queue one event without waiting.
+
+    Raises BufferError when librdkafka's queue is full, KafkaException when the client is unusable.
+    """
+    headers: list[tuple[str, str | bytes | None]] = [("id", event_id), ("content-type", CONTENT_TYPE)]
+    producer.produce(topic, payload.encode(), order_id.encode(), headers=headers, on_delivery=on_delivery)

@@ -1,0 +1,208 @@
+"""The outbox as the relay uses it: each statement has a name and runs in a transaction of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+Rows = Sequence[Any]
+
+
+class DueEvent(NamedTuple):
+    """What the relay needs of a row. The ids stay text, as they are sent: a relay claims thousands a second."""
+
+    id: str
+    order_id: str
+    payload: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """How long a claimed row is left to the relay that took it, in seconds; longer with each attempt.
+
+    It exceeds the delivery timeout and the read-back together. A lease that is too short costs repeats, never
+    an order.
+    """
+
+    first_s: float = 10
+    longest_s: float = 60
+
+
+# Only the earliest row of an order among all its rows (due or not, leased, locked or parked) is taken:
+# version n+1 must not reach Kafka while n is in the outbox. A row blocked by an earlier one is re-dated in the
+# same statement, or a backlog of blocked successors would be looked at again in every round. The snapshot
+# cannot miss an earlier version: it was committed before the later one, under the order's row lock. Never by
+# an id cursor: a lower id may be committed later. statement_timestamp(), as no index serves clock_timestamp().
+CLAIM = sa.text(
+    """
+    WITH due AS (
+        SELECT id, aggregateid, version FROM outbox
+        WHERE parked_at IS NULL AND due_at <= statement_timestamp()
+        ORDER BY due_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ), judged AS (
+        SELECT id, EXISTS (
+            SELECT FROM outbox AS earlier
+            WHERE earlier.aggregateid = due.aggregateid AND earlier.version < due.version
+        ) AS blocked
+        FROM due
+    )
+    UPDATE outbox SET
+        attempts = attempts + CASE WHEN blocked THEN 0 ELSE 1 END,
+        due_at = clock_timestamp() + make_interval(secs =>
+            CASE WHEN blocked THEN 1 ELSE least(:first_s * (attempts + 1), :longest_s) END)
+    FROM judged WHERE outbox.id = judged.id
+    RETURNING blocked, outbox.id::text, aggregateid::text, payload
+    """
+)
+
+# In the order of ids: two relays that delete the same rows may wait for each other, but not in a circle.
+DELETE = sa.text(
+    """
+    WITH deleted AS (
+        DELETE FROM outbox WHERE id IN (
+            SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+        )
+        RETURNING aggregateid, version
+    )
+    SELECT array_agg(aggregateid)::text AS orders, array_agg(version)::text AS versions FROM deleted
+    """
+)
+
+# After the delete, and not in its statement: a snapshot from before the delete would miss a successor that was
+# stored meanwhile. Rows that a web process publishes (direct) or a relay has claimed (attempts) are left alone.
+RELEASE_SUCCESSORS = sa.text(
+    """
+    UPDATE outbox SET due_at = statement_timestamp() WHERE id IN (
+        SELECT outbox.id FROM outbox
+        JOIN unnest(CAST(:orders AS uuid[]), CAST(:versions AS int[])) AS deleted (aggregateid, version)
+            ON outbox.aggregateid = deleted.aggregateid AND outbox.version = deleted.version + 1
+        WHERE NOT direct AND attempts = 0 AND parked_at IS NULL AND due_at > statement_timestamp()
+        FOR UPDATE OF outbox SKIP LOCKED
+    )
+    """
+)
+
+HAS_DUE = sa.text(
+    "SELECT EXISTS (SELECT FROM outbox WHERE parked_at IS NULL AND due_at <= statement_timestamp())"
+)
+
+OLDEST_UNPARKED = sa.text("SELECT min(created_at) FROM outbox WHERE parked_at IS NULL")
+
+PARK = sa.text(
+    """
+    UPDATE outbox SET parked_at = clock_timestamp(), parked_reason = :reason
+    WHERE id = :id AND parked_at IS NULL
+    """
+)
+
+PARKED = sa.text(
+    """
+    SELECT id, type, aggregateid, version, parked_at, parked_reason FROM outbox
+    WHERE parked_at IS NOT NULL ORDER BY parked_at
+    """
+)
+
+REQUEUE = sa.text(
+    """
+    UPDATE outbox SET parked_at = NULL, parked_reason = NULL, attempts = 0, due_at = clock_timestamp()
+    WHERE id = :id AND parked_at IS NOT NULL RETURNING id
+    """
+)
+
+# The declared exception to "only the read-back deletes": an event that Kafka refuses for its content can never
+# be read back. It stays on record.
+DISCARD = sa.text(
+    """
+    WITH deleted AS (DELETE FROM outbox WHERE id = :id AND parked_at IS NOT NULL RETURNING *)
+    INSERT INTO outbox_discarded (id, aggregateid, type, version, payload, parked_reason)
+    SELECT id, aggregateid, type, version, payload, parked_reason FROM deleted
+    RETURNING ARRAY[aggregateid]::text AS orders, ARRAY[version]::text AS versions
+    """
+)
+
+DELETE_EXPIRED_KEYS = sa.text(
+    """
+    DELETE FROM idempotency_keys WHERE key IN (
+        SELECT key FROM idempotency_keys WHERE expires_at < now() LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    """
+)
+
+
+class Outbox:
+    """The outbox table. Any number of relays may work on it at once.
+
+    Every method raises SQLAlchemyError when the database does not answer.
+
+    engine: made with isolation_level="AUTOCOMMIT"; switching for each statement takes longer than most
+    statements.
+    """
+
+    def __init__(self, engine: sa.Engine, lease: Lease | None = None):
+        self._engine = engine
+        self._lease = lease or Lease()
+
+    def claim(self, limit: int) -> tuple[list[DueEvent], int]:
+        """Lease up to `limit` due rows; return those to publish and how many were blocked by an earlier version."""
+        rows = self._run(CLAIM, limit=limit, first_s=self._lease.first_s, longest_s=self._lease.longest_s)
+        taken = [DueEvent(event, order, payload) for blocked, event, order, payload in rows if not blocked]
+        return taken, len(rows) - len(taken)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete the rows of events that were read back; return how many successors became due.
+
+        ids: UUIDs as text; as one string they reach the database at a fraction of a list's cost.
+        """
+        (deleted,) = self._run(DELETE, ids="{" + ",".join(ids) + "}")
+        return self._release_successors(deleted) if deleted.orders else 0
+
+    def has_due(self) -> bool:
+        """Return whether any row is due."""
+        return bool(self._run(HAS_DUE)[0][0])
+
+    def oldest_unparked(self) -> datetime | None:
+        """Return when the oldest row that is not parked was stored, or None."""
+        oldest: datetime | None = self._run(OLDEST_UNPARKED)[0][0]
+        return oldest
+
+    def park(self, event_id: UUID | str, reason: str) -> None:
+        """Park a row that Kafka refuses for good; later versions of its order wait behind it."""
+        with self._engine.connect() as connection:
+            connection.execute(PARK, {"id": event_id, "reason": reason})
+
+    def parked(self) -> Rows:
+        """Return the parked rows, the longest parked first."""
+        return self._run(PARKED)
+
+    def requeue(self, event_id: UUID) -> bool:
+        """Make a parked row due again; return False when no row with this id is parked."""
+        return bool(self._run(REQUEUE, id=event_id))
+
+    def discard(self, event_id: UUID) -> bool:
+        """Delete a parked row, on record, so that later versions of its order flow; return False when there is none."""
+        discarded = self._run(DISCARD, id=event_id)
+        for deleted in discarded:
+            self._release_successors(deleted)
+        return bool(discarded)
+
+    def delete_expired_keys(self, limit: int) -> None:
+        """Delete up to `limit` idempotency keys that have expired."""
+        with self._engine.connect() as connection:
+            connection.execute(DELETE_EXPIRED_KEYS, {"limit": limit})
+
+    def _release_successors(self, deleted: Any) -> int:
+        """Make the next version of each order due; return how many there were.
+
+        deleted: `orders` and `versions`, arrays as PostgreSQL wrote them as text; they are not parsed here.
+        """
+        with self._engine.connect() as connection:
+            arrays = {"orders": deleted.orders, "versions": deleted.versions}
+            return connection.execute(RELEASE_SUCCESSORS, arrays).rowcount
+
+    def _run(self, statement: sa.TextClause, **values: Any) -> Rows:
+        with self._engine.connect() as connection:
+            return connection.execute(statement, values).all()

@@ -1,0 +1,68 @@
+"""The relay's process: what runs in it, and how it ends.
+
+It may be killed at any moment, and any number of relays may run: a claimed row is only leased, and only the
+read-back deletes.
+"""
+
+import os
+import signal
+import threading
+from types import FrameType
+
+import sqlalchemy as sa
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from producer.config import Settings
+from producer.domain.database import create_engine
+from producer.publishing.kafka import admin_settings, consumer_settings, relay_producer_settings
+from producer.relay.dispatch import Dispatcher
+from producer.relay.listener import Listener
+from producer.relay.outbox import Lease, Outbox
+from producer.relay.readback import ReadBack
+from producer.relay.wakeup import Wakeup
+
+DATABASE_TIMEOUT_S = 3.0
+STOP_S = 4.0
+
+
+def create_relay_engine(settings: Settings) -> sa.Engine:
+    """Return an engine without a ping before each statement: a failed one is tried again in the next round."""
+    return create_engine(settings.sqlalchemy_url, 4, DATABASE_TIMEOUT_S, isolation_level="AUTOCOMMIT")
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. What is in flight then is finished by whichever relay claims it next."""
+    wakeup, running = Wakeup(), True
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal running
+        running = False
+        wakeup.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    engine = create_relay_engine(settings)
+    outbox = Outbox(engine, Lease(first_s=settings.relay_lease_s))
+    producer = Producer(relay_producer_settings(settings))
+    listener = Listener(engine, wakeup.set)
+    readback = ReadBack(
+        outbox,
+        lambda: Consumer(consumer_settings(settings)),
+        lambda: AdminClient(admin_settings(settings)),
+        settings.kafka_topic,
+        wakeup.set,
+    )
+    dispatcher = Dispatcher(outbox, readback, producer, settings.kafka_topic)
+    readback.start()
+    listener.start()
+    while running:
+        settings.relay_heartbeat_file.touch()
+        wakeup.wait(dispatcher.run_once())
+    # Dying is safe, so the stop has a bound: whatever still waits for a server is cut off.
+    deadline = threading.Timer(STOP_S, os._exit, [0])
+    deadline.daemon = True
+    deadline.start()
+    listener.close(STOP_S)
+    readback.close(STOP_S)
+    producer.flush(STOP_S)

@@ -1,0 +1,1 @@
+"""HTTP: requests become calls of the domain, results and errors become responses."""

@@ -1,0 +1,15 @@
+"""The outbox's bound: beyond it new orders are refused, rather than accepted into a disk that fills up."""
+
+from werkzeug.exceptions import ServiceUnavailable
+
+from producer.services import current_services
+
+RETRY_AFTER_S = 5
+
+
+def refuse_when_full() -> None:
+    """Raise ServiceUnavailable when too many events, or too old ones, wait to be published."""
+    services = current_services()
+    if services.backlog().exceeds(services.backlog_limit):
+        detail = "Too many orders wait to be published; none is taken until Kafka has caught up."
+        raise ServiceUnavailable(detail, retry_after=RETRY_AFTER_S)
