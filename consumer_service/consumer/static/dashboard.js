@@ -10,7 +10,7 @@ import { ago, MOST, Table } from "./table.js";
 const OPENS_WITH = 99;
 const HISTORY_PAGE = 100;
 const BUSY_FRAME_MS = 100; // under load the rows are renewed ten times a second: nobody reads faster…
-const SHARE = 3;           // …and less often where drawing is slow: it may take about a third of the time
+const SHARE = 3; // …and less often where drawing is slow: it may take about a third of the time
 
 const NOTES = {
   connecting: "Waiting for the first word from the server.",
@@ -21,8 +21,17 @@ const NOTES = {
 };
 
 const element = (id) => document.getElementById(id);
-const [count, rate, latency, latencyNote, last, lastNote, shown, answer, history] =
-  ["count", "rate", "latency", "latency-note", "last", "last-note", "shown", "answer", "history"].map(element);
+const [count, rate, latency, latencyNote, last, lastNote, shown, answer, history] = [
+  "count",
+  "rate",
+  "latency",
+  "latency-note",
+  "last",
+  "last-note",
+  "shown",
+  "answer",
+  "history",
+].map(element);
 
 const table = new Table(element("rows"));
 const figures = new Figures();
@@ -98,19 +107,33 @@ function render() {
 
 function showTable() {
   element("empty").hidden = table.size > 0;
-  setText(shown, table.size ? `${table.size.toLocaleString()} ${table.size === 1 ? "row" : "rows"}, newest first` : "No rows");
+  setText(
+    shown,
+    table.size ? `${table.size.toLocaleString()} ${table.size === 1 ? "row" : "rows"}, newest first` : "No rows",
+  );
   const isFull = table.size >= MOST;
   history.disabled = isFull || past.isComplete;
-  history.title = isFull ? `The table holds ${MOST.toLocaleString()} rows. Clear it to look back again.`
-    : past.isComplete ? "This is the beginning of the topic." : "";
+  history.title = isFull
+    ? `The table holds ${MOST.toLocaleString()} rows. Clear it to look back again.`
+    : past.isComplete
+      ? "This is the beginning of the topic."
+      : "";
 }
 
 function showEmpty() {
   const isAway = element("connection").dataset.state === "reconnecting";
-  setText(element("empty-title"), isLoaded ? "No events to show" : isAway ? "No connection to the server" : "Loading the latest events…");
-  setText(element("empty-text"), isLoaded
-    ? "Place an order, or send a test event: it appears here at once. Load history brings back what was there before."
-    : isAway ? "The page keeps trying. If this lasts, see whether the consumer is running." : "");
+  setText(
+    element("empty-title"),
+    isLoaded ? "No events to show" : isAway ? "No connection to the server" : "Loading the latest events…",
+  );
+  setText(
+    element("empty-text"),
+    isLoaded
+      ? "Place an order, or send a test event: it appears here at once. Load history brings back what was there before."
+      : isAway
+        ? "The page keeps trying. If this lasts, see whether the consumer is running."
+        : "",
+  );
 }
 
 function showLast(now) {
@@ -124,7 +147,10 @@ function showFigures() {
   if (document.hidden) return;
   const now = Date.now();
   const perSecond = figures.rate(now);
-  setText(rate, perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond).toLocaleString() : perSecond.toFixed(1));
+  setText(
+    rate,
+    perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond).toLocaleString() : perSecond.toFixed(1),
+  );
   const late = figures.latency(now);
   setText(latency, late ? inWords(late.p50) : "–");
   setText(latencyNote, late ? `p50, last minute; p95 ${inWords(late.p95)}` : "p50, last minute");
@@ -160,7 +186,9 @@ async function sendTestEvent(click) {
   } catch (error) {
     say(`The test event could not be sent: ${error.message}`);
   }
-  setTimeout(() => { button.disabled = false; }, 1_000);
+  setTimeout(() => {
+    button.disabled = false;
+  }, 1_000);
 }
 
 function say(text) {
@@ -177,8 +205,14 @@ element("clear").addEventListener("click", () => {
 });
 history.addEventListener("click", () => loadHistory(HISTORY_PAGE, true));
 element("test").addEventListener("click", sendTestEvent);
-element("notice-close").addEventListener("click", () => { element("notice").hidden = true; });
-document.addEventListener("visibilitychange", () => { isFrameDue = false; askForFrame(); showFigures(); });
+element("notice-close").addEventListener("click", () => {
+  element("notice").hidden = true;
+});
+document.addEventListener("visibilitychange", () => {
+  isFrameDue = false;
+  askForFrame();
+  showFigures();
+});
 
 setInterval(showFigures, 1_000);
 stream.start();

@@ -6,7 +6,8 @@ const PAGES_AT_ONCE = 5;
 export class Past {
   isComplete = false;
   newest = null;
-  #url; #cursor;
+  #url;
+  #cursor;
 
   constructor(url, position) {
     this.#url = url;
@@ -21,7 +22,8 @@ export class Past {
   // `add` takes events and says how many were new. A page may hold none (all shown already): then comes the next.
   async load(limit, add) {
     let added = 0;
-    for (let pages = 0; !added && !this.isComplete && pages < PAGES_AT_ONCE; pages += 1) added = add(await this.#page(limit));
+    for (let pages = 0; !added && !this.isComplete && pages < PAGES_AT_ONCE; pages += 1)
+      added = add(await this.#page(limit));
     return added;
   }
 

@@ -8,8 +8,14 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 
 export class Stream {
-  #url; #on; #source = null; #timer = null; #wait = FIRST_WAIT_MS;
-  #heardAt = 0; #state = "connecting"; #position;
+  #url;
+  #on;
+  #source = null;
+  #timer = null;
+  #wait = FIRST_WAIT_MS;
+  #heardAt = 0;
+  #state = "connecting";
+  #position;
 
   // on: {state(word), event(text), gap(data)}
   constructor(url, position, on) {
@@ -26,21 +32,29 @@ export class Stream {
     this.#open();
   }
 
-  get position() { return this.#position; }
+  get position() {
+    return this.#position;
+  }
 
   #open() {
     this.#close();
     this.#heardAt = performance.now();
     const query = this.#position ? `?from=${encodeURIComponent(this.#position)}` : "";
-    const source = this.#source = new EventSource(this.#url + query);
-    source.onmessage = (event) => { this.#hear(event); this.#on.event(event.data); };
+    const source = (this.#source = new EventSource(this.#url + query));
+    source.onmessage = (event) => {
+      this.#hear(event);
+      this.#on.event(event.data);
+    };
     source.onerror = () => this.#trouble();
     source.addEventListener("status", (event) => {
       this.#hear(event);
       this.#wait = FIRST_WAIT_MS;
       this.#say(JSON.parse(event.data).state);
     });
-    source.addEventListener("gap", (event) => { this.#hear(event); this.#on.gap(JSON.parse(event.data)); });
+    source.addEventListener("gap", (event) => {
+      this.#hear(event);
+      this.#on.gap(JSON.parse(event.data));
+    });
     source.addEventListener("busy", (event) => {
       this.#hear(event);
       this.#say(JSON.parse(event.data).reason === "starting" ? "reconnecting" : "busy");

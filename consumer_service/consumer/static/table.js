@@ -3,13 +3,20 @@
 export const MOST = 1000;
 
 const COLUMNS = [
-  ["Type", "c-type"], ["Order ID", "c-order"], ["Customer", "c-customer"], ["Item", "c-item"],
-  ["Unit price", "c-price number"], ["Quantity", "c-quantity number"], ["Status", "c-status"], ["Time", "c-time"],
+  ["Type", "c-type"],
+  ["Order ID", "c-order"],
+  ["Customer", "c-customer"],
+  ["Item", "c-item"],
+  ["Unit price", "c-price number"],
+  ["Quantity", "c-quantity number"],
+  ["Status", "c-status"],
+  ["Time", "c-time"],
 ];
 const FLASH_MOST = 25;
 
 export class Table {
-  #body; #ids = new Set();
+  #body;
+  #ids = new Set();
 
   constructor(body) {
     this.#body = body;
@@ -17,7 +24,9 @@ export class Table {
     body.addEventListener("pointerover", (over) => explain(over.target));
   }
 
-  get size() { return this.#body.rows.length; }
+  get size() {
+    return this.#body.rows.length;
+  }
 
   // Newest last, as they came.
   addNewest(events) {
@@ -154,5 +163,7 @@ async function copy(button) {
     button.textContent = button.dataset.copy; // no clipboard here: show it whole, to be selected
     return;
   }
-  setTimeout(() => { button.textContent = label; }, 1200);
+  setTimeout(() => {
+    button.textContent = label;
+  }, 1200);
 }

@@ -19,7 +19,10 @@ export function randomOrders(form, onPlaced) {
         view.progress(run);
         onPlaced();
       });
-      view.ended(run, run.isOver ? `${run.placed} of ${run.wanted} placed.` : `Stopped: ${run.placed} of ${run.wanted} placed.`);
+      view.ended(
+        run,
+        run.isOver ? `${run.placed} of ${run.wanted} placed.` : `Stopped: ${run.placed} of ${run.wanted} placed.`,
+      );
     } catch (error) {
       view.ended(run, failure(form, run, error));
     }
