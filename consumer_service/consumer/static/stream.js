@@ -40,12 +40,13 @@ export class Stream {
     this.#close();
     this.#heardAt = performance.now();
     const query = this.#position ? `?from=${encodeURIComponent(this.#position)}` : "";
-    const source = (this.#source = new EventSource(this.#url + query));
-    source.onmessage = (event) => {
+    const source = new EventSource(this.#url + query);
+    this.#source = source;
+    source.addEventListener("message", (event) => {
       this.#hear(event);
       this.#on.event(event.data);
-    };
-    source.onerror = () => this.#trouble();
+    });
+    source.addEventListener("error", () => this.#trouble());
     source.addEventListener("status", (event) => {
       this.#hear(event);
       this.#wait = FIRST_WAIT_MS;
@@ -70,12 +71,16 @@ export class Stream {
 
   #hear(event) {
     this.#heardAt = performance.now();
-    if (event.lastEventId) this.#position = event.lastEventId;
+    if (event.lastEventId) {
+      this.#position = event.lastEventId;
+    }
   }
 
   // The browser comes back by itself while the source is CONNECTING; one that is CLOSED never would.
   #trouble() {
-    if (this.#state !== "busy") this.#say("reconnecting");
+    if (this.#state !== "busy") {
+      this.#say("reconnecting");
+    }
     if (this.#source?.readyState === EventSource.CLOSED && !this.#timer) {
       this.#timer = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random()));
       this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
@@ -83,7 +88,9 @@ export class Stream {
   }
 
   #watch() {
-    if (!this.#source || performance.now() - this.#heardAt < SILENCE_MS) return;
+    if (!this.#source || performance.now() - this.#heardAt < SILENCE_MS) {
+      return;
+    }
     this.#say("reconnecting");
     this.#open();
   }
