@@ -5,7 +5,11 @@ STAMP := $(VENV)/.installed
 COMPILE := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --quiet --no-annotate \
 	--custom-compile-command "make lock"
 
-.PHONY: help up down lint test test-containers test-compose chaos screenshots bench openapi lock
+SHELL_SCRIPTS := start_project.sh .ci/run deploy/*/*.sh
+DOCKERFILES := */Dockerfile deploy/*/Dockerfile
+JAVASCRIPT := '{producer,consumer}_service/**/*.js'
+
+.PHONY: help up down format lint unit test test-containers test-compose chaos screenshots bench openapi lock
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
@@ -21,10 +25,24 @@ up: ## start everything and print the addresses
 down: ## stop everything, keep the data
 	./start_project.sh stop
 
-lint: $(STAMP) ## ruff and mypy --strict
+format: $(STAMP) ## format Python and JavaScript, sort the imports
+	$(VENV)/bin/ruff check --select I --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/oxfmt $(JAVASCRIPT)
+
+# There is no shellcheck wheel for Linux on ARM; there, the shellcheck on the PATH is used.
+lint: $(STAMP) ## check style, types and spelling: Python, JavaScript, shell, Dockerfiles, prose
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service
+	$(VENV)/bin/oxfmt --check $(JAVASCRIPT)
+	PATH="$(VENV)/bin:$$PATH" shellcheck $(SHELL_SCRIPTS)
+	$(VENV)/bin/hadolint $(DOCKERFILES)
+	$(VENV)/bin/codespell
+
+unit: $(STAMP) ## the tests that need no database and no Kafka; takes seconds
+	$(PY) -m pytest tests/unit tests/contract
 
 test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
 	$(PY) -m pytest

@@ -71,7 +71,9 @@ class Watcher:
             now = time.time()
             for message in [first, *self._consumer.consume(5000, 0)] if first is not None else []:
                 if message.error() is None:
-                    self.seen.setdefault(dict(message.headers() or ())["id"].decode(), now)
+                    event_id = dict(message.headers() or ())["id"]
+                    assert isinstance(event_id, bytes)
+                    self.seen.setdefault(event_id.decode(), now)
         self._consumer.close()
 
     def close(self) -> None:

@@ -135,10 +135,11 @@ start() {
 stop() {
     known "$@"
     compose stop "$@"
-    [ $# -gt 0 ] && say "stopped $*" || say "stopped; the data stays"
+    if [ $# -gt 0 ]; then say "stopped $*"; else say "stopped; the data stays"; fi
 }
 
 restart() {
+    # shellcheck disable=SC2046 # one word each
     [ $# -gt 0 ] || set -- $(services)
     known "$@"
     compose restart "$@"

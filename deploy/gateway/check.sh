@@ -58,5 +58,6 @@ END
 echo "limit_req zone=requests burst=${REQUESTS_BURST:-5000} nodelay;" >"$out/requests.limit"
 echo "limit_conn streams ${STREAMS_PER_ADDRESS:-2000};" >"$out/streams.limit"
 # Each open stream takes two files: as many as there may be.
+# shellcheck disable=SC3045 # not POSIX, but the shell of the image (BusyBox) has -H
 echo "worker_rlimit_nofile $(ulimit -H -n | sed 's/unlimited/1048576/');" >"$out/files.limit"
 echo "gateway: TLS ${tls:-no}, password ${password:-no}, for ${BIND_ADDRESS:-127.0.0.1}"

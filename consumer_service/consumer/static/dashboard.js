@@ -10,7 +10,7 @@ import { ago, MOST, Table } from "./table.js";
 const OPENS_WITH = 99;
 const HISTORY_PAGE = 100;
 const BUSY_FRAME_MS = 100; // under load the rows are renewed ten times a second: nobody reads faster…
-const SHARE = 3;           // …and less often where drawing is slow: it may take about a third of the time
+const SHARE = 3; // …and less often where drawing is slow: it may take about a third of the time
 
 const NOTES = {
   connecting: "Waiting for the first word from the server.",
@@ -21,8 +21,17 @@ const NOTES = {
 };
 
 const element = (id) => document.getElementById(id);
-const [count, rate, latency, latencyNote, last, lastNote, shown, answer, history] =
-  ["count", "rate", "latency", "latency-note", "last", "last-note", "shown", "answer", "history"].map(element);
+const [count, rate, latency, latencyNote, last, lastNote, shown, answer, history] = [
+  "count",
+  "rate",
+  "latency",
+  "latency-note",
+  "last",
+  "last-note",
+  "shown",
+  "answer",
+  "history",
+].map(element);
 
 const table = new Table(element("rows"));
 const figures = new Figures();
@@ -47,16 +56,22 @@ function showState(word) {
   element("connection").dataset.state = word;
   setText(element("connection-word"), word);
   setText(element("connection-note"), NOTES[word] ?? "");
-  if (!table.size) showEmpty();
+  if (!table.size) {
+    showEmpty();
+  }
 }
 
 function receive(text) {
   const event = read(text);
-  if (!event || repeats.isRepeat(event)) return;
+  if (!event || repeats.isRepeat(event)) {
+    return;
+  }
   figures.received(1, Date.now());
   lastEvent = event;
   queue.push(event);
-  if (queue.length > 2 * MOST) queue = queue.slice(-MOST); // a hidden page draws nothing: keep what it could show
+  if (queue.length > 2 * MOST) {
+    queue = queue.slice(-MOST); // a hidden page draws nothing: keep what it could show
+  }
   askForFrame();
 }
 
@@ -70,7 +85,9 @@ function read(text) {
 }
 
 function askForFrame() {
-  if (isFrameDue || document.hidden) return;
+  if (isFrameDue || document.hidden) {
+    return;
+  }
   isFrameDue = true;
   setTimeout(() => requestAnimationFrame(render), Math.max(0, renderAgainAt - performance.now()));
 }
@@ -88,43 +105,77 @@ function render() {
   const now = Date.now();
   for (const event of events) {
     const placed = event.type === "order.placed" ? Date.parse(event.data.placed_at ?? event.time) : NaN;
-    if (!Number.isNaN(placed)) figures.shown(now - placed, now);
+    if (!Number.isNaN(placed)) {
+      figures.shown(now - placed, now);
+    }
   }
   setText(count, figures.count.toLocaleString());
-  if (!table.size) showEmpty();
+  if (!table.size) {
+    showEmpty();
+  }
   showTable();
   showLast(now);
 }
 
 function showTable() {
   element("empty").hidden = table.size > 0;
-  setText(shown, table.size ? `${table.size.toLocaleString()} ${table.size === 1 ? "row" : "rows"}, newest first` : "No rows");
+  setText(
+    shown,
+    table.size ? `${table.size.toLocaleString()} ${table.size === 1 ? "row" : "rows"}, newest first` : "No rows",
+  );
   const isFull = table.size >= MOST;
   history.disabled = isFull || past.isComplete;
-  history.title = isFull ? `The table holds ${MOST.toLocaleString()} rows. Clear it to look back again.`
-    : past.isComplete ? "This is the beginning of the topic." : "";
+  history.title = whyNoHistory(isFull);
+}
+
+function whyNoHistory(isFull) {
+  if (isFull) {
+    return `The table holds ${MOST.toLocaleString()} rows. Clear it to look back again.`;
+  }
+  return past.isComplete ? "This is the beginning of the topic." : "";
 }
 
 function showEmpty() {
-  const isAway = element("connection").dataset.state === "reconnecting";
-  setText(element("empty-title"), isLoaded ? "No events to show" : isAway ? "No connection to the server" : "Loading the latest events…");
-  setText(element("empty-text"), isLoaded
-    ? "Place an order, or send a test event: it appears here at once. Load history brings back what was there before."
-    : isAway ? "The page keeps trying. If this lasts, see whether the consumer is running." : "");
+  const [title, text] = emptyWords();
+  setText(element("empty-title"), title);
+  setText(element("empty-text"), text);
+}
+
+function emptyWords() {
+  if (isLoaded) {
+    return [
+      "No events to show",
+      "Place an order, or send a test event: it appears here at once. Load history brings back what was there before.",
+    ];
+  }
+  if (element("connection").dataset.state === "reconnecting") {
+    return [
+      "No connection to the server",
+      "The page keeps trying. If this lasts, see whether the consumer is running.",
+    ];
+  }
+  return ["Loading the latest events…", ""];
 }
 
 function showLast(now) {
-  if (!lastEvent) return;
+  if (!lastEvent) {
+    return;
+  }
   setText(last, ago(Date.parse(lastEvent.time), now));
   const what = lastEvent.data?.item ? `${lastEvent.type} · ${lastEvent.data.item}` : lastEvent.type;
   setText(lastNote, what);
 }
 
 function showFigures() {
-  if (document.hidden) return;
+  if (document.hidden) {
+    return;
+  }
   const now = Date.now();
   const perSecond = figures.rate(now);
-  setText(rate, perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond).toLocaleString() : perSecond.toFixed(1));
+  setText(
+    rate,
+    perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond).toLocaleString() : perSecond.toFixed(1),
+  );
   const late = figures.latency(now);
   setText(latency, late ? inWords(late.p50) : "–");
   setText(latencyNote, late ? `p50, last minute; p95 ${inWords(late.p95)}` : "p50, last minute");
@@ -133,19 +184,25 @@ function showFigures() {
 }
 
 function setText(target, text) {
-  if (target.textContent !== text) target.textContent = text;
+  if (target.textContent !== text) {
+    target.textContent = text;
+  }
 }
 
 async function loadHistory(limit, saysSo) {
   history.disabled = true;
   try {
     const added = await past.load(limit, (events) => table.addOlder(events));
-    if (saysSo) say(added ? `${added} older ${added === 1 ? "event" : "events"} loaded.` : "There is nothing older.");
+    if (saysSo) {
+      say(added ? `${added} older ${added === 1 ? "event" : "events"} loaded.` : "There is nothing older.");
+    }
     lastEvent ??= past.newest;
     isLoaded = true;
   } catch (error) {
     say(`The past could not be loaded: ${error.message}`);
-    if (!isLoaded) setTimeout(() => loadHistory(limit, false), 3_000);
+    if (!isLoaded) {
+      setTimeout(() => loadHistory(limit, false), 3_000);
+    }
   }
   showEmpty();
   showTable();
@@ -160,7 +217,9 @@ async function sendTestEvent(click) {
   } catch (error) {
     say(`The test event could not be sent: ${error.message}`);
   }
-  setTimeout(() => { button.disabled = false; }, 1_000);
+  setTimeout(() => {
+    button.disabled = false;
+  }, 1_000);
 }
 
 function say(text) {
@@ -177,8 +236,14 @@ element("clear").addEventListener("click", () => {
 });
 history.addEventListener("click", () => loadHistory(HISTORY_PAGE, true));
 element("test").addEventListener("click", sendTestEvent);
-element("notice-close").addEventListener("click", () => { element("notice").hidden = true; });
-document.addEventListener("visibilitychange", () => { isFrameDue = false; askForFrame(); showFigures(); });
+element("notice-close").addEventListener("click", () => {
+  element("notice").hidden = true;
+});
+document.addEventListener("visibilitychange", () => {
+  isFrameDue = false;
+  askForFrame();
+  showFigures();
+});
 
 setInterval(showFigures, 1_000);
 stream.start();

@@ -2,7 +2,9 @@
 
 export function gapInWords(gap) {
   const lost = Object.values(gap.lost ?? {}).reduce((sum, [first, end]) => sum + (end - first), 0);
-  const many = lost ? `${lost.toLocaleString()} ${lost === 1 ? "event was" : "events were"}` : "Some events may have been";
+  const many = lost
+    ? `${lost.toLocaleString()} ${lost === 1 ? "event was" : "events were"}`
+    : "Some events may have been";
   switch (gap.reason) {
     case "expired":
       return `${many} missed: this page was away for longer than the server looks back. The stream goes on live.`;

@@ -11,7 +11,9 @@ export class Repeats {
     const highest = this.#versions.get(event.subject) ?? 0;
     this.#versions.delete(event.subject);
     this.#versions.set(event.subject, Math.max(highest, version));
-    if (this.#versions.size > ORDERS) this.#versions.delete(this.#versions.keys().next().value);
+    if (this.#versions.size > ORDERS) {
+      this.#versions.delete(this.#versions.keys().next().value);
+    }
     return version <= highest;
   }
 }

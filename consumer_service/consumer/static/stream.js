@@ -8,8 +8,14 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 
 export class Stream {
-  #url; #on; #source = null; #timer = null; #wait = FIRST_WAIT_MS;
-  #heardAt = 0; #state = "connecting"; #position;
+  #url;
+  #on;
+  #source = null;
+  #timer = null;
+  #wait = FIRST_WAIT_MS;
+  #heardAt = 0;
+  #state = "connecting";
+  #position;
 
   // on: {state(word), event(text), gap(data)}
   constructor(url, position, on) {
@@ -26,21 +32,30 @@ export class Stream {
     this.#open();
   }
 
-  get position() { return this.#position; }
+  get position() {
+    return this.#position;
+  }
 
   #open() {
     this.#close();
     this.#heardAt = performance.now();
     const query = this.#position ? `?from=${encodeURIComponent(this.#position)}` : "";
-    const source = this.#source = new EventSource(this.#url + query);
-    source.onmessage = (event) => { this.#hear(event); this.#on.event(event.data); };
-    source.onerror = () => this.#trouble();
+    const source = new EventSource(this.#url + query);
+    this.#source = source;
+    source.addEventListener("message", (event) => {
+      this.#hear(event);
+      this.#on.event(event.data);
+    });
+    source.addEventListener("error", () => this.#trouble());
     source.addEventListener("status", (event) => {
       this.#hear(event);
       this.#wait = FIRST_WAIT_MS;
       this.#say(JSON.parse(event.data).state);
     });
-    source.addEventListener("gap", (event) => { this.#hear(event); this.#on.gap(JSON.parse(event.data)); });
+    source.addEventListener("gap", (event) => {
+      this.#hear(event);
+      this.#on.gap(JSON.parse(event.data));
+    });
     source.addEventListener("busy", (event) => {
       this.#hear(event);
       this.#say(JSON.parse(event.data).reason === "starting" ? "reconnecting" : "busy");
@@ -56,12 +71,16 @@ export class Stream {
 
   #hear(event) {
     this.#heardAt = performance.now();
-    if (event.lastEventId) this.#position = event.lastEventId;
+    if (event.lastEventId) {
+      this.#position = event.lastEventId;
+    }
   }
 
   // The browser comes back by itself while the source is CONNECTING; one that is CLOSED never would.
   #trouble() {
-    if (this.#state !== "busy") this.#say("reconnecting");
+    if (this.#state !== "busy") {
+      this.#say("reconnecting");
+    }
     if (this.#source?.readyState === EventSource.CLOSED && !this.#timer) {
       this.#timer = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random()));
       this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
@@ -69,7 +88,9 @@ export class Stream {
   }
 
   #watch() {
-    if (!this.#source || performance.now() - this.#heardAt < SILENCE_MS) return;
+    if (!this.#source || performance.now() - this.#heardAt < SILENCE_MS) {
+      return;
+    }
     this.#say("reconnecting");
     this.#open();
   }

@@ -3,13 +3,20 @@
 export const MOST = 1000;
 
 const COLUMNS = [
-  ["Type", "c-type"], ["Order ID", "c-order"], ["Customer", "c-customer"], ["Item", "c-item"],
-  ["Unit price", "c-price number"], ["Quantity", "c-quantity number"], ["Status", "c-status"], ["Time", "c-time"],
+  ["Type", "c-type"],
+  ["Order ID", "c-order"],
+  ["Customer", "c-customer"],
+  ["Item", "c-item"],
+  ["Unit price", "c-price number"],
+  ["Quantity", "c-quantity number"],
+  ["Status", "c-status"],
+  ["Time", "c-time"],
 ];
 const FLASH_MOST = 25;
 
 export class Table {
-  #body; #ids = new Set();
+  #body;
+  #ids = new Set();
 
   constructor(body) {
     this.#body = body;
@@ -17,14 +24,22 @@ export class Table {
     body.addEventListener("pointerover", (over) => explain(over.target));
   }
 
-  get size() { return this.#body.rows.length; }
+  get size() {
+    return this.#body.rows.length;
+  }
 
   // Newest last, as they came.
   addNewest(events) {
     const rows = this.#rowsOf(events.slice(-MOST));
-    if (rows.length <= FLASH_MOST) for (const row of rows) row.className = "new";
+    if (rows.length <= FLASH_MOST) {
+      for (const row of rows) {
+        row.className = "new";
+      }
+    }
     this.#body.prepend(...rows.reverse());
-    while (this.size > MOST) this.#drop(this.#body.lastElementChild);
+    while (this.size > MOST) {
+      this.#drop(this.#body.lastElementChild);
+    }
   }
 
   // Newest first, below what is there; says how many were new.
@@ -44,14 +59,18 @@ export class Table {
     for (const row of this.#body.rows) {
       const cell = row.lastElementChild.lastElementChild;
       const text = ago(row.eventTime, now);
-      if (cell.firstChild.data !== text) cell.firstChild.data = text;
+      if (cell.firstChild.data !== text) {
+        cell.firstChild.data = text;
+      }
     }
   }
 
   #rowsOf(events) {
     const rows = [];
     for (const event of events) {
-      if (this.#ids.has(event.id)) continue;
+      if (this.#ids.has(event.id)) {
+        continue;
+      }
       this.#ids.add(event.id);
       rows.push(rowOf(event));
     }
@@ -95,8 +114,11 @@ function rowOf(event) {
   const [type, order, customer, item, price, quantity, status, time] = row.children;
   type.firstChild.textContent = event.type;
   type.firstChild.className = isTest ? "chip test" : "chip";
-  if (isTest) fill(order, undefined);
-  else fillOrder(order.firstChild, String(data.order_id ?? event.subject));
+  if (isTest) {
+    fill(order, undefined);
+  } else {
+    fillOrder(order.firstChild, String(data.order_id ?? event.subject));
+  }
   fill(customer, isTest ? data.message : data.customer_name);
   fill(item, data.item);
   fill(price, data.unit_price);
@@ -109,7 +131,9 @@ function rowOf(event) {
 
 function fill(cell, value) {
   cell.textContent = value ?? "–";
-  if (value === undefined || value === null) cell.classList.add("none");
+  if (value === undefined || value === null) {
+    cell.classList.add("none");
+  }
 }
 
 function fillOrder(button, id) {
@@ -121,12 +145,18 @@ function fillOrder(button, id) {
 // What is cut off or short for the eye is said in full when the pointer rests on it.
 function explain(target) {
   const cell = target.closest("td");
-  if (!cell || cell.title) return;
+  if (!cell || cell.title) {
+    return;
+  }
   const time = cell.querySelector("time");
   const button = cell.querySelector("button");
-  if (time) cell.title = exact(time.dateTime);
-  else if (button) cell.title = `${button.dataset.copy} – click to copy`;
-  else cell.title = cell.textContent;
+  if (time) {
+    cell.title = exact(time.dateTime);
+  } else if (button) {
+    cell.title = `${button.dataset.copy} – click to copy`;
+  } else {
+    cell.title = cell.textContent;
+  }
 }
 
 function exact(text) {
@@ -135,17 +165,29 @@ function exact(text) {
 }
 
 export function ago(moment, now) {
-  if (Number.isNaN(moment)) return "–";
+  if (Number.isNaN(moment)) {
+    return "–";
+  }
   const seconds = Math.max(0, Math.round((now - moment) / 1000));
-  if (seconds < 2) return "just now";
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds < 2) {
+    return "just now";
+  }
+  if (seconds < 60) {
+    return `${seconds} s ago`;
+  }
+  if (seconds < 3600) {
+    return `${Math.floor(seconds / 60)} min ago`;
+  }
+  if (seconds < 86400) {
+    return `${Math.floor(seconds / 3600)} h ago`;
+  }
   return `${Math.floor(seconds / 86400)} d ago`;
 }
 
 async function copy(button) {
-  if (!button) return;
+  if (!button) {
+    return;
+  }
   const label = button.textContent;
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
@@ -154,5 +196,7 @@ async function copy(button) {
     button.textContent = button.dataset.copy; // no clipboard here: show it whole, to be selected
     return;
   }
-  setTimeout(() => { button.textContent = label; }, 1200);
+  setTimeout(() => {
+    button.textContent = label;
+  }, 1200);
 }

@@ -3,8 +3,14 @@
 import { ask, Refused } from "./api.js";
 
 const STEPS = {
-  placed: [["Confirm", "confirmed"], ["Cancel", "cancelled"]],
-  confirmed: [["Ship", "shipped"], ["Cancel", "cancelled"]],
+  placed: [
+    ["Confirm", "confirmed"],
+    ["Cancel", "cancelled"],
+  ],
+  confirmed: [
+    ["Ship", "shipped"],
+    ["Cancel", "cancelled"],
+  ],
   shipped: [["Deliver", "delivered"]],
 };
 
@@ -15,7 +21,11 @@ export function steps(status) {
 
 /** Only from the version that was on the screen: what somebody else did meanwhile is not overwritten. */
 export function move(order, status) {
-  return ask(`/orders/${order.id}`, { method: "PATCH", body: { status }, headers: { "If-Match": `"${order.version}"` } });
+  return ask(`/orders/${order.id}`, {
+    method: "PATCH",
+    body: { status },
+    headers: { "If-Match": `"${order.version}"` },
+  });
 }
 
 export function whyNot(error) {

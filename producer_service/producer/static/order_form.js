@@ -67,7 +67,11 @@ function receipt(order, dashboard) {
   return [
     element("p", { className: "good" }, "Order placed. Thank you!"),
     element("p", {}, "Order ", copyable(order.id), " · total ", element("strong", {}, shown(amount(order.total)))),
-    element("p", {}, element("a", { href: dashboard, target: "_blank", rel: "noopener" }, "See it on the live dashboard")),
+    element(
+      "p",
+      {},
+      element("a", { href: dashboard, target: "_blank", rel: "noopener" }, "See it on the live dashboard"),
+    ),
   ];
 }
 

@@ -65,7 +65,11 @@ export class OrderRow {
   }
 
   #button(word, next) {
-    const button = element("button", { type: "button", className: `button ${next === "cancelled" ? "cancel" : "step"}` }, word);
+    const button = element(
+      "button",
+      { type: "button", className: `button ${next === "cancelled" ? "cancel" : "step"}` },
+      word,
+    );
     button.setAttribute("aria-label", `${word} the order of ${this.order.customer_name}, ${this.order.item}`);
     button.addEventListener("click", () => this.onStep(this, next));
     return button;

@@ -7,6 +7,8 @@ import { clearErrors, clearOnInput, showErrors } from "./field_errors.js";
 const CHUNK = 50;
 const MOST = 1000;
 
+const part = (id) => document.getElementById(id);
+
 export function randomOrders(form, onPlaced) {
   const view = new View(form);
   let run = null;
@@ -19,7 +21,10 @@ export function randomOrders(form, onPlaced) {
         view.progress(run);
         onPlaced();
       });
-      view.ended(run, run.isOver ? `${run.placed} of ${run.wanted} placed.` : `Stopped: ${run.placed} of ${run.wanted} placed.`);
+      view.ended(
+        run,
+        run.isOver ? `${run.placed} of ${run.wanted} placed.` : `Stopped: ${run.placed} of ${run.wanted} placed.`,
+      );
     } catch (error) {
       view.ended(run, failure(form, run, error));
     }
@@ -82,7 +87,6 @@ class Run {
 /** The buttons, the bar and the words. Focus never falls off a button that goes away. */
 class View {
   constructor(form) {
-    const part = (id) => document.getElementById(id);
     Object.assign(this, { submit: form.querySelector("[type=submit]"), stop: part("stop"), goOn: part("go-on") });
     Object.assign(this, { bar: part("progress"), words: part("generated") });
   }
