@@ -8,14 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_stack import logs, status, stop
 from local_stack.config import load_settings
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
-from local_stack.layout import CLONE, Layout
+from local_stack.lifecycle import logs, status, stop
+from local_stack.lifecycle.start import start
 from local_stack.lock import one_at_a_time
+from local_stack.paths import CLONE, Paths
 from local_stack.services import NAMES
-from local_stack.start import start
 
 # Whoever does not answer in this time, a stopped supervisord say, counts as gone.
 ANSWER_S = 10
@@ -38,30 +38,30 @@ def parser() -> argparse.ArgumentParser:
 
 
 class Commands:
-    def __init__(self, layout: Layout, services: Sequence[str]) -> None:
-        self._layout = layout
+    def __init__(self, paths: Paths, services: Sequence[str]) -> None:
+        self._paths = paths
         self._services = frozenset(services or NAMES)
         self._all = not services
 
     def start(self) -> int:
         settings = load_settings()
-        self._layout.create()
-        with one_at_a_time(self._layout.lock, say):
+        self._paths.create()
+        with one_at_a_time(self._paths.lock, say):
             print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
-            if not start(self._layout, settings, os.environ, self._services, say):
+            if not start(self._paths, settings, os.environ, self._services, say):
                 say("already up")
-        print("\n".join(status.urls(self._layout)))
+        print("\n".join(status.urls(self._paths)))
         return 0
 
     def stop(self) -> int:
-        if not self._layout.home.exists():
+        if not self._paths.home.exists():
             say("nothing is running")
             return 0
-        with one_at_a_time(self._layout.lock, say):
+        with one_at_a_time(self._paths.lock, say):
             if self._all:
-                say("stopped" if stop.everything(self._layout) else "nothing is running")
+                say("stopped" if stop.everything(self._paths) else "nothing is running")
             else:
-                stop.some(self._layout, self._services)
+                stop.some(self._paths, self._services)
                 say(f"stopped {' '.join(sorted(self._services))}")
         return 0
 
@@ -71,15 +71,15 @@ class Commands:
 
     def status(self, as_json: bool) -> int:
         _end_with_the_pipe()
-        statuses = status.of(self._layout)
+        statuses = status.of(self._paths)
         print(status.as_json(statuses) if as_json else status.as_table(statuses))
-        for note in [] if as_json else status.notes(self._layout, statuses):
+        for note in [] if as_json else status.notes(self._paths, statuses):
             print(note)
         return 0 if all(each.good for each in statuses) else 1
 
     def logs(self, follow: bool) -> int:
         _end_with_the_pipe()
-        logs.show(self._layout, [name for name in NAMES if name in self._services], follow, print)
+        logs.show(self._paths, [name for name in NAMES if name in self._services], follow, print)
         return 0
 
 
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown:
         raise StackError(f"There is no service {unknown[0]}; there are {' '.join(NAMES)}.")
     socket.setdefaulttimeout(ANSWER_S)
-    commands = Commands(Layout(arguments.home.resolve()), arguments.services)
+    commands = Commands(Paths(arguments.home.resolve()), arguments.services)
     match arguments.verb:
         case "status":
             return commands.status(arguments.json)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
-from local_stack.layout import CLONE
 from local_stack.lock import one_at_a_time
+from local_stack.paths import CLONE
 
 REQUIREMENTS = CLONE / "local_stack" / "requirements.txt"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from local_stack.errors import StackError
-from local_stack.layout import Layout, write_private
+from local_stack.paths import Paths, write_private
 
 USER = DATABASE = "orders"
 
@@ -32,18 +32,18 @@ log_checkpoints = off
 """
 
 
-def create(layout: Layout) -> None:
+def create(paths: Paths) -> None:
     """Make the cluster and its database; a half-made one is thrown away, never found later."""
-    if layout.postgres.exists():
+    if paths.postgres.exists():
         return
-    part = layout.home / "postgres.part"
+    part = paths.home / "postgres.part"
     shutil.rmtree(part, ignore_errors=True)
-    password(layout)
+    password(paths)
     _run(
         "initdb",
         f"--pgdata={part}",
         f"--username={USER}",
-        f"--pwfile={layout.password}",
+        f"--pwfile={paths.password}",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
         "--locale=C",
@@ -51,28 +51,28 @@ def create(layout: Layout) -> None:
         "--builtin-locale=C.UTF-8",
     )
     _run("postgres", "--single", "-D", str(part), "postgres", input=f"CREATE DATABASE {DATABASE}\n")
-    part.rename(layout.postgres)
+    part.rename(paths.postgres)
 
 
-def configure(layout: Layout, port: int, fsync: bool) -> None:
+def configure(paths: Paths, port: int, fsync: bool) -> None:
     text = SETTINGS.format(port=port, fsync="on" if fsync else "off")
-    write_private(layout.postgres / "postgresql.conf", text)
+    write_private(paths.postgres / "postgresql.conf", text)
 
 
-def command(layout: Layout) -> list[str]:
-    return [*_as_somebody(), str(_binary("postgres")), "-D", str(layout.postgres)]
+def command(paths: Paths) -> list[str]:
+    return [*_as_somebody(), str(_binary("postgres")), "-D", str(paths.postgres)]
 
 
-def password(layout: Layout) -> str:
-    if not layout.password.exists():
-        write_private(layout.password, secrets.token_hex(16) + "\n")
-    return layout.password.read_text().strip()
+def password(paths: Paths) -> str:
+    if not paths.password.exists():
+        write_private(paths.password, secrets.token_hex(16) + "\n")
+    return paths.password.read_text().strip()
 
 
-def forget_dead_postmaster(layout: Layout) -> None:
+def forget_dead_postmaster(paths: Paths) -> None:
     """After a crash of the machine the pid in postmaster.pid may be somebody else's, whom postgres would take
     for a postmaster. Where it is nobody's, postgres looks closer itself, at what it may have left running."""
-    note = layout.postgres / "postmaster.pid"
+    note = paths.postgres / "postmaster.pid"
     if note.exists() and _is_somebody_elses(*note.read_text().split("\n")[:3]):
         note.unlink()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 from local_stack import postgres
-from local_stack.layout import CLONE, Layout
+from local_stack.paths import CLONE, Paths
 from local_stack.ports import BROKERS
 
 STORES = ("postgres", *BROKERS)
@@ -66,15 +66,15 @@ class Addresses:
         }
 
 
-def database(layout: Layout) -> Service:
-    return Service("postgres", postgres.command(layout), layout.home)
+def database(paths: Paths) -> Service:
+    return Service("postgres", postgres.command(paths), paths.home)
 
 
-def apps(layout: Layout, addresses: Addresses, topic: str) -> list[Service]:
+def apps(paths: Paths, addresses: Addresses, topic: str) -> list[Service]:
     environment = {
         **addresses.environment(),
         "KAFKA_TOPIC": topic,
-        "RELAY_HEARTBEAT_FILE": str(layout.heartbeat),
+        "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
         "PYTHONUNBUFFERED": "1",
     }
     commands = {

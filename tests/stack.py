@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import psutil
 
-from local_stack import processes
+from local_stack.supervisord import processes
 
 ROOT = Path(__file__).parent.parent
 BACKENDS = ["postgres", "kafka-1", "kafka-2", "kafka-3"]

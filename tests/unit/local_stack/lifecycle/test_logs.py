@@ -1,7 +1,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from local_stack.logs import LAST_LINES, Log
+from local_stack.lifecycle.logs import LAST_LINES, Log
 
 
 def test_the_last_lines_then_only_new_ones(tmp_path: Path):

@@ -1,9 +1,9 @@
 import json
 
-from local_stack.health import Finding
+from local_stack.lifecycle.health import Finding
+from local_stack.lifecycle.status import as_json, as_table, combine
 from local_stack.services import NAMES
-from local_stack.status import as_json, as_table, combine
-from local_stack.supervision import Seen
+from local_stack.supervisord.client import Seen
 
 RUNNING = {name: Seen("running", 100 + i, 1) for i, name in enumerate(NAMES)}
 HEALTHY = dict.fromkeys(NAMES, Finding("healthy"))

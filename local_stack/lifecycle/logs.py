@@ -7,15 +7,15 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from local_stack.layout import Layout
+from local_stack.paths import Paths
 
 LAST_LINES = 100
 
 
-def show(layout: Layout, names: Iterable[str], follow: bool, write: Callable[[str], None]) -> None:
+def show(paths: Paths, names: Iterable[str], follow: bool, write: Callable[[str], None]) -> None:
     """The last lines of each service's log and, if asked, all that come, until Ctrl-C."""
     with ExitStack() as open_files:
-        files = [open_files.enter_context(closing(Log(name, layout.log(name)))) for name in names]
+        files = [open_files.enter_context(closing(Log(name, paths.log(name)))) for name in names]
         for line in chain.from_iterable(file.last() for file in files):
             write(line)
         pause = threading.Event()

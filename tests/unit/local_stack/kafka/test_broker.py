@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from local_stack.java import Java
-from local_stack.kafka import Node, command, new_id
+from local_stack.kafka.broker import Node, command, new_id
+from local_stack.kafka.java import Java
 
 THREE = Node(2, brokers=[21001, 21002, 21003], controllers=[22001, 22002, 22003])
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
-from local_stack.layout import CLONE, Layout
+from local_stack.paths import CLONE, Paths
 
 MIGRATE = ("migrate", "db", ("-m", "alembic", "upgrade", "head"))
 TOPICS = ("topics", "producer_service", ("-m", "producer.topics"))
 
 
 def run(
-    step: tuple[str, str, Sequence[str]], layout: Layout, environment: Mapping[str, str], deadline: Deadline
+    step: tuple[str, str, Sequence[str]], paths: Paths, environment: Mapping[str, str], deadline: Deadline
 ) -> None:
     name, folder, arguments = step
-    log = layout.log(name)
+    log = paths.log(name)
     with open(log, "wb") as out:
         try:
             done = subprocess.run(

@@ -10,14 +10,14 @@ from pathlib import Path
 import psutil
 
 from local_stack.deadline import Deadline
-from local_stack.layout import Layout
+from local_stack.paths import Paths
 
 HOME, SERVICE = "LOCAL_STACK_HOME", "LOCAL_STACK_SERVICE"
 SUPERVISOR = "supervisord"
 
 
-def mark(layout: Layout, service: str) -> dict[str, str]:
-    return {HOME: str(layout.home), SERVICE: service}
+def mark(paths: Paths, service: str) -> dict[str, str]:
+    return {HOME: str(paths.home), SERVICE: service}
 
 
 def find(home: Path) -> dict[str, list[psutil.Process]]:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from local_stack import kafka, ports
+from local_stack import ports
 from local_stack.deadline import Deadline
-from local_stack.java import Java
+from local_stack.kafka import broker
+from local_stack.kafka.java import Java
 
 START_S, END_S = 40, 40
 
@@ -20,7 +21,7 @@ def options(cache: Path, java: Java, jars: Sequence[Path], progress: Callable[[s
     recording, use = "ArchiveClassesAtExit", "SharedArchiveFile"
     if java.major >= 25:
         recording, use = "AOTCacheOutput", "AOTCache"
-    archive = cache / f"kafka-{kafka.VERSION}-java-{java.version}-{_key(java.build, jars)}.archive"
+    archive = cache / f"kafka-{broker.VERSION}-java-{java.version}-{_key(java.build, jars)}.archive"
     if not archive.exists():
         progress("recording Kafka's classes, once, for quicker starts")
         part = archive.with_suffix(f".{os.getpid()}.part")
@@ -32,18 +33,18 @@ def options(cache: Path, java: Java, jars: Sequence[Path], progress: Callable[[s
 
 def _key(build: str, jars: Sequence[Path]) -> str:
     """An archive fits one build of Java, its options and one class path only."""
-    text = "\0".join([build, *kafka.JVM, *map(str, jars)])
+    text = "\0".join([build, *broker.JVM, *map(str, jars)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _record(cache: Path, java: Java, jars: Sequence[Path], option: str) -> bool:
     with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        broker, controller = islice(ports.candidates(), 2)
-        kafka.configure(folder, kafka.new_id(), kafka.Node(1, [broker], [controller]))
+        broker_port, controller_port = islice(ports.candidates(), 2)
+        broker.configure(folder, broker.new_id(), broker.Node(1, [broker_port], [controller_port]))
         with open(folder / "out.log", "wb") as log:
             process = subprocess.Popen(
-                kafka.command(java, jars, [option]),
+                broker.command(java, jars, [option]),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,6 +1,6 @@
 import re
 
-from local_stack.jars import Pin, pins, repository
+from local_stack.kafka.jars import Pin, pins, repository
 
 MIRROR = """\
 <settings xmlns="http://maven.apache.org/SETTINGS/1.0.0"><mirrors>

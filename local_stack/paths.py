@@ -6,7 +6,7 @@ CLONE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
-class Layout:
+class Paths:
     """Where everything of one stack lies; nothing outside `home` is written but the jars' cache."""
 
     home: Path

@@ -14,11 +14,11 @@ from typing import Any
 from supervisor.states import ProcessStates
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from local_stack import processes, programs
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
-from local_stack.layout import Layout, write_private
+from local_stack.paths import Paths, write_private
 from local_stack.services import STORES
+from local_stack.supervisord import configuration, processes
 
 WORDS = {
     ProcessStates.STARTING: "running",
@@ -87,22 +87,22 @@ def _in_group(name: str) -> str:
     return f"{'stores' if name in STORES else 'apps'}:{name}"
 
 
-def launch(layout: Layout, environment: Mapping[str, str]) -> Supervisor:
+def launch(paths: Paths, environment: Mapping[str, str]) -> Supervisor:
     # A deep clone's own path is too long for a socket's name.
     socket = Path(tempfile.mkdtemp(prefix="local-stack-")) / "supervisor"
-    write_private(layout.run / "supervisord.conf", programs.configuration(socket))
-    write_private(layout.run / "socket", str(socket))
+    write_private(paths.run / "supervisord.conf", configuration.configuration(socket))
+    write_private(paths.run / "socket", str(socket))
     subprocess.Popen(
         # -P: this folder's modules must not stand in for others of the same name.
         [
             sys.executable,
             "-P",
-            str(Path(__file__).with_name("never_give_up.py")),
+            str(Path(__file__).with_name("persistent_supervisord.py")),
             "-c",
             "run/supervisord.conf",
         ],
-        cwd=layout.home,
-        env={**environment, **processes.mark(layout, processes.SUPERVISOR)},
+        cwd=paths.home,
+        env={**environment, **processes.mark(paths, processes.SUPERVISOR)},
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -110,12 +110,12 @@ def launch(layout: Layout, environment: Mapping[str, str]) -> Supervisor:
     )
     supervisor = Supervisor(socket)
     if not Deadline(20).poll(supervisor.answers, pause=0.05):
-        raise StackError(f"supervisord does not come up: see {layout.logs}.")
+        raise StackError(f"supervisord does not come up: see {paths.logs}.")
     return supervisor
 
 
-def find(layout: Layout) -> Supervisor | None:
-    note = layout.run / "socket"
+def find(paths: Paths) -> Supervisor | None:
+    note = paths.run / "socket"
     if not note.exists():
         return None
     supervisor = Supervisor(Path(note.read_text()))

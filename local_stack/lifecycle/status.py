@@ -2,11 +2,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from local_stack import ports, postgres, processes, supervision
-from local_stack.health import HEALTHY, UNHEALTHY, Finding, Health
-from local_stack.layout import Layout
+from local_stack import ports, postgres
+from local_stack.lifecycle.health import HEALTHY, UNHEALTHY, Finding, Health
+from local_stack.paths import Paths
 from local_stack.services import NAMES, Addresses
-from local_stack.supervision import Seen
+from local_stack.supervisord import client, processes
+from local_stack.supervisord.client import Seen
 
 UNSUPERVISED = "unsupervised"
 UNKNOWN = Finding(UNHEALTHY)
@@ -24,10 +25,10 @@ class Status:
         return self.state == "running" and self.health == HEALTHY
 
 
-def of(layout: Layout) -> list[Status]:
-    seen = _seen(layout)
+def of(paths: Paths) -> list[Status]:
+    seen = _seen(paths)
     alive = {name for name, service in seen.items() if service.pid}
-    health = Health(addresses(layout), layout.heartbeat).of(alive) if alive else {}
+    health = Health(addresses(paths), paths.heartbeat).of(alive) if alive else {}
     return combine(seen, health)
 
 
@@ -37,15 +38,15 @@ def combine(seen: Mapping[str, Seen], health: Mapping[str, Finding]) -> list[Sta
     return [Status(name, it.state, it.pid or None, health.get(name, UNKNOWN).state) for name, it in services]
 
 
-def addresses(layout: Layout) -> Addresses:
-    return Addresses.of(ports.kept(layout.ports), postgres.password(layout))
+def addresses(paths: Paths) -> Addresses:
+    return Addresses.of(ports.kept(paths.ports), postgres.password(paths))
 
 
-def _seen(layout: Layout) -> Mapping[str, Seen]:
+def _seen(paths: Paths) -> Mapping[str, Seen]:
     """From the supervisor, or without one from what it left running."""
-    if supervisor := supervision.find(layout):
+    if supervisor := client.find(paths):
         return supervisor.services()
-    found = processes.find(layout.home)
+    found = processes.find(paths.home)
     return {name: Seen(UNSUPERVISED, family[0].pid, 0) for name, family in found.items()}
 
 
@@ -59,7 +60,7 @@ def as_table(statuses: Sequence[Status]) -> str:
     return "\n".join("{:10} {:13} {:>8}  {}".format(*row) for row in rows)
 
 
-def notes(layout: Layout, statuses: Sequence[Status]) -> list[str]:
+def notes(paths: Paths, statuses: Sequence[Status]) -> list[str]:
     if all(status.state == "stopped" for status in statuses):
         return []
     lost = (
@@ -67,15 +68,15 @@ def notes(layout: Layout, statuses: Sequence[Status]) -> list[str]:
         if not any(status.state == UNSUPERVISED for status in statuses)
         else ["supervisord was killed: nothing restarts what dies now, until the next start."]
     )
-    return [*lost, *urls(layout)]
+    return [*lost, *urls(paths)]
 
 
-def urls(layout: Layout) -> list[str]:
-    where = addresses(layout)
+def urls(paths: Paths) -> list[str]:
+    where = addresses(paths)
     return [
         f"Checkout    {where.producer_url}",
         f"Dashboard   {where.consumer_url}",
         "Kafka UI    none in native mode",
-        f"Addresses   {layout.env}",
-        f"Logs        {layout.logs}",
+        f"Addresses   {paths.env}",
+        f"Logs        {paths.logs}",
     ]

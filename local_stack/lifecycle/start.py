@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from time import monotonic
 
-from local_stack import processes, steps, stop, supervision
 from local_stack.config import Settings
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
-from local_stack.health import DEGRADED, HEALTHY, UNHEALTHY, Finding, Health
-from local_stack.layout import Layout, write_private
+from local_stack.lifecycle import steps, stop
+from local_stack.lifecycle.health import DEGRADED, HEALTHY, UNHEALTHY, Finding, Health
+from local_stack.lifecycle.preparation import Preparation
+from local_stack.paths import Paths, write_private
 from local_stack.ports import BROKERS
-from local_stack.preparation import Preparation
 from local_stack.services import Addresses
-from local_stack.supervision import Supervisor
+from local_stack.supervisord import client, processes
+from local_stack.supervisord.client import Supervisor
 
 DEADLINE_S = 120
 # A service may come back degraded and catch up; one that stays so is up all the same.
@@ -22,39 +23,39 @@ PROCESSES_ALLOWED = 3
 
 
 def start(
-    layout: Layout,
+    paths: Paths,
     settings: Settings,
     environment: Mapping[str, str],
     wanted: Set[str],
     say: Callable[[str], None],
 ) -> bool:
     """Whether anything had to be started. What a failed or interrupted start began, it ends."""
-    found = supervision.find(layout)
+    found = client.find(paths)
     running = _running(found)
     starting = wanted - running
-    if found is None and stop.everything(layout):
+    if found is None and stop.everything(paths):
         say("ended what a killed supervisord had left")
     try:
-        addresses = Preparation(layout, settings, say).of(starting, running)
-        write_private(layout.env, _lines(addresses.environment()))
-        supervisor = found or supervision.launch(layout, environment)
+        addresses = Preparation(paths, settings, say).of(starting, running)
+        write_private(paths.env, _lines(addresses.environment()))
+        supervisor = found or client.launch(paths, environment)
         steps_environment = {**environment, **addresses.environment(), "KAFKA_TOPIC": settings.kafka_topic}
-        Start(layout, supervisor, addresses, steps_environment, say).run(starting, running, wanted)
+        Start(paths, supervisor, addresses, steps_environment, say).run(starting, running, wanted)
     except BaseException:
         if starting:
             with stop.undisturbed():
-                _undo(layout, starting, supervised=found is not None, say=say)
+                _undo(paths, starting, supervised=found is not None, say=say)
         raise
     return bool(starting)
 
 
-def _undo(layout: Layout, started: Set[str], supervised: bool, say: Callable[[str], None]) -> None:
-    if processes.find(layout.home):
+def _undo(paths: Paths, started: Set[str], supervised: bool, say: Callable[[str], None]) -> None:
+    if processes.find(paths.home):
         say("ending what was started")
     if supervised:
-        stop.some(layout, started)
+        stop.some(paths, started)
     else:
-        stop.everything(layout)
+        stop.everything(paths)
 
 
 def _running(supervisor: Supervisor | None) -> set[str]:
@@ -69,7 +70,7 @@ def _lines(values: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Start:
-    layout: Layout
+    paths: Paths
     supervisor: Supervisor
     addresses: Addresses
     environment: Mapping[str, str]
@@ -92,14 +93,14 @@ class Start:
 
     def _step(self, step: tuple[str, str, tuple[str, ...]]) -> None:
         began = monotonic()
-        steps.run(step, self.layout, self.environment, self.deadline)
+        steps.run(step, self.paths, self.environment, self.deadline)
         self.say(f"{step[0]:10} done     {monotonic() - began:5.1f} s")
 
     def _wait(self, names: Set[str]) -> None:
         """Until all of them are healthy; says so of each."""
         began = monotonic()
-        watch = Watch(self.layout)
-        health = Health(self.addresses, self.layout.heartbeat)
+        watch = Watch(self.paths)
+        health = Health(self.addresses, self.paths.heartbeat)
         pending = dict.fromkeys(names, Finding(UNHEALTHY))
 
         def all_up() -> bool:
@@ -121,11 +122,11 @@ class Start:
 class Watch:
     """Counts the processes that each service has used up: some restarts are healing, many are none."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
         self._processes: dict[str, set[int]] = {}
 
-    def see(self, services: Mapping[str, supervision.Seen], names: Iterable[str]) -> None:
+    def see(self, services: Mapping[str, client.Seen], names: Iterable[str]) -> None:
         for name in names:
             seen = self._processes.setdefault(name, set())
             seen.add(services[name].started)
@@ -133,5 +134,5 @@ class Watch:
                 raise StackError(f"{name} does not stay up: {self.log(name)}")
 
     def log(self, name: str) -> str:
-        log = self._layout.log(name)
+        log = self._paths.log(name)
         return f"{steps.last_line(log)} (all of it in {log})"

@@ -1,8 +1,8 @@
 from configparser import RawConfigParser
 from pathlib import Path
 
-from local_stack.programs import configuration, script
 from local_stack.services import NAMES, Addresses, Service
+from local_stack.supervisord.configuration import configuration, script
 
 
 def parsed() -> RawConfigParser:

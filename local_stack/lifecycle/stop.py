@@ -6,33 +6,33 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_stack import processes, supervision
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
-from local_stack.layout import Layout
+from local_stack.paths import Paths
 from local_stack.ports import BROKERS
 from local_stack.services import APPS, STOPS
-from local_stack.supervision import Supervisor
+from local_stack.supervisord import client, processes
+from local_stack.supervisord.client import Supervisor
 
 SUPERVISOR_S = 30
 
 
-def everything(layout: Layout) -> bool:
+def everything(paths: Paths) -> bool:
     """Whether anything ran. A supervisord that is asked to end ends its services first, in their order."""
-    found = processes.find(layout.home)
+    found = processes.find(paths.home)
     supervisor = found.get(processes.SUPERVISOR, [])[:1]
     processes.end([(process, signal.SIGTERM) for process in supervisor], Deadline(SUPERVISOR_S))
     for group in (APPS, BROKERS, ("postgres",)):
-        _end_left_behind(layout, group)
-    _forget_socket(layout)
+        _end_left_behind(paths, group)
+    _forget_socket(paths)
     return bool(found)
 
 
-def some(layout: Layout, names: Collection[str]) -> None:
-    supervisor = supervision.find(layout)
+def some(paths: Paths, names: Collection[str]) -> None:
+    supervisor = client.find(paths)
     if supervisor:
         _end_supervised(supervisor, names)
-    _end_left_behind(layout, names)
+    _end_left_behind(paths, names)
 
 
 def _end_supervised(supervisor: Supervisor, names: Collection[str]) -> None:
@@ -46,12 +46,12 @@ def _end_supervised(supervisor: Supervisor, names: Collection[str]) -> None:
         raise StackError(f"{', '.join(sorted(names))} could not be stopped.")
 
 
-def _end_left_behind(layout: Layout, names: Collection[str]) -> None:
+def _end_left_behind(paths: Paths, names: Collection[str]) -> None:
     """The master of each service ends its own; then what is left of them is killed."""
-    found = processes.find(layout.home)
+    found = processes.find(paths.home)
     masters = [(found[name][0], STOPS[name].signal) for name in names if name in found]
     processes.end(masters, Deadline(_seconds(names)))
-    found = processes.find(layout.home)
+    found = processes.find(paths.home)
     rest = [process for name in names for process in found.get(name, [])]
     processes.end([(process, signal.SIGKILL) for process in rest], Deadline(5))
 
@@ -60,8 +60,8 @@ def _seconds(names: Collection[str]) -> int:
     return max(STOPS[name].seconds for name in names)
 
 
-def _forget_socket(layout: Layout) -> None:
-    note = layout.run / "socket"
+def _forget_socket(paths: Paths) -> None:
+    note = paths.run / "socket"
     if note.exists():
         shutil.rmtree(Path(note.read_text()).parent, ignore_errors=True)
         note.unlink()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.java import Java
-from local_stack.layout import write_private
+from local_stack.kafka.java import Java
+from local_stack.paths import write_private
 
 VERSION = "4.3.1"
 
