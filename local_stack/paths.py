@@ -1,13 +1,16 @@
+"""Where the files of one stack are."""
+
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parent.parent
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_HOME = PROJECT_ROOT / ".local"
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Where everything of one stack lies; nothing outside `home` is written but the jars' cache."""
+    """All files of one stack. Nothing is written outside `home` except the cache of Kafka's jars."""
 
     home: Path
 
@@ -47,16 +50,21 @@ class Paths:
     def heartbeat(self) -> Path:
         return self.run / "relay.heartbeat"
 
+    @property
+    def socket_note(self) -> Path:
+        """The file that holds the path of supervisord's socket."""
+        return self.run / "socket"
+
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def create(self) -> None:
+    def create_folders(self) -> None:
         for folder in (self.home, self.run, self.logs, self.kafka):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Atomically, and from its first byte on readable by its owner only."""
+    """Write a file atomically. It is readable by its owner only, from its first byte on."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.touch(mode=0o600)
     part.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Three Kafka brokers, each its own controller too (KRaft)."""
+"""The settings and the command of a Kafka broker, which is a KRaft controller as well."""
 
 import base64
 import uuid
@@ -9,11 +9,10 @@ from pathlib import Path
 from local_stack.kafka.java import Java
 from local_stack.paths import write_private
 
-VERSION = "4.3.1"
-
-# Small and quick to start: C1 alone uses less CPU than C2 on a laptop that runs everything at once. With even
-# less heap three brokers took 50,000 messages of 600 bytes a second. Out of heap, a broker had better end.
-JVM = (
+# Small and quick to start. The C1 compiler alone uses less CPU than C2 on a laptop that runs all services at
+# once. With even less heap than this, three brokers took 50,000 messages of 600 bytes a second. A broker that
+# runs out of heap should exit rather than limp on: supervisord restarts it.
+JVM_OPTIONS = (
     *("-Xms48m", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     *("-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"),
 )
@@ -27,9 +26,9 @@ SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
     "offsets.topic.num.partitions": "3",
     "transaction.state.log.num.partitions": "3",
-    # Kafka's own 128 MiB does not fit a small heap.
+    # Kafka's default of 128 MiB does not fit into a small heap.
     "log.cleaner.dedupe.buffer.size": str(4 << 20),
-    # A dead broker is noticed in 3 s (Kafka's own settings: 9 s, followers 30 s, controllers 2 s).
+    # A dead broker is noticed within 3 s (by default: brokers 9 s, followers 30 s, controllers 2 s).
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",
     "replica.lag.time.max.ms": "3000",
@@ -50,7 +49,7 @@ appender.console.layout.pattern=%d %p %m (%c)%n
 
 @dataclass(frozen=True)
 class Node:
-    """One broker's place in its cluster; ports of all brokers and controllers, by node id from 1."""
+    """One node of the cluster, and the ports of all brokers and controllers by node id, from 1."""
 
     node_id: int
     brokers: Sequence[int]
@@ -70,41 +69,44 @@ class Node:
             "node.id": str(self.node_id),
             "controller.quorum.voters": ",".join(voters),
             "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-            # Relative to the broker's own folder: a comma in a path would make two folders of it.
+            # Relative to the broker's own folder: Kafka would split an absolute path at a comma.
             "log.dirs": "data",
         }
 
 
-def configure(folder: Path, cluster_id: str, node: Node) -> None:
+def write_configuration(folder: Path, cluster_id: str, node: Node) -> None:
+    """Write all files that a broker needs to start in this folder; its data stays."""
     data = folder / "data"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = "".join(f"{key}={value}\n" for key, value in node.properties().items())
     write_private(folder / "server.properties", settings)
     write_private(folder / "log4j2.properties", LOGGING)
-    # With fixed voters this file is all that `kafka-storage format` would do, without a JVM's start.
+    # With fixed voters, `kafka-storage format` would write this file only, and start a JVM to do so.
     meta = data / "meta.properties"
     if not meta.exists():
-        text = f"version=1\ncluster.id={cluster_id}\nnode.id={node.node_id}\ndirectory.id={new_id()}\n"
+        text = f"version=1\ncluster.id={cluster_id}\nnode.id={node.node_id}\ndirectory.id={random_uuid()}\n"
         write_private(meta, text)
 
 
-def kept_cluster_id(path: Path) -> str:
+def load_or_create_cluster_id(path: Path) -> str:
     if not path.exists():
-        write_private(path, new_id() + "\n")
+        write_private(path, random_uuid() + "\n")
     return path.read_text().strip()
 
 
-def new_id() -> str:
-    """A Kafka Uuid: 22 characters, none of the reserved ones, no leading dash."""
+def random_uuid() -> str:
+    """Return a random Kafka Uuid: 22 characters, not one of the reserved ones, without a leading dash."""
     return base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
 
 
 def command(java: Java, jars: Sequence[Path], extra: Sequence[str] = ()) -> list[str]:
-    """To be run in the broker's folder. The jars keep one order, as the class archive demands;
-    without a UTF-8 locale Java cannot open every path."""
+    """Return the command line of a broker, to be run in its folder.
+
+    The order of the jars is fixed because the CDS archive demands it. The locale is UTF-8 because Java cannot
+    open every path without it."""
     return [
         *("/usr/bin/env", "LC_ALL=C.UTF-8", f"CLASSPATH={':'.join(map(str, jars))}"),
-        *(str(java.executable), *JVM, *extra),
+        *(str(java.executable), *JVM_OPTIONS, *extra),
         "-Dlog4j2.configurationFile=log4j2.properties",
         *("kafka.Kafka", "server.properties"),
     ]

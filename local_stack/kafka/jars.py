@@ -1,4 +1,4 @@
-"""Kafka's published jars, by a pinned list: `group:artifact:version sha256:HEX` a line."""
+"""Download Kafka's published jars and check them against their pins."""
 
 import hashlib
 import os
@@ -6,90 +6,65 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from xml.etree import ElementTree
 
 from local_stack.errors import StackError
+from local_stack.kafka import pins
+from local_stack.kafka.pins import Pin
 
-PINS = Path(__file__).with_name("kafka-4.3.1.pins")
 ATTEMPTS, PARALLEL, TIMEOUT_S = 3, 8, 10
 
 
-@dataclass(frozen=True)
-class Pin:
-    group: str
-    artifact: str
-    version: str
-    sha256: str
-
-    @classmethod
-    def parse(cls, line: str) -> "Pin":
-        coordinates, digest = line.split()
-        group, artifact, version = coordinates.split(":")
-        return cls(group, artifact, version, digest.removeprefix("sha256:"))
-
-    @property
-    def file(self) -> str:
-        return f"{self.artifact}-{self.version}.jar"
-
-    @property
-    def path(self) -> str:
-        return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.file}"
-
-
-def pins() -> list[Pin]:
-    return [Pin.parse(line) for line in PINS.read_text().splitlines()]
-
-
-def fetch(folder: Path, progress: Callable[[str], None]) -> list[Path]:
-    """The jars, in a fixed order; those that are not in the folder yet are downloaded."""
+def fetch(folder: Path, say: Callable[[str], None]) -> list[Path]:
+    """Download the jars that are not in the folder yet. Return all of them, in a fixed order.
+    Raises StackError when one cannot be downloaded or is not the pinned file."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = pins()
-    missing = [pin for pin in wanted if not (folder / pin.file).exists()]
+    wanted = pins.load()
+    missing = [pin for pin in wanted if not (folder / pin.file_name).exists()]
     if missing:
         settings = Path.home() / ".m2" / "settings.xml"
-        base = repository(settings.read_text() if settings.exists() else "<settings/>")
-        progress(f"downloading {len(missing)} of Kafka's jars")
+        base = repository_url(settings.read_text() if settings.exists() else "<settings/>")
+        say(f"downloading {len(missing)} of Kafka's jars")
         _fetch_all(base, missing, folder)
-    return [folder / pin.file for pin in wanted]
+    return [folder / pin.file_name for pin in wanted]
 
 
-def repository(maven_settings: str) -> str:
-    """The mirror that the user's Maven is told to use, else what the package jgo knows as the central one."""
+def repository_url(maven_settings: str) -> str:
+    """Return the mirror named in the user's Maven settings, else Maven Central's URL from the package jgo."""
     for mirror in ElementTree.fromstring(maven_settings).iterfind(".//{*}mirror"):
         if {"central", "*", "external:*"} & set(mirror.findtext("{*}mirrorOf", "").split(",")):
             return mirror.findtext("{*}url", "").strip().rstrip("/")
-    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - slow, and needed once in a machine's life
+    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - slow, and needed once on each machine
 
     return str(MAVEN_CENTRAL_URL).rstrip("/")
 
 
 def _fetch_all(base: str, missing: list[Pin], folder: Path) -> None:
-    given_up = threading.Event()
+    cancelled = threading.Event()
     with ThreadPoolExecutor(PARALLEL) as pool:
         try:
-            list(pool.map(lambda pin: _fetch(base, pin, folder, given_up), missing))
+            list(pool.map(lambda pin: _fetch(base, pin, folder, cancelled), missing))
         except BaseException:
-            given_up.set()
+            cancelled.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _fetch(base: str, pin: Pin, folder: Path, given_up: threading.Event) -> None:
+def _fetch(base: str, pin: Pin, folder: Path, cancelled: threading.Event) -> None:
     for attempt in range(1, ATTEMPTS + 1):
-        if given_up.is_set():
+        if cancelled.is_set():
             return
         try:
-            return _store(_download(f"{base}/{pin.path}"), pin, folder)
+            return _store(_download(f"{base}/{pin.repository_path}"), pin, folder)
         except (OSError, HTTPException) as error:
             if attempt == ATTEMPTS:
                 reason = getattr(error, "reason", None) or error
                 raise StackError(
-                    f"Could not download {pin.file} for Kafka (no network?): {reason}"
+                    f"Could not download {pin.file_name} for Kafka (no network?): {reason}"
                 ) from error
-            given_up.wait(attempt / 2)
+            cancelled.wait(attempt / 2)
 
 
 def _download(url: str) -> bytes:
@@ -99,7 +74,7 @@ def _download(url: str) -> bytes:
 
 def _store(jar: bytes, pin: Pin, folder: Path) -> None:
     if hashlib.sha256(jar).hexdigest() != pin.sha256:
-        raise StackError(f"What was downloaded as {pin.file} is not the pinned file: its checksum differs.")
-    part = folder / f"{pin.file}.{os.getpid()}.part"
+        raise StackError(f"The download of {pin.file_name} is not the pinned file: its checksum differs.")
+    part = folder / f"{pin.file_name}.{os.getpid()}.part"
     part.write_bytes(jar)
-    part.rename(folder / pin.file)
+    part.rename(folder / pin.file_name)

@@ -1,3 +1,5 @@
+"""Find a Java runtime that is new enough for Kafka."""
+
 import re
 import subprocess
 from collections.abc import Callable
@@ -7,11 +9,13 @@ from pathlib import Path
 
 from local_stack.errors import StackError
 
-OLDEST = 17
+MIN_MAJOR = 17
 
 
 @dataclass(frozen=True)
 class Java:
+    """A Java runtime; `build` is all that `java -version` prints."""
+
     executable: Path
     version: str
     build: str
@@ -21,17 +25,18 @@ class Java:
         return int(re.split(r"[^0-9]", self.version)[0])
 
 
-def find(java_home: Path | None, progress: Callable[[str], None]) -> Java:
-    """JAVA_HOME's if that is new enough, else the one that comes in a wheel."""
+def find(java_home: Path | None, say: Callable[[str], None]) -> Java:
+    """Return the Java of JAVA_HOME if it is new enough, else the one bundled in a wheel."""
     if java_home:
         java = probe(java_home / "bin" / "java")
-        if java.major >= OLDEST:
+        if java.major >= MIN_MAJOR:
             return java
-        progress(f"JAVA_HOME has Java {java.version}, Kafka needs {OLDEST}: using the bundled one")
+        say(f"JAVA_HOME has Java {java.version}, but Kafka needs {MIN_MAJOR} or newer: using the bundled one")
     return probe(_bundled())
 
 
 def probe(executable: Path) -> Java:
+    """Ask an executable for its version. Raises StackError when it is no working Java."""
     try:
         done = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired) as error:

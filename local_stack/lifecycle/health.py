@@ -1,4 +1,4 @@
-"""Whether a service does its work, asked in the way its clients would."""
+"""Check whether each service does its work, by a request like those of its clients."""
 
 import json
 import socket
@@ -14,62 +14,66 @@ import psycopg2
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from local_stack.services import Addresses
+from local_stack import services
+from local_stack.addresses import Addresses
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 TIMEOUT_S = 2
-OLDEST_HEARTBEAT_S = 15
+MAX_HEARTBEAT_AGE_S = 15
 
 
 @dataclass(frozen=True)
-class Finding:
-    state: str
+class CheckResult:
+    """The health of one service, and the reason if it is not healthy and the reason is known."""
+
+    health: str
     detail: str = ""
 
 
 @dataclass(frozen=True)
-class Health:
+class HealthChecks:
     addresses: Addresses
     heartbeat: Path
 
-    def of(self, names: Iterable[str]) -> Mapping[str, Finding]:
+    def run(self, names: Iterable[str]) -> Mapping[str, CheckResult]:
+        """Check these services, all at the same time."""
         wanted = list(names)
         with ThreadPoolExecutor(max(1, len(wanted))) as pool:
             return dict(zip(wanted, pool.map(self._check, wanted), strict=True))
 
-    def _check(self, name: str) -> Finding:
+    def _check(self, name: str) -> CheckResult:
         match name:
-            case "postgres":
-                return _database(self.addresses.database_url)
-            case "relay":
-                return _heartbeat(self.heartbeat)
-            case "producer":
-                return _web(self.addresses.producer_url)
-            case "consumer":
-                return _web(self.addresses.consumer_url)
+            case services.POSTGRES:
+                return _check_database(self.addresses.database_url)
+            case services.RELAY:
+                return _check_heartbeat(self.heartbeat)
+            case services.PRODUCER:
+                return _check_web(self.addresses.producer_url)
+            case services.CONSUMER:
+                return _check_web(self.addresses.consumer_url)
             case _:
-                return _broker(self.addresses.brokers[name])
+                return _check_broker(self.addresses.brokers[name])
 
 
-def _database(url: str) -> Finding:
+def _check_database(url: str) -> CheckResult:
     try:
         psycopg2.connect(url, connect_timeout=TIMEOUT_S).close()
     except psycopg2.OperationalError as error:
-        return Finding(UNHEALTHY, " ".join(str(error).split()))
-    return Finding(HEALTHY)
+        return CheckResult(UNHEALTHY, " ".join(str(error).split()))
+    return CheckResult(HEALTHY)
 
 
-def _broker(address: str) -> Finding:
-    """A broker is there when it answers and its cluster has let it in."""
+def _check_broker(address: str) -> CheckResult:
+    """Check that a broker answers and is a member of its cluster."""
     if not _listens(address):
-        return Finding(UNHEALTHY)  # at once: the client would go on dialling until its time is up
+        return CheckResult(UNHEALTHY)  # at once: the client would retry the connection until its timeout
     client = AdminClient({"bootstrap.servers": address, "log_level": 0})
     try:
         members = client.list_topics(timeout=TIMEOUT_S).brokers.values()
     except KafkaException as error:
-        return Finding(UNHEALTHY, error.args[0].str())
+        return CheckResult(UNHEALTHY, error.args[0].str())
     is_member = address in (f"{member.host}:{member.port}" for member in members)
-    return Finding(HEALTHY) if is_member else Finding(UNHEALTHY, "not yet a member of its cluster")
+    return CheckResult(HEALTHY) if is_member else CheckResult(UNHEALTHY, "not yet a member of its cluster")
 
 
 def _listens(address: str) -> bool:
@@ -81,22 +85,22 @@ def _listens(address: str) -> bool:
     return True
 
 
-def _web(url: str) -> Finding:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy the user has
+def _check_web(url: str) -> CheckResult:
+    without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever the user has set
     try:
-        with direct.open(f"{url}/health/ready", timeout=TIMEOUT_S) as reply:
-            return Finding(HEALTHY if json.load(reply)["status"] == "ok" else DEGRADED)
+        with without_proxy.open(f"{url}/health/ready", timeout=TIMEOUT_S) as reply:
+            return CheckResult(HEALTHY if json.load(reply)["status"] == "ok" else DEGRADED)
     except HTTPError as error:
-        return Finding(UNHEALTHY, error.read().decode(errors="replace").strip())
+        return CheckResult(UNHEALTHY, error.read().decode(errors="replace").strip())
     except (OSError, ValueError, KeyError):
-        return Finding(UNHEALTHY)
+        return CheckResult(UNHEALTHY)
 
 
-def _heartbeat(path: Path) -> Finding:
+def _check_heartbeat(path: Path) -> CheckResult:
     try:
         age = time() - path.stat().st_mtime
     except FileNotFoundError:
-        return Finding(UNHEALTHY, "no heartbeat")
-    return (
-        Finding(HEALTHY) if age < OLDEST_HEARTBEAT_S else Finding(UNHEALTHY, f"no heartbeat for {age:.0f} s")
-    )
+        return CheckResult(UNHEALTHY, "no heartbeat")
+    if age < MAX_HEARTBEAT_AGE_S:
+        return CheckResult(HEALTHY)
+    return CheckResult(UNHEALTHY, f"no heartbeat for {age:.0f} s")

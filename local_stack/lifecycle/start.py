@@ -1,25 +1,26 @@
-"""Brings services up, in the order of what they need, and waits until they are healthy."""
+"""Start services in the order of their dependencies and wait until they are healthy."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from time import monotonic
 
+from local_stack.addresses import Addresses
 from local_stack.config import Settings
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
 from local_stack.lifecycle import steps, stop
-from local_stack.lifecycle.health import DEGRADED, HEALTHY, UNHEALTHY, Finding, Health
+from local_stack.lifecycle.crash_loop import CrashLoopDetector
+from local_stack.lifecycle.health import DEGRADED, HEALTHY, UNHEALTHY, CheckResult, HealthChecks
+from local_stack.lifecycle.logs import last_line
 from local_stack.lifecycle.preparation import Preparation
 from local_stack.paths import Paths, write_private
-from local_stack.ports import BROKERS
-from local_stack.services import Addresses
-from local_stack.supervisord import client, processes
+from local_stack.services import APPS, BROKERS, POSTGRES, PRODUCER, STORES
+from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
 
-DEADLINE_S = 120
-# A service may come back degraded and catch up; one that stays so is up all the same.
+TIMEOUT_S = 120
+# A service may return degraded and then catch up. One that stays degraded for so long counts as started.
 SETTLE_S = 10
-PROCESSES_ALLOWED = 3
 
 
 def start(
@@ -29,110 +30,99 @@ def start(
     wanted: Set[str],
     say: Callable[[str], None],
 ) -> bool:
-    """Whether anything had to be started. What a failed or interrupted start began, it ends."""
-    found = client.find(paths)
+    """Start the wanted services that do not run yet. Return whether there were any.
+
+    When the start fails or is interrupted, stop what it has started, then raise."""
+    found = client.connect(paths)
     running = _running(found)
     starting = wanted - running
-    if found is None and stop.everything(paths):
-        say("ended what a killed supervisord had left")
+    if found is None and stop.stop_all(paths):
+        say("stopped processes that a killed supervisord had left behind")
     try:
-        addresses = Preparation(paths, settings, say).of(starting, running)
-        write_private(paths.env, _lines(addresses.environment()))
-        supervisor = found or client.launch(paths, environment)
+        addresses = Preparation(paths, settings, say).run(starting, running)
+        write_private(paths.env, _env_file(addresses.environment()))
+        supervisor = found or daemon.launch(paths, environment)
         steps_environment = {**environment, **addresses.environment(), "KAFKA_TOPIC": settings.kafka_topic}
-        Start(paths, supervisor, addresses, steps_environment, say).run(starting, running, wanted)
+        Startup(paths, supervisor, addresses, steps_environment, say).run(starting, running, wanted)
     except BaseException:
         if starting:
-            with stop.undisturbed():
-                _undo(paths, starting, supervised=found is not None, say=say)
+            with stop.signals_ignored():
+                _roll_back(paths, starting, supervised=found is not None, say=say)
         raise
     return bool(starting)
 
 
-def _undo(paths: Paths, started: Set[str], supervised: bool, say: Callable[[str], None]) -> None:
+def _roll_back(paths: Paths, started: Set[str], supervised: bool, say: Callable[[str], None]) -> None:
     if processes.find(paths.home):
-        say("ending what was started")
+        say("stopping what was started")
     if supervised:
-        stop.some(paths, started)
+        stop.stop_services(paths, started)
     else:
-        stop.everything(paths)
+        stop.stop_all(paths)
 
 
 def _running(supervisor: Supervisor | None) -> set[str]:
     services = supervisor.services() if supervisor else {}
-    return {name for name, seen in services.items() if seen.state != "stopped"}
+    return {name for name, info in services.items() if info.state != client.STOPPED}
 
 
-def _lines(values: Mapping[str, str]) -> str:
-    """For a shell and for simpler readers alike: nothing in these values needs a quote."""
-    return "".join(f"{key}={value}\n" for key, value in values.items())
+def _env_file(variables: Mapping[str, str]) -> str:
+    """Return lines for a shell and for simpler readers alike: no value here needs quoting."""
+    return "".join(f"{key}={value}\n" for key, value in variables.items())
 
 
 @dataclass(frozen=True)
-class Start:
+class Startup:
+    """One run of the start sequence, with one deadline for all its waits."""
+
     paths: Paths
     supervisor: Supervisor
     addresses: Addresses
     environment: Mapping[str, str]
     say: Callable[[str], None]
-    deadline: Deadline = field(default_factory=lambda: Deadline(DEADLINE_S))
+    deadline: Deadline = field(default_factory=lambda: Deadline(TIMEOUT_S))
 
     def run(self, starting: Set[str], running: Set[str], wanted: Set[str]) -> None:
-        """The one-shots belong to the producer's start; it takes orders before there is a broker."""
-        brokers = set(BROKERS)
-        self.supervisor.start(sorted(starting & {"postgres", *brokers}))
-        self._wait(starting & {"postgres"})
-        if "producer" in starting:
-            self._step(steps.MIGRATE)
-            self.supervisor.start(["producer"])
-        self._wait(starting & brokers)
-        if "producer" in starting and brokers <= starting | running:
-            self._step(steps.TOPICS)
-        self.supervisor.start(sorted(starting & {"relay", "consumer"}))
-        self._wait(wanted - (starting & {"postgres", *brokers}))
+        """Start the stores, then the apps, and wait for all wanted services.
 
-    def _step(self, step: tuple[str, str, tuple[str, ...]]) -> None:
+        The one-shot steps belong to the producer's start. It accepts orders before there is a broker."""
+        brokers, stores = set(BROKERS), set(STORES)
+        self.supervisor.start(sorted(starting & stores))
+        self._wait(starting & {POSTGRES})
+        if PRODUCER in starting:
+            self._run_step(steps.MIGRATE)
+            self.supervisor.start([PRODUCER])
+        self._wait(starting & brokers)
+        if PRODUCER in starting and brokers <= starting | running:
+            self._run_step(steps.TOPICS)
+        self.supervisor.start(sorted(starting & (set(APPS) - {PRODUCER})))
+        self._wait(wanted - (starting & stores))
+
+    def _run_step(self, step: steps.Step) -> None:
         began = monotonic()
-        steps.run(step, self.paths, self.environment, self.deadline)
-        self.say(f"{step[0]:10} done     {monotonic() - began:5.1f} s")
+        step.run(self.paths, self.environment, self.deadline)
+        self.say(f"{step.name:10} done     {monotonic() - began:5.1f} s")
 
     def _wait(self, names: Set[str]) -> None:
-        """Until all of them are healthy; says so of each."""
+        """Wait until all of these services are healthy, and report each one when it is."""
         began = monotonic()
-        watch = Watch(self.paths)
-        health = Health(self.addresses, self.paths.heartbeat)
-        pending = dict.fromkeys(names, Finding(UNHEALTHY))
+        crash_loops = CrashLoopDetector(self.paths)
+        checks = HealthChecks(self.addresses, self.paths.heartbeat)
+        pending = dict.fromkeys(names, CheckResult(UNHEALTHY))
 
         def all_up() -> bool:
-            watch.see(self.supervisor.services(), pending)
-            pending.update(health.of(pending))
+            crash_loops.observe(self.supervisor.services(), pending)
+            pending.update(checks.run(pending))
             passed = monotonic() - began
-            for name, state in [(name, finding.state) for name, finding in pending.items()]:
-                if state == HEALTHY or (state == DEGRADED and passed > SETTLE_S):
+            for name, health in [(name, result.health) for name, result in pending.items()]:
+                if health == HEALTHY or (health == DEGRADED and passed > SETTLE_S):
                     del pending[name]
-                    self.say(f"{name:10} {state:8} {passed:5.1f} s")
+                    self.say(f"{name:10} {health:8} {passed:5.1f} s")
             return not pending
 
         if not self.deadline.poll(all_up):
-            late, finding = min(pending.items())
-            reason = f"{finding.detail}; " if finding.detail else ""
-            raise StackError(f"{late} did not become healthy in {DEADLINE_S} s: {reason}{watch.log(late)}")
-
-
-class Watch:
-    """Counts the processes that each service has used up: some restarts are healing, many are none."""
-
-    def __init__(self, paths: Paths) -> None:
-        self._paths = paths
-        self._processes: dict[str, set[int]] = {}
-
-    def see(self, services: Mapping[str, client.Seen], names: Iterable[str]) -> None:
-        for name in names:
-            seen = self._processes.setdefault(name, set())
-            seen.add(services[name].started)
-            if len(seen) > PROCESSES_ALLOWED:
-                raise StackError(f"{name} does not stay up: {self.log(name)}")
-
-    def log(self, name: str) -> str:
-        log = self._paths.log(name)
-        return f"{steps.last_line(log)} (all of it in {log})"
+            late = min(pending)
+            detail = pending[late].detail
+            reason = f"{detail}; " if detail else ""
+            last = last_line(self.paths.log(late))
+            raise StackError(f"{late} did not become healthy in {TIMEOUT_S} s: {reason}{last}")

@@ -1,53 +1,57 @@
+"""Report the state and the health of every service."""
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from local_stack import ports, postgres
-from local_stack.lifecycle.health import HEALTHY, UNHEALTHY, Finding, Health
+from local_stack import addresses
+from local_stack.lifecycle.health import HEALTHY, UNHEALTHY, CheckResult, HealthChecks
 from local_stack.paths import Paths
-from local_stack.services import NAMES, Addresses
+from local_stack.services import NAMES
 from local_stack.supervisord import client, processes
-from local_stack.supervisord.client import Seen
+from local_stack.supervisord.client import RUNNING, STOPPED, ProcessInfo
 
 UNSUPERVISED = "unsupervised"
-UNKNOWN = Finding(UNHEALTHY)
+NOT_RUNNING = ProcessInfo(STOPPED, 0, 0)
+NOT_CHECKED = CheckResult(UNHEALTHY)
 
 
 @dataclass(frozen=True)
 class Status:
+    """One service as `status` shows it; the fields are those of its JSON."""
+
     name: str
     state: str
     pid: int | None
     health: str
 
     @property
-    def good(self) -> bool:
-        return self.state == "running" and self.health == HEALTHY
+    def ok(self) -> bool:
+        return self.state == RUNNING and self.health == HEALTHY
 
 
-def of(paths: Paths) -> list[Status]:
-    seen = _seen(paths)
-    alive = {name for name, service in seen.items() if service.pid}
-    health = Health(addresses(paths), paths.heartbeat).of(alive) if alive else {}
-    return combine(seen, health)
+def read(paths: Paths) -> list[Status]:
+    """Return the status of every service, in the order of their names in services.py."""
+    services = _read_processes(paths)
+    alive = {name for name, info in services.items() if info.pid}
+    results = HealthChecks(addresses.load(paths), paths.heartbeat).run(alive) if alive else {}
+    return combine(services, results)
 
 
-def combine(seen: Mapping[str, Seen], health: Mapping[str, Finding]) -> list[Status]:
-    nothing = Seen("stopped", 0, 0)
-    services = ((name, seen.get(name, nothing)) for name in NAMES)
-    return [Status(name, it.state, it.pid or None, health.get(name, UNKNOWN).state) for name, it in services]
+def combine(services: Mapping[str, ProcessInfo], results: Mapping[str, CheckResult]) -> list[Status]:
+    found = ((name, services.get(name, NOT_RUNNING)) for name in NAMES)
+    return [
+        Status(name, info.state, info.pid or None, results.get(name, NOT_CHECKED).health)
+        for name, info in found
+    ]
 
 
-def addresses(paths: Paths) -> Addresses:
-    return Addresses.of(ports.kept(paths.ports), postgres.password(paths))
-
-
-def _seen(paths: Paths) -> Mapping[str, Seen]:
-    """From the supervisor, or without one from what it left running."""
-    if supervisor := client.find(paths):
+def _read_processes(paths: Paths) -> Mapping[str, ProcessInfo]:
+    """Ask supervisord. If there is none, look for processes that it has left running."""
+    if supervisor := client.connect(paths):
         return supervisor.services()
     found = processes.find(paths.home)
-    return {name: Seen(UNSUPERVISED, family[0].pid, 0) for name, family in found.items()}
+    return {name: ProcessInfo(UNSUPERVISED, family[0].pid, 0) for name, family in found.items()}
 
 
 def as_json(statuses: Sequence[Status]) -> str:
@@ -61,21 +65,20 @@ def as_table(statuses: Sequence[Status]) -> str:
 
 
 def notes(paths: Paths, statuses: Sequence[Status]) -> list[str]:
-    if all(status.state == "stopped" for status in statuses):
+    """Return the lines below the table: a warning if supervisord was killed, and where everything is."""
+    if all(status.state == STOPPED for status in statuses):
         return []
-    lost = (
-        []
-        if not any(status.state == UNSUPERVISED for status in statuses)
-        else ["supervisord was killed: nothing restarts what dies now, until the next start."]
-    )
-    return [*lost, *urls(paths)]
+    warning = "supervisord was killed: a service that dies stays down until the next start."
+    unsupervised = any(status.state == UNSUPERVISED for status in statuses)
+    return [*([warning] if unsupervised else []), *locations(paths)]
 
 
-def urls(paths: Paths) -> list[str]:
-    where = addresses(paths)
+def locations(paths: Paths) -> list[str]:
+    """Return the lines that tell where the pages, the addresses and the logs are."""
+    urls = addresses.load(paths)
     return [
-        f"Checkout    {where.producer_url}",
-        f"Dashboard   {where.consumer_url}",
+        f"Checkout    {urls.producer_url}",
+        f"Dashboard   {urls.consumer_url}",
         "Kafka UI    none in native mode",
         f"Addresses   {paths.env}",
         f"Logs        {paths.logs}",

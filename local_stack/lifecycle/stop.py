@@ -1,75 +1,71 @@
-"""Ends services, supervised or left behind by a supervisor that was killed."""
+"""Stop services, both supervised ones and those that a killed supervisord has left behind."""
 
-import shutil
 import signal
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
 from local_stack.paths import Paths
-from local_stack.ports import BROKERS
-from local_stack.services import APPS, STOPS
-from local_stack.supervisord import client, processes
+from local_stack.services import APPS, BROKERS, POSTGRES, STOP_POLICIES
+from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
 
-SUPERVISOR_S = 30
+SUPERVISOR_TIMEOUT_S = 30
+STOP_MARGIN_S = 10
+KILL_TIMEOUT_S = 5
 
 
-def everything(paths: Paths) -> bool:
-    """Whether anything ran. A supervisord that is asked to end ends its services first, in their order."""
+def stop_all(paths: Paths) -> bool:
+    """Stop everything. Return whether anything was running.
+
+    supervisord, asked to stop, first stops its services in their order."""
     found = processes.find(paths.home)
     supervisor = found.get(processes.SUPERVISOR, [])[:1]
-    processes.end([(process, signal.SIGTERM) for process in supervisor], Deadline(SUPERVISOR_S))
-    for group in (APPS, BROKERS, ("postgres",)):
-        _end_left_behind(paths, group)
-    _forget_socket(paths)
+    processes.terminate([(process, signal.SIGTERM) for process in supervisor], Deadline(SUPERVISOR_TIMEOUT_S))
+    for group in (APPS, BROKERS, (POSTGRES,)):
+        _stop_unsupervised(paths, group)
+    daemon.remove_socket(paths)
     return bool(found)
 
 
-def some(paths: Paths, names: Collection[str]) -> None:
-    supervisor = client.find(paths)
+def stop_services(paths: Paths, names: Collection[str]) -> None:
+    """Stop these services. Raises StackError when one does not stop in time."""
+    supervisor = client.connect(paths)
     if supervisor:
-        _end_supervised(supervisor, names)
-    _end_left_behind(paths, names)
+        _stop_supervised(supervisor, names)
+    _stop_unsupervised(paths, names)
 
 
-def _end_supervised(supervisor: Supervisor, names: Collection[str]) -> None:
+def _stop_supervised(supervisor: Supervisor, names: Collection[str]) -> None:
     def all_stopped() -> bool:
-        seen = supervisor.services()
-        up = [name for name in names if seen[name].state != "stopped"]
+        services = supervisor.services()
+        up = [name for name in names if services[name].state != client.STOPPED]
         supervisor.stop(up)
         return not up
 
-    if not Deadline(_seconds(names) + 10).poll(all_stopped):
+    if not Deadline(_timeout_s(names) + STOP_MARGIN_S).poll(all_stopped):
         raise StackError(f"{', '.join(sorted(names))} could not be stopped.")
 
 
-def _end_left_behind(paths: Paths, names: Collection[str]) -> None:
-    """The master of each service ends its own; then what is left of them is killed."""
+def _stop_unsupervised(paths: Paths, names: Collection[str]) -> None:
+    """Ask the main process of each service to stop, with its workers. Then kill what is left of them."""
     found = processes.find(paths.home)
-    masters = [(found[name][0], STOPS[name].signal) for name in names if name in found]
-    processes.end(masters, Deadline(_seconds(names)))
+    main_processes = [(found[name][0], STOP_POLICIES[name].signal) for name in names if name in found]
+    processes.terminate(main_processes, Deadline(_timeout_s(names)))
     found = processes.find(paths.home)
     rest = [process for name in names for process in found.get(name, [])]
-    processes.end([(process, signal.SIGKILL) for process in rest], Deadline(5))
+    processes.terminate([(process, signal.SIGKILL) for process in rest], Deadline(KILL_TIMEOUT_S))
 
 
-def _seconds(names: Collection[str]) -> int:
-    return max(STOPS[name].seconds for name in names)
-
-
-def _forget_socket(paths: Paths) -> None:
-    note = paths.run / "socket"
-    if note.exists():
-        shutil.rmtree(Path(note.read_text()).parent, ignore_errors=True)
-        note.unlink()
+def _timeout_s(names: Collection[str]) -> int:
+    return max(STOP_POLICIES[name].timeout_s for name in names)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not keep the first one from cleaning up; that takes bounded time."""
+def signals_ignored() -> Iterator[None]:
+    """Ignore SIGINT, SIGTERM and SIGHUP, so that a second Ctrl-C does not interrupt the clean-up after the
+    first one. The clean-up takes bounded time."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:

@@ -1,12 +1,13 @@
-"""What supervisord reads and runs: its configuration, and a small script for each service."""
+"""Render the files that supervisord reads and runs: its configuration and a script for each program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import join, quote
 
-from local_stack.services import APPS, STOPS, STORES, Service
+from local_stack.services import GROUPS, STOP_POLICIES
 
-# Every path is relative to the stack's home, where supervisord runs: no quoting, whatever the home is called.
+# Paths are relative to the stack's home, where supervisord runs: no home needs quoting, whatever its name.
 DAEMON = """\
 [supervisord]
 nodaemon = true
@@ -23,18 +24,16 @@ chmod = 0700
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-
-# A group's members are stopped together, the groups one after the other, from the highest priority down.
-[group:stores]
-programs = {stores}
-priority = 1
-
-[group:apps]
-programs = {apps}
-priority = 2
 """
 
-# The signal to stop goes to the service alone (gunicorn and postgres pass it on), the last one to its group.
+# The members of a group are stopped together, the groups one after the other, from the highest priority down.
+GROUP = """
+[group:{name}]
+programs = {members}
+priority = {priority}
+"""
+
+# The stop signal goes to the main process only (gunicorn and postgres pass it on), SIGKILL to its group.
 PROGRAM = """
 [program:{name}]
 command = /bin/sh run/{name}.sh
@@ -42,8 +41,8 @@ autostart = false
 autorestart = true
 startsecs = 2
 startretries = 1000000
-stopsignal = {signal}
-stopwaitsecs = {seconds}
+stopsignal = {policy.signal.name}
+stopwaitsecs = {policy.timeout_s}
 killasgroup = true
 redirect_stderr = true
 stdout_logfile = logs/{name}.log
@@ -52,15 +51,27 @@ stdout_logfile_backups = 2
 """
 
 
-def configuration(socket: Path) -> str:
-    programs = (
-        PROGRAM.format(name=name, signal=it.signal.name, seconds=it.seconds) for name, it in STOPS.items()
+@dataclass(frozen=True)
+class Program:
+    """The command of one service, the folder it runs in, and variables added to its environment."""
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def render_configuration(socket: Path) -> str:
+    groups = (
+        GROUP.format(name=name, members=",".join(members), priority=priority)
+        for priority, (name, members) in enumerate(GROUPS.items(), 1)
     )
-    return DAEMON.format(socket=socket, stores=",".join(STORES), apps=",".join(APPS)) + "".join(programs)
+    programs = (PROGRAM.format(name=name, policy=policy) for name, policy in STOP_POLICIES.items())
+    return "".join([DAEMON.format(socket=socket), *groups, *programs])
 
 
-def script(service: Service, mark: Mapping[str, str]) -> str:
-    """/bin/sh sets the service's process up and becomes it, so the pid stays."""
-    environment = {**mark, **service.environment}
+def render_script(program: Program, tags: Mapping[str, str]) -> str:
+    """Return a script in which /bin/sh sets up the environment, then becomes the program: the pid stays."""
+    environment = {**tags, **program.environment}
     exports = "".join(f"export {key}={quote(value)}\n" for key, value in environment.items())
-    return f"{exports}cd {quote(str(service.folder))} && exec {join(service.command)}\n"
+    return f"{exports}cd {quote(str(program.folder))} && exec {join(program.command)}\n"

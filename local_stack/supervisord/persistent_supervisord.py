@@ -1,23 +1,27 @@
-"""supervisord, but one that keeps trying at a steady pace.
+"""supervisord with a bounded restart delay, so that it restarts a failing service for ever at a steady pace.
 
-Stock supervisord waits a second longer after each failed start, and after `startretries` of them leaves a
-service dead for good (FATAL). A service here may fail for an hour because something it needs is away, and
-must be back within seconds of its return: the wait stays at a few seconds. It is run by path, as supervisord
-would be.
+Stock supervisord waits one second longer after each failed start, and gives a service up for good (FATAL)
+after `startretries` of them. A service of this stack may fail for an hour because another one that it needs
+is down, and must be back within seconds once that one returns. So the delay stays at a few seconds.
+
+Run this file by its path, with supervisord's own options.
 """
 
 from supervisor import process, supervisord
 from supervisor.states import ProcessStates
 
-LONGEST_WAIT_S = 3
+MAX_DELAY_S = 3
 
 
 class PersistentSubprocess(process.Subprocess):  # type: ignore[misc]  # supervisor has no annotations
+    """A supervised process whose backoff (failed starts so far, and seconds to wait) stops growing."""
+
     backoff: int
 
     def change_state(self, new_state: int, expected: bool = True) -> bool:
         if new_state == ProcessStates.BACKOFF:
-            self.backoff = min(self.backoff, LONGEST_WAIT_S - 1)
+            # supervisor adds one to it before it waits.
+            self.backoff = min(self.backoff, MAX_DELAY_S - 1)
         return bool(super().change_state(new_state, expected))
 
 

@@ -5,36 +5,37 @@ import psutil
 import pytest
 
 from local_stack.paths import Paths
-from local_stack.postgres import forget_dead_postmaster
+from local_stack.postgres import remove_stale_pid_file
 
 
 @pytest.fixture
-def note(tmp_path: Path) -> Path:
+def pid_file(tmp_path: Path) -> Path:
     (tmp_path / "postgres").mkdir()
     return tmp_path / "postgres" / "postmaster.pid"
 
 
-def write(note: Path, pid: int, started: float) -> None:
-    note.write_text(f"{pid}\n{note.parent}\n{int(started)}\n5432\n")
+def write(pid_file: Path, pid: int, started: float) -> None:
+    pid_file.write_text(f"{pid}\n{pid_file.parent}\n{int(started)}\n5432\n")
 
 
-def test_a_note_whose_pid_is_somebody_elses_by_now_is_removed(note: Path):
-    write(note, os.getpid(), started=1)
-    forget_dead_postmaster(Paths(note.parent.parent))
-    assert not note.exists()
+def test_pid_file_of_an_unrelated_process_is_removed(pid_file: Path):
+    write(pid_file, os.getpid(), started=1)
+    remove_stale_pid_file(Paths(pid_file.parent.parent))
+    assert not pid_file.exists()
 
 
-def test_the_note_of_a_postmaster_that_lives_stays(note: Path):
-    write(note, os.getpid(), psutil.Process().create_time())
-    forget_dead_postmaster(Paths(note.parent.parent))
-    assert note.exists()
+def test_pid_file_of_a_running_postmaster_stays(pid_file: Path):
+    write(pid_file, os.getpid(), psutil.Process().create_time())
+    remove_stale_pid_file(Paths(pid_file.parent.parent))
+    assert pid_file.exists()
 
 
-def test_a_note_whose_pid_is_nobodys_is_left_to_postgres(note: Path):
-    write(note, 2**22 + 1, started=1)
-    forget_dead_postmaster(Paths(note.parent.parent))
-    assert note.exists()
+def test_pid_file_whose_process_has_ended_is_left_to_postgres(pid_file: Path):
+    write(pid_file, 2**22 + 1, started=1)
+    remove_stale_pid_file(Paths(pid_file.parent.parent))
+    assert pid_file.exists()
 
 
-def test_no_note_is_fine(note: Path):
-    forget_dead_postmaster(Paths(note.parent.parent))
+def test_pid_file_may_be_missing(pid_file: Path):
+    remove_stale_pid_file(Paths(pid_file.parent.parent))
+    assert not pid_file.exists()

@@ -1,13 +1,13 @@
 from configparser import RawConfigParser
 from pathlib import Path
 
-from local_stack.services import NAMES, Addresses, Service
-from local_stack.supervisord.configuration import configuration, script
+from local_stack.services import NAMES
+from local_stack.supervisord.configuration import Program, render_configuration, render_script
 
 
 def parsed() -> RawConfigParser:
     parser = RawConfigParser()
-    parser.read_string(configuration(Path("/tmp/s/supervisor")))
+    parser.read_string(render_configuration(Path("/tmp/s/supervisor")))
     return parser
 
 
@@ -26,24 +26,18 @@ def test_every_service_is_in_one_group_and_the_apps_stop_first():
     assert int(apps["priority"]) > int(stores["priority"])
 
 
-def test_logs_are_bounded():
+def test_postgres_is_stopped_by_a_fast_shutdown():
+    assert parsed()["program:postgres"]["stopsignal"] == "SIGINT"
+
+
+def test_log_files_are_bounded():
     parser = parsed()
     assert all(parser[f"program:{name}"]["stdout_logfile_maxbytes"] == "5MB" for name in NAMES)
 
 
-def test_a_script_survives_whatever_a_path_holds():
-    service = Service("relay", ["/a b/python", "-m", "it's"], Path("/c;d e"), {"KEY": "x y'z"})
-    text = script(service, {"MARK": "1"})
+def test_script_quotes_paths_arguments_and_values():
+    program = Program("relay", ["/a b/python", "-m", "it's"], Path("/c;d e"), {"KEY": "x y'z"})
+    text = render_script(program, {"TAG": "1"})
     assert text == (
-        "export MARK=1\nexport KEY='x y'\"'\"'z'\ncd '/c;d e' && exec '/a b/python' -m 'it'\"'\"'s'\n"
+        "export TAG=1\nexport KEY='x y'\"'\"'z'\ncd '/c;d e' && exec '/a b/python' -m 'it'\"'\"'s'\n"
     )
-
-
-def test_the_addresses_are_those_of_the_ports():
-    ports = {"postgres": 1, "kafka-1": 2, "kafka-2": 3, "kafka-3": 4, "producer": 5, "consumer": 6}
-    assert Addresses.of(ports, "pw").environment() == {
-        "DATABASE_URL": "postgresql://orders:pw@127.0.0.1:1/orders",
-        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:2,127.0.0.1:3,127.0.0.1:4",
-        "PRODUCER_URL": "http://127.0.0.1:5",
-        "CONSUMER_URL": "http://127.0.0.1:6",
-    }

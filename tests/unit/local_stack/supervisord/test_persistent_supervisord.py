@@ -3,10 +3,10 @@ from types import SimpleNamespace
 from supervisor.process import Subprocess
 from supervisor.states import ProcessStates
 
-from local_stack.supervisord.persistent_supervisord import LONGEST_WAIT_S, PersistentSubprocess
+from local_stack.supervisord.persistent_supervisord import MAX_DELAY_S, PersistentSubprocess
 
 
-def test_a_program_that_always_fails_is_tried_for_ever_at_a_steady_pace():
+def test_backoff_of_a_failing_program_stops_growing_and_never_ends():
     config = SimpleNamespace(
         name="relay",
         stdout_logfile=None,
@@ -19,4 +19,4 @@ def test_a_program_that_always_fails_is_tried_for_ever_at_a_steady_pace():
     for _ in range(1000):
         program.state = ProcessStates.STARTING
         program.change_state(ProcessStates.BACKOFF)
-    assert program.backoff == LONGEST_WAIT_S
+    assert program.backoff == MAX_DELAY_S
