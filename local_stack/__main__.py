@@ -8,23 +8,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_stack import logs, status, stop
 from local_stack.config import load_settings
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
-from local_stack.layout import CLONE, Layout
-from local_stack.lock import one_at_a_time
+from local_stack.lifecycle import logs, status, stop
+from local_stack.lifecycle.start import start
+from local_stack.lock import exclusive_lock
+from local_stack.paths import DEFAULT_HOME, Paths
 from local_stack.services import NAMES
-from local_stack.start import start
 
-# Whoever does not answer in this time, a stopped supervisord say, counts as gone.
-ANSWER_S = 10
+# A process that does not answer within this time, such as a suspended supervisord, counts as dead.
+ANSWER_TIMEOUT_S = 10
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="start_project.sh", description=f"Services: {' '.join(NAMES)}")
     top.add_argument(
-        "--home", type=Path, default=CLONE / ".local", help="where all data lies (default: .local)"
+        "--home", type=Path, default=DEFAULT_HOME, help="the folder of all data (default: .local)"
     )
     verbs = top.add_subparsers(dest="verb", metavar="start | stop | restart | status | logs")
     for verb in ("start", "stop", "restart"):
@@ -38,30 +38,32 @@ def parser() -> argparse.ArgumentParser:
 
 
 class Commands:
-    def __init__(self, layout: Layout, services: Sequence[str]) -> None:
-        self._layout = layout
+    """The commands for some or all services. Each returns the exit code."""
+
+    def __init__(self, paths: Paths, services: Sequence[str]) -> None:
+        self._paths = paths
         self._services = frozenset(services or NAMES)
         self._all = not services
 
     def start(self) -> int:
         settings = load_settings()
-        self._layout.create()
-        with one_at_a_time(self._layout.lock, say):
+        self._paths.create_folders()
+        with exclusive_lock(self._paths.lock, say):
             print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
-            if not start(self._layout, settings, os.environ, self._services, say):
+            if not start(self._paths, settings, os.environ, self._services, say):
                 say("already up")
-        print("\n".join(status.urls(self._layout)))
+        print("\n".join(status.locations(self._paths)))
         return 0
 
     def stop(self) -> int:
-        if not self._layout.home.exists():
+        if not self._paths.home.exists():
             say("nothing is running")
             return 0
-        with one_at_a_time(self._layout.lock, say):
+        with exclusive_lock(self._paths.lock, say):
             if self._all:
-                say("stopped" if stop.everything(self._layout) else "nothing is running")
+                say("stopped" if stop.stop_all(self._paths) else "nothing is running")
             else:
-                stop.some(self._layout, self._services)
+                stop.stop_services(self._paths, self._services)
                 say(f"stopped {' '.join(sorted(self._services))}")
         return 0
 
@@ -70,21 +72,21 @@ class Commands:
         return self.start()
 
     def status(self, as_json: bool) -> int:
-        _end_with_the_pipe()
-        statuses = status.of(self._layout)
+        _end_quietly_on_closed_pipe()
+        statuses = status.read(self._paths)
         print(status.as_json(statuses) if as_json else status.as_table(statuses))
-        for note in [] if as_json else status.notes(self._layout, statuses):
+        for note in [] if as_json else status.notes(self._paths, statuses):
             print(note)
-        return 0 if all(each.good for each in statuses) else 1
+        return 0 if all(each.ok for each in statuses) else 1
 
     def logs(self, follow: bool) -> int:
-        _end_with_the_pipe()
-        logs.show(self._layout, [name for name in NAMES if name in self._services], follow, print)
+        _end_quietly_on_closed_pipe()
+        logs.show(self._paths, [name for name in NAMES if name in self._services], follow, print)
         return 0
 
 
-def _end_with_the_pipe() -> None:
-    """`logs | head` is no error. Not for what starts services: they would inherit it."""
+def _end_quietly_on_closed_pipe() -> None:
+    """Make `logs | head` no error. Not for commands that start services: those would inherit this."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
@@ -92,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = sorted(set(arguments.services) - set(NAMES))
     if unknown:
         raise StackError(f"There is no service {unknown[0]}; there are {' '.join(NAMES)}.")
-    socket.setdefaulttimeout(ANSWER_S)
-    commands = Commands(Layout(arguments.home.resolve()), arguments.services)
+    socket.setdefaulttimeout(ANSWER_TIMEOUT_S)
+    commands = Commands(Paths(arguments.home.resolve()), arguments.services)
     match arguments.verb:
         case "status":
             return commands.status(arguments.json)

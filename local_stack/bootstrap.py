@@ -1,6 +1,6 @@
-"""Makes the project's own virtual environment if need be, then runs the command line in it.
+"""Create the project's own virtual environment if needed, then run the command line in it.
 
-Runs on the bare Python that was found on the machine, so it imports the standard library only.
+This runs on whatever Python the machine has, so it and the modules it needs import the standard library only.
 """
 
 import hashlib
@@ -13,18 +13,18 @@ from pathlib import Path
 
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
-from local_stack.layout import CLONE
-from local_stack.lock import one_at_a_time
+from local_stack.lock import exclusive_lock
+from local_stack.paths import DEFAULT_HOME, PROJECT_ROOT
 
-REQUIREMENTS = CLONE / "local_stack" / "requirements.txt"
+REQUIREMENTS = PROJECT_ROOT / "local_stack" / "requirements.txt"
 
 
 def ensure_venv(home: Path) -> None:
-    """A complete environment, made from the present lock file."""
+    """Create the environment unless it is complete and made from the present lock file."""
     venv = home / "venv"
     if not _complete(venv):
         home.mkdir(mode=0o700, exist_ok=True)
-        with one_at_a_time(home / "venv.lock", say):
+        with exclusive_lock(home / "venv.lock", say):
             if not _complete(venv):
                 _build(home, venv)
 
@@ -39,8 +39,8 @@ def _lock_digest() -> str:
 
 
 def _build(home: Path, venv: Path) -> None:
-    """Beside the old one, which may be in use, and in its place only when complete."""
-    say("installing the Python packages it needs, into .local/venv")
+    """Build the environment beside the old one, which may be in use, and replace that only when complete."""
+    say("installing the Python packages into .local/venv")
     part, log = home / "venv.part", home / "venv.log"
     try:
         _run([sys.executable, "-m", "venv", "--clear", str(part)], log)
@@ -62,7 +62,7 @@ def _run(command: Sequence[str], log: Path) -> None:
     with log.open("wb") as out:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     if done.returncode:
-        raise StackError(f"The Python packages could not be installed: {_reason(log)} (all of it in {log})")
+        raise StackError(f"The Python packages could not be installed: {_reason(log)} (the whole log: {log})")
 
 
 def _reason(log: Path) -> str:
@@ -73,9 +73,9 @@ def _reason(log: Path) -> str:
 
 
 def main() -> int:
-    arguments, home = sys.argv[1:], CLONE / ".local"
+    arguments, home = sys.argv[1:], DEFAULT_HOME
     python = home / "venv" / "bin" / "python"
-    # To look at what runs, or to stop it, the environment will do that it was started from.
+    # To inspect or stop a running stack, the environment that it was started from will do, even if outdated.
     if not {"stop", "status", "logs"} & set(arguments):
         ensure_venv(home)
     elif not python.exists():

@@ -1,3 +1,5 @@
+"""The settings of the stack, read from the environment."""
+
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -7,7 +9,7 @@ from local_stack.errors import StackError
 
 
 class Settings(BaseSettings):
-    """What the environment may change. Ports: 0 takes a free one."""
+    """What the environment may change. A port of 0 takes a free one."""
 
     model_config = SettingsConfigDict(frozen=True)
 
@@ -20,10 +22,12 @@ class Settings(BaseSettings):
 
     @property
     def cache(self) -> Path:
+        """The folder of Kafka's jars and its class-data archive, shared by all stacks of this user."""
         return self.xdg_cache_home / "order-stream"
 
 
 def load_settings() -> Settings:
+    """Read the settings. Raises StackError that names the first invalid one."""
     try:
         return Settings()
     except ValidationError as error:

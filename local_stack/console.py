@@ -1,4 +1,4 @@
-"""How a command talks and ends: progress in steps, failure in one line."""
+"""Print progress, and turn the outcome of a command into an exit code and at most one line of error."""
 
 import signal
 import sys
@@ -9,12 +9,14 @@ from local_stack.errors import StackError
 
 
 def say(line: str) -> None:
+    """Print one step of progress, indented under the command's own line."""
     print(f"  {line}", flush=True)
 
 
 def exit_code(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code: 1 for an expected error, 130 when interrupted."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+        if signal.getsignal(number) != signal.SIG_IGN:  # ignored under nohup
             signal.signal(number, _interrupt)
     try:
         return command()

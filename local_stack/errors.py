@@ -1,2 +1,5 @@
+"""The error that ends a command with one line for its user."""
+
+
 class StackError(Exception):
-    """What went wrong and what to do about it, in one line: all that the user gets to see."""
+    """A failure told in one line: what went wrong and what to do about it. The user sees nothing else."""

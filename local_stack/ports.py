@@ -1,4 +1,4 @@
-"""Which loopback port each service gets, kept from one start to the next."""
+"""Assign a loopback port to each service and keep it from one start to the next."""
 
 import json
 import random
@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 
 from local_stack.errors import StackError
+from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER
 
-BROKERS = ("kafka-1", "kafka-2", "kafka-3")
-CONTROLLERS = tuple(f"{broker}-controller" for broker in BROKERS)
-NAMES = ("postgres", *BROKERS, *CONTROLLERS, "producer", "consumer")
+CONTROLLER_SUFFIX = "-controller"
+CONTROLLERS = tuple(f"{broker}{CONTROLLER_SUFFIX}" for broker in BROKERS)
+PORT_NAMES = (POSTGRES, *BROKERS, *CONTROLLERS, PRODUCER, CONSUMER)
 
-# Below the ports that systems lend to outgoing connections: from those, a client that keeps dialling a broker
-# which is down sooner or later gets that very port as its own, and the broker cannot come back.
-OURS = range(20_000, 30_000)
+# Below the ephemeral ports that systems lend to outgoing connections: a client that keeps dialling a stopped
+# broker on an ephemeral port sooner or later gets that very port as its own, and the broker cannot come back.
+PORT_RANGE = range(20_000, 30_000)
 
 
 def is_free(port: int) -> bool:
@@ -27,55 +28,58 @@ def is_free(port: int) -> bool:
         return True
 
 
-def kept(path: Path) -> dict[str, int]:
+def load(path: Path) -> dict[str, int]:
+    """Read the ports of the last start, by name; none before the first start."""
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def assign(
-    before: Mapping[str, int],
-    fixed: Mapping[str, int],
+    previous: Mapping[str, int],
+    configured: Mapping[str, int],
     starting: Set[str],
     running: Set[str],
     free: Callable[[int], bool] = is_free,
 ) -> dict[str, int]:
-    """The port of each name: the fixed one if there is one, else the last start's, else any that is free.
-    What runs keeps its port; only ports of services that are about to start must be free."""
-    spare = candidates(set(before.values()) | set(fixed.values()), free)
+    """Return the port of each name: the configured one if there is one, else that of the last start, else any
+    that is free. A running service keeps its port; only ports of services about to start must be free.
+    Raises StackError when a port that cannot be replaced is taken."""
+    spare = free_ports(set(previous.values()) | set(configured.values()), free)
 
-    def of(name: str) -> int:
-        service = name.removesuffix("-controller")
-        old, wish = before.get(name), fixed.get(name)
-        if old and service in running:
-            return old
-        port = wish or old
+    def port_of(name: str) -> int:
+        service = name.removesuffix(CONTROLLER_SUFFIX)
+        last, wanted = previous.get(name), configured.get(name)
+        if last and service in running:
+            return last
+        port = wanted or last
         if port and (service not in starting or free(port)):
             return port
-        if wish:
-            raise StackError(_taken_wish(name, wish))
+        if wanted:
+            raise StackError(_configured_port_taken(name, wanted))
         if port and service in BROKERS and running & set(BROKERS):
-            raise StackError(_taken_broker(service, port))
+            raise StackError(_broker_port_taken(service, port))
         return next(spare)
 
-    return {name: of(name) for name in NAMES}
+    return {name: port_of(name) for name in PORT_NAMES}
 
 
-def candidates(taken: Set[int] = frozenset(), free: Callable[[int], bool] = is_free) -> Iterator[int]:
-    for port in random.sample(OURS, len(OURS)):
+def free_ports(taken: Set[int] = frozenset(), free: Callable[[int], bool] = is_free) -> Iterator[int]:
+    """Yield free ports in random order, without those in `taken`. Raises StackError when none is left."""
+    for port in random.sample(PORT_RANGE, len(PORT_RANGE)):
         if port not in taken and free(port):
             yield port
-    raise StackError(f"No port from {OURS.start} to {OURS.stop - 1} is free.")
+    raise StackError(f"No port from {PORT_RANGE.start} to {PORT_RANGE.stop - 1} is free.")
 
 
-def _taken_wish(name: str, port: int) -> str:
+def _configured_port_taken(name: str, port: int) -> str:
     setting = f"{name.upper()}_PORT"
     return (
         f"Port {port} for the {name} is taken by another program: "
-        f"end that program, or set {setting} to another port ({setting}=0 takes a free one)."
+        f"stop that program, or set {setting} to another port ({setting}=0 takes a free one)."
     )
 
 
-def _taken_broker(service: str, port: int) -> str:
+def _broker_port_taken(service: str, port: int) -> str:
     return (
         f"Port {port} of {service}, which the running brokers know, is taken by another program: "
-        "end that program, or stop everything and start again."
+        "stop that program, or stop everything and start again."
     )

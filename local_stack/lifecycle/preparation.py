@@ -1,0 +1,69 @@
+"""Write everything that must be in place before a service can start."""
+
+import json
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+
+from local_stack import ports, postgres
+from local_stack.addresses import Addresses
+from local_stack.config import Settings
+from local_stack.kafka import broker, cds_archive, jars, java, pins
+from local_stack.lifecycle.programs import app_programs, postgres_program
+from local_stack.paths import Paths, write_private
+from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY
+from local_stack.supervisord import processes
+from local_stack.supervisord.configuration import Program, render_script
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The files of the services that are about to start."""
+
+    paths: Paths
+    settings: Settings
+    say: Callable[[str], None]
+
+    def run(self, starting: Set[str], running: Set[str]) -> Addresses:
+        """Assign all ports and write the files of the starting services. Return the addresses of all."""
+        configured = {PRODUCER: self.settings.producer_port, CONSUMER: self.settings.consumer_port}
+        numbers = ports.assign(ports.load(self.paths.ports), configured, starting, running)
+        write_private(self.paths.ports, json.dumps(numbers))
+        addresses = Addresses.of(numbers, postgres.load_or_create_password(self.paths))
+        if POSTGRES in starting:
+            self._prepare_postgres(numbers[POSTGRES])
+        if starting & set(BROKERS):
+            self._prepare_brokers(numbers, starting)
+        for app in app_programs(self.paths, addresses, self.settings.kafka_topic):
+            if app.name in starting:
+                self._write_script(app)
+        if RELAY in starting:
+            self.paths.heartbeat.unlink(missing_ok=True)  # that of its last run
+        return addresses
+
+    def _prepare_postgres(self, port: int) -> None:
+        if not self.paths.postgres.exists():
+            self.say("creating the database")
+        postgres.create_cluster(self.paths)
+        postgres.write_configuration(self.paths, port, self.settings.postgres_fsync)
+        postgres.remove_stale_pid_file(self.paths)
+        self._write_script(postgres_program(self.paths))
+
+    def _prepare_brokers(self, numbers: Mapping[str, int], starting: Set[str]) -> None:
+        cache = self.settings.cache
+        class_path = jars.fetch(cache / f"kafka-{pins.VERSION}", self.say)
+        runtime = java.find(self.settings.java_home, self.say)
+        jvm_options = cds_archive.jvm_options(cache, runtime, class_path, self.say)
+        command = broker.command(runtime, class_path, jvm_options)
+        cluster_id = broker.load_or_create_cluster_id(self.paths.kafka / "cluster.id")
+        broker_ports = [numbers[name] for name in BROKERS]
+        controller_ports = [numbers[name] for name in ports.CONTROLLERS]
+        for node_id, name in enumerate(BROKERS, 1):
+            if name in starting:
+                folder = self.paths.kafka / name
+                node = broker.Node(node_id, broker_ports, controller_ports)
+                broker.write_configuration(folder, cluster_id, node)
+                self._write_script(Program(name, command, folder))
+
+    def _write_script(self, program: Program) -> None:
+        text = render_script(program, processes.tags(self.paths, program.name))
+        write_private(self.paths.run / f"{program.name}.sh", text)

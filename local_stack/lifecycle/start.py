@@ -1,0 +1,128 @@
+"""Start services in the order of their dependencies and wait until they are healthy."""
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
+from time import monotonic
+
+from local_stack.addresses import Addresses
+from local_stack.config import Settings
+from local_stack.deadline import Deadline
+from local_stack.errors import StackError
+from local_stack.lifecycle import steps, stop
+from local_stack.lifecycle.crash_loop import CrashLoopDetector
+from local_stack.lifecycle.health import DEGRADED, HEALTHY, UNHEALTHY, CheckResult, HealthChecks
+from local_stack.lifecycle.logs import last_line
+from local_stack.lifecycle.preparation import Preparation
+from local_stack.paths import Paths, write_private
+from local_stack.services import APPS, BROKERS, POSTGRES, PRODUCER, STORES
+from local_stack.supervisord import client, daemon, processes
+from local_stack.supervisord.client import Supervisor
+
+TIMEOUT_S = 120
+# A service may return degraded and then catch up. One that stays degraded for so long counts as started.
+SETTLE_S = 10
+
+
+def start(
+    paths: Paths,
+    settings: Settings,
+    environment: Mapping[str, str],
+    wanted: Set[str],
+    say: Callable[[str], None],
+) -> bool:
+    """Start the wanted services that do not run yet. Return whether there were any.
+
+    When the start fails or is interrupted, stop what it has started, then raise."""
+    found = client.connect(paths)
+    running = _running(found)
+    starting = wanted - running
+    if found is None and stop.stop_all(paths):
+        say("stopped processes that a killed supervisord had left behind")
+    try:
+        addresses = Preparation(paths, settings, say).run(starting, running)
+        write_private(paths.env, _env_file(addresses.environment()))
+        supervisor = found or daemon.launch(paths, environment)
+        steps_environment = {**environment, **addresses.environment(), "KAFKA_TOPIC": settings.kafka_topic}
+        Startup(paths, supervisor, addresses, steps_environment, say).run(starting, running, wanted)
+    except BaseException:
+        if starting:
+            with stop.signals_ignored():
+                _roll_back(paths, starting, supervised=found is not None, say=say)
+        raise
+    return bool(starting)
+
+
+def _roll_back(paths: Paths, started: Set[str], supervised: bool, say: Callable[[str], None]) -> None:
+    if processes.find(paths.home):
+        say("stopping what was started")
+    if supervised:
+        stop.stop_services(paths, started)
+    else:
+        stop.stop_all(paths)
+
+
+def _running(supervisor: Supervisor | None) -> set[str]:
+    services = supervisor.services() if supervisor else {}
+    return {name for name, info in services.items() if info.state != client.STOPPED}
+
+
+def _env_file(variables: Mapping[str, str]) -> str:
+    """Return lines for a shell and for simpler readers alike: no value here needs quoting."""
+    return "".join(f"{key}={value}\n" for key, value in variables.items())
+
+
+@dataclass(frozen=True)
+class Startup:
+    """One run of the start sequence, with one deadline for all its waits."""
+
+    paths: Paths
+    supervisor: Supervisor
+    addresses: Addresses
+    environment: Mapping[str, str]
+    say: Callable[[str], None]
+    deadline: Deadline = field(default_factory=lambda: Deadline(TIMEOUT_S))
+
+    def run(self, starting: Set[str], running: Set[str], wanted: Set[str]) -> None:
+        """Start the stores, then the apps, and wait for all wanted services.
+
+        The one-shot steps belong to the producer's start. It accepts orders before there is a broker."""
+        brokers, stores = set(BROKERS), set(STORES)
+        self.supervisor.start(sorted(starting & stores))
+        self._wait(starting & {POSTGRES})
+        if PRODUCER in starting:
+            self._run_step(steps.MIGRATE)
+            self.supervisor.start([PRODUCER])
+        self._wait(starting & brokers)
+        if PRODUCER in starting and brokers <= starting | running:
+            self._run_step(steps.TOPICS)
+        self.supervisor.start(sorted(starting & (set(APPS) - {PRODUCER})))
+        self._wait(wanted - (starting & stores))
+
+    def _run_step(self, step: steps.Step) -> None:
+        began = monotonic()
+        step.run(self.paths, self.environment, self.deadline)
+        self.say(f"{step.name:10} done     {monotonic() - began:5.1f} s")
+
+    def _wait(self, names: Set[str]) -> None:
+        """Wait until all of these services are healthy, and report each one when it is."""
+        began = monotonic()
+        crash_loops = CrashLoopDetector(self.paths)
+        checks = HealthChecks(self.addresses, self.paths.heartbeat)
+        pending = dict.fromkeys(names, CheckResult(UNHEALTHY))
+
+        def all_up() -> bool:
+            crash_loops.observe(self.supervisor.services(), pending)
+            pending.update(checks.run(pending))
+            passed = monotonic() - began
+            for name, health in [(name, result.health) for name, result in pending.items()]:
+                if health == HEALTHY or (health == DEGRADED and passed > SETTLE_S):
+                    del pending[name]
+                    self.say(f"{name:10} {health:8} {passed:5.1f} s")
+            return not pending
+
+        if not self.deadline.poll(all_up):
+            late = min(pending)
+            detail = pending[late].detail
+            reason = f"{detail}; " if detail else ""
+            last = last_line(self.paths.log(late))
+            raise StackError(f"{late} did not become healthy in {TIMEOUT_S} s: {reason}{last}")

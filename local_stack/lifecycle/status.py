@@ -1,0 +1,85 @@
+"""Report the state and the health of every service."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from local_stack import addresses
+from local_stack.lifecycle.health import HEALTHY, UNHEALTHY, CheckResult, HealthChecks
+from local_stack.paths import Paths
+from local_stack.services import NAMES
+from local_stack.supervisord import client, processes
+from local_stack.supervisord.client import RUNNING, STOPPED, ProcessInfo
+
+UNSUPERVISED = "unsupervised"
+NOT_RUNNING = ProcessInfo(STOPPED, 0, 0)
+NOT_CHECKED = CheckResult(UNHEALTHY)
+
+
+@dataclass(frozen=True)
+class Status:
+    """One service as `status` shows it; the fields are those of its JSON."""
+
+    name: str
+    state: str
+    pid: int | None
+    health: str
+
+    @property
+    def ok(self) -> bool:
+        return self.state == RUNNING and self.health == HEALTHY
+
+
+def read(paths: Paths) -> list[Status]:
+    """Return the status of every service, in the order of their names in services.py."""
+    services = _read_processes(paths)
+    alive = {name for name, info in services.items() if info.pid}
+    results = HealthChecks(addresses.load(paths), paths.heartbeat).run(alive) if alive else {}
+    return combine(services, results)
+
+
+def combine(services: Mapping[str, ProcessInfo], results: Mapping[str, CheckResult]) -> list[Status]:
+    found = ((name, services.get(name, NOT_RUNNING)) for name in NAMES)
+    return [
+        Status(name, info.state, info.pid or None, results.get(name, NOT_CHECKED).health)
+        for name, info in found
+    ]
+
+
+def _read_processes(paths: Paths) -> Mapping[str, ProcessInfo]:
+    """Ask supervisord. If there is none, look for processes that it has left running."""
+    if supervisor := client.connect(paths):
+        return supervisor.services()
+    found = processes.find(paths.home)
+    return {name: ProcessInfo(UNSUPERVISED, family[0].pid, 0) for name, family in found.items()}
+
+
+def as_json(statuses: Sequence[Status]) -> str:
+    return json.dumps([asdict(status) for status in statuses])
+
+
+def as_table(statuses: Sequence[Status]) -> str:
+    rows = [("SERVICE", "STATE", "PID", "HEALTH")]
+    rows += [(status.name, status.state, str(status.pid or "-"), status.health) for status in statuses]
+    return "\n".join("{:10} {:13} {:>8}  {}".format(*row) for row in rows)
+
+
+def notes(paths: Paths, statuses: Sequence[Status]) -> list[str]:
+    """Return the lines below the table: a warning if supervisord was killed, and where everything is."""
+    if all(status.state == STOPPED for status in statuses):
+        return []
+    warning = "supervisord was killed: a service that dies stays down until the next start."
+    unsupervised = any(status.state == UNSUPERVISED for status in statuses)
+    return [*([warning] if unsupervised else []), *locations(paths)]
+
+
+def locations(paths: Paths) -> list[str]:
+    """Return the lines that tell where the pages, the addresses and the logs are."""
+    urls = addresses.load(paths)
+    return [
+        f"Checkout    {urls.producer_url}",
+        f"Dashboard   {urls.consumer_url}",
+        "Kafka UI    none in native mode",
+        f"Addresses   {paths.env}",
+        f"Logs        {paths.logs}",
+    ]

@@ -1,0 +1,71 @@
+"""Where the files of one stack are."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_HOME = PROJECT_ROOT / ".local"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """All files of one stack. Nothing is written outside `home` except the cache of Kafka's jars."""
+
+    home: Path
+
+    @property
+    def env(self) -> Path:
+        return self.home / "env"
+
+    @property
+    def lock(self) -> Path:
+        return self.home / "lock"
+
+    @property
+    def ports(self) -> Path:
+        return self.home / "ports.json"
+
+    @property
+    def password(self) -> Path:
+        return self.home / "password"
+
+    @property
+    def postgres(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def kafka(self) -> Path:
+        return self.home / "kafka"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def heartbeat(self) -> Path:
+        return self.run / "relay.heartbeat"
+
+    @property
+    def socket_note(self) -> Path:
+        """The file that holds the path of supervisord's socket."""
+        return self.run / "socket"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def create_folders(self) -> None:
+        for folder in (self.home, self.run, self.logs, self.kafka):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file atomically. It is readable by its owner only, from its first byte on."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.touch(mode=0o600)
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
