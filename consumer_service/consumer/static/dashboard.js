@@ -1,9 +1,9 @@
 // Puts the page together: stream -> queue -> figures and rows, once per frame.
 
+import { Deduplicator } from "./deduplicator.js";
 import { Figures, inWords } from "./figures.js";
 import { gapInWords } from "./gaps.js";
-import { Past } from "./past.js";
-import { Repeats } from "./repeats.js";
+import { History } from "./history.js";
 import { Stream } from "./stream.js";
 import { ago, MOST, Table } from "./table.js";
 
@@ -21,7 +21,7 @@ const NOTES = {
 };
 
 const element = (id) => document.getElementById(id);
-const [count, rate, latency, latencyNote, last, lastNote, shown, answer, history] = [
+const [count, rate, latency, latencyNote, last, lastNote, shown, answer, historyButton] = [
   "count",
   "rate",
   "latency",
@@ -35,8 +35,8 @@ const [count, rate, latency, latencyNote, last, lastNote, shown, answer, history
 
 const table = new Table(element("rows"));
 const figures = new Figures();
-const repeats = new Repeats();
-const past = new Past("/events", document.body.dataset.position);
+const deduplicator = new Deduplicator();
+const history = new History("/events", document.body.dataset.position);
 let queue = [];
 let lastEvent = null;
 let renderAgainAt = 0;
@@ -63,7 +63,7 @@ function showState(word) {
 
 function receive(text) {
   const event = read(text);
-  if (!event || repeats.isRepeat(event)) {
+  if (!event || deduplicator.isDuplicate(event)) {
     return;
   }
   figures.received(1, Date.now());
@@ -124,15 +124,15 @@ function showTable() {
     table.size ? `${table.size.toLocaleString()} ${table.size === 1 ? "row" : "rows"}, newest first` : "No rows",
   );
   const isFull = table.size >= MOST;
-  history.disabled = isFull || past.isComplete;
-  history.title = whyNoHistory(isFull);
+  historyButton.disabled = isFull || history.isComplete;
+  historyButton.title = whyNoHistory(isFull);
 }
 
 function whyNoHistory(isFull) {
   if (isFull) {
     return `The table holds ${MOST.toLocaleString()} rows. Clear it to look back again.`;
   }
-  return past.isComplete ? "This is the beginning of the topic." : "";
+  return history.isComplete ? "This is the beginning of the topic." : "";
 }
 
 function showEmpty() {
@@ -190,16 +190,16 @@ function setText(target, text) {
 }
 
 async function loadHistory(limit, saysSo) {
-  history.disabled = true;
+  historyButton.disabled = true;
   try {
-    const added = await past.load(limit, (events) => table.addOlder(events));
+    const added = await history.load(limit, (events) => table.addOlder(events));
     if (saysSo) {
       say(added ? `${added} older ${added === 1 ? "event" : "events"} loaded.` : "There is nothing older.");
     }
-    lastEvent ??= past.newest;
+    lastEvent ??= history.newest;
     isLoaded = true;
   } catch (error) {
-    say(`The past could not be loaded: ${error.message}`);
+    say(`History could not be loaded: ${error.message}`);
     if (!isLoaded) {
       setTimeout(() => loadHistory(limit, false), 3_000);
     }
@@ -229,12 +229,12 @@ function say(text) {
 element("clear").addEventListener("click", () => {
   queue = [];
   table.clear();
-  past.beginAt(stream.position);
+  history.beginAt(stream.position);
   say("Table cleared.");
   showEmpty();
   showTable();
 });
-history.addEventListener("click", () => loadHistory(HISTORY_PAGE, true));
+historyButton.addEventListener("click", () => loadHistory(HISTORY_PAGE, true));
 element("test").addEventListener("click", sendTestEvent);
 element("notice-close").addEventListener("click", () => {
   element("notice").hidden = true;

@@ -10,7 +10,7 @@ export function gapInWords(gap) {
       return `${many} missed: this page was away for longer than the server looks back. The stream goes on live.`;
     case "overflow":
       return `${many} skipped: they came faster than this page could take them. The stream goes on live.`;
-    case "epoch":
+    case "recreated":
       return "The Kafka topic was created anew, so what was shown before belongs to the old one. The stream goes on.";
     case "unreadable":
       return "The server could not tell where this page had left off. Events in between may be missing; the stream goes on live.";

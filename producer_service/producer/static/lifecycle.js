@@ -1,25 +1,17 @@
-// What can be done with an order next; the server has the last word (409, 412).
+// Which transitions an order can take next; the server has the last word (409, 412).
 
 import { ask, Refused } from "./api.js";
 
-const STEPS = {
-  placed: [
-    ["Confirm", "confirmed"],
-    ["Cancel", "cancelled"],
-  ],
-  confirmed: [
-    ["Ship", "shipped"],
-    ["Cancel", "cancelled"],
-  ],
-  shipped: [["Deliver", "delivered"]],
-};
+// The server's own table: for each status, the statuses it may change to.
+const TRANSITIONS = JSON.parse(document.getElementById("recent").dataset.transitions);
+const LABELS = { confirmed: "Confirm", shipped: "Ship", delivered: "Deliver", cancelled: "Cancel" };
 
-/** Pairs of a button's word and the status it leads to. */
-export function steps(status) {
-  return STEPS[status] ?? [];
+/** Return pairs of a button's label and the status it leads to. */
+export function transitions(status) {
+  return (TRANSITIONS[status] ?? []).map((target) => [LABELS[target] ?? `Mark as ${target}`, target]);
 }
 
-/** Only from the version that was on the screen: what somebody else did meanwhile is not overwritten. */
+/** Change the status, unless the order has changed since it was shown. */
 export function move(order, status) {
   return ask(`/orders/${order.id}`, {
     method: "PATCH",
@@ -33,7 +25,7 @@ export function whyNot(error) {
     return "Somebody changed this order meanwhile; this is how it is now.";
   }
   if (error instanceof Refused && error.status < 500) {
-    return `Not done: ${error.message}.`;
+    return `Not done: ${error.message}`;
   }
-  return `${error.message.replace(/\.$/, "")}. Whether it was done shows here as soon as the shop is back.`;
+  return `${error.message} Whether it was done shows here as soon as the shop is back.`;
 }

@@ -78,11 +78,11 @@ function receipt(order, dashboard) {
 function failure(form, error) {
   const homeless = showErrors(form, error.errors ?? []);
   if (isUndecided(error)) {
-    const cause = error instanceof Unreachable ? error.message : `The shop could not do it: ${error.message}.`;
+    const cause = error instanceof Unreachable ? error.message : `The shop could not do it: ${error.message}`;
     return `${cause} Press Confirm order again: it will not be placed twice.`;
   }
   if (error.errors?.length) {
     return ["Not placed: please look at the marked fields.", ...homeless].join(" ");
   }
-  return `Not placed: ${error.message}.`;
+  return `Not placed: ${error.message}`;
 }

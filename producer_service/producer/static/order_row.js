@@ -2,7 +2,7 @@
 
 import { copyable } from "./copy_id.js";
 import { element } from "./element.js";
-import { steps } from "./lifecycle.js";
+import { transitions } from "./lifecycle.js";
 import { amount, shown } from "./money.js";
 import { timeElement } from "./time.js";
 
@@ -58,7 +58,7 @@ export class OrderRow {
     const hadFocus = this.actions.contains(document.activeElement);
     this.status.textContent = status;
     this.status.dataset.status = status;
-    this.actions.replaceChildren(...steps(status).map(([word, next]) => this.#button(word, next)));
+    this.actions.replaceChildren(...transitions(status).map(([word, next]) => this.#button(word, next)));
     if (hadFocus) {
       (this.actions.querySelector("button") ?? this.node.querySelector("button.id")).focus();
     }

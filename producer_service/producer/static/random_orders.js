@@ -129,6 +129,6 @@ function failure(form, run, error) {
   if (error.errors?.length) {
     return showErrors(form, error.errors).join(" ");
   }
-  const words = `${error.message.replace(/\.$/, "")}. ${run.placed} of ${run.wanted} placed.`;
+  const words = `${error.message} ${run.placed} of ${run.wanted} placed.`;
   return isUndecided(error) ? `${words} Go on when it is back: none is placed twice.` : words;
 }

@@ -19,7 +19,10 @@ export class ShopState {
   }
 
   failed(error) {
-    const cause = error instanceof Refused ? `the shop has a problem: ${error.message}` : "cannot reach the shop";
+    const cause =
+      error instanceof Refused
+        ? `the shop has a problem: ${error.message.replace(/\.$/, "")}`
+        : "cannot reach the shop";
     const since = this.#reached ? ` · last updated ${this.#reached.toLocaleTimeString("en-GB")}` : "";
     this.#say("away", `${cause}${since} · trying again every 2 s`);
   }

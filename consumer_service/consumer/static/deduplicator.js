@@ -3,10 +3,10 @@
 
 const ORDERS = 20_000;
 
-export class Repeats {
+export class Deduplicator {
   #versions = new Map();
 
-  isRepeat(event) {
+  isDuplicate(event) {
     const version = event.data?.version ?? 1;
     const highest = this.#versions.get(event.subject) ?? 0;
     this.#versions.delete(event.subject);

@@ -1,9 +1,9 @@
-// What was before: pages of `/events`, each further back than the last, until the beginning of the topic.
+// Past events: pages of `/events`, each further back than the last, until the beginning of the topic.
 
 const TIMEOUT_MS = 10_000;
 const PAGES_AT_ONCE = 5;
 
-export class Past {
+export class History {
   isComplete = false;
   newest = null;
   #url;
