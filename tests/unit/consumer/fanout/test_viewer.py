@@ -99,12 +99,77 @@ def test_last_event_id_wins_over_the_query() -> None:
     assert shown(take_all(ring, resume(ring, "", str(at(2, 1))))) == ["b1"]
 
 
-def test_viewer_ahead_of_this_replica_is_live_without_a_gap() -> None:
+def test_viewer_ahead_of_this_replica_gets_what_it_lacks_and_no_earlier_id() -> None:
     ring = filled_ring()
-    viewer = resume(ring, str(at(7, 2)), None)
+    viewer = resume(ring, str(at(4, 2)), None)
     assert gap_of(viewer) is None
+    ring.append([event(0, 2, 4), event(1, 2, 4)], at(3, 3))
+    ring.append([event(0, 3, 5)], at(4, 3))
+    ring.append([event(0, 4, 6)], at(5, 3))
+    text = take_all(ring, viewer, 1)
+    assert shown(text) == ["b2", "a4"]
+    assert [block.last_id for block in blocks(text)] == [str(at(4, 3)), str(at(5, 3))]
+
+
+def test_viewer_whose_position_kafka_does_not_have_is_told_a_gap() -> None:
+    """Only once Kafka was certainly asked after the viewer came: another replica may just have been faster."""
+    ring = filled_ring()
+    ring.note_log_end(at(2, 2))
+    viewer = resume(ring, str(at(4, 2)), None)
+    ring.note_log_end(at(2, 2))
+    assert viewer.check_position(ring) == b""
+    ring.note_log_end(at(3, 2))
+    (gap,) = blocks(viewer.check_position(ring))
+    assert (gap.json["reason"], gap.json["from"], gap.last_id) == ("recreated", str(at(4, 2)), str(at(2, 2)))
     ring.append([event(0, 2, 4)], at(3, 2))
     assert shown(take_all(ring, viewer)) == ["a2"]
+
+
+def test_viewer_whose_position_kafka_has_waits_without_a_gap() -> None:
+    ring = filled_ring()
+    viewer = resume(ring, str(at(4, 2)), None)
+    for _ in range(3):
+        ring.note_log_end(at(4, 2))
+    assert viewer.check_position(ring) == b""
+
+
+def test_recreated_topic_is_shown_from_its_first_event_to_a_viewer_that_had_come_back() -> None:
+    """The offsets that a viewer had of the old topic say nothing about the new one."""
+    ring = filled_ring()
+    viewer = resume(ring, str(at(2, 1)), None)
+    ring.open(at(0, 0, topic=OTHER_ID))
+    ring.append([event(0, 0, 9)], at(1, 0, topic=OTHER_ID))
+    read = blocks(take_all(ring, viewer))
+    assert {block.event for block in read[:-1]} == {"gap"}
+    assert (read[-1].event, read[-1].data) == ("message", "a0")
+
+
+def test_rewound_ring_shows_the_new_log_to_a_viewer_with_a_position_of_the_lost_one() -> None:
+    """Kafka lost a2..a8; they are written again, differently, before the viewer comes back."""
+    ring = filled_ring()
+    ring.append([], at(9, 2))
+    ring.rewind(at(2, 2))
+    ring.append([event(0, offset, offset) for offset in range(2, 20)], at(20, 2))
+    viewer = resume(ring, str(at(9, 2)), None)
+    assert shown(take_all(ring, viewer)) == [f"a{offset}" for offset in range(2, 20)]
+
+
+@pytest.mark.parametrize("evictions", [0, 2])
+def test_gap_is_sent_for_a_time_that_one_partition_reaches_back_to_and_another_does_not(
+    evictions: int,
+) -> None:
+    """A ring that began in the middle of the topic: partition 0 has its events of an hour, 1 of a second."""
+    ring = Ring(12 - evictions, 1 << 20)
+    ring.open(at(50, 50))
+    ring.append([event(0, 50 + n, n * 360) for n in range(10)], at(60, 50))
+    ring.append([event(1, 50, 3600), event(1, 51, 3601)], at(60, 52))
+    viewer = resume(ring, None, (START + timedelta(seconds=1800)).isoformat())
+    gap = gap_of(viewer)
+    assert gap is not None
+    assert gap.json["reason"] == "expired"
+    complete = resume(ring, None, (START + timedelta(seconds=3601)).isoformat())
+    assert gap_of(complete) is None
+    assert shown(take_all(ring, complete)) == ["b51"]
 
 
 def test_gap_is_sent_when_the_position_expired() -> None:

@@ -58,7 +58,7 @@ def test_skipped_messages_move_the_ring_position_and_take_no_room() -> None:
 def test_ring_evicts_the_oldest_batches_beyond_its_bounds(bounds: tuple[int, int]) -> None:
     ring = open_ring(*bounds)
     append(ring, 20)
-    assert ring.floor == at(17, 0)
+    assert ring.view().floor == at(17, 0)
     assert payloads(ring, 17) == [b"a17", b"a18", b"a19"]
     with pytest.raises(Evicted) as evicted:
         ring.slice(16, 1)
@@ -70,13 +70,13 @@ def test_ring_finds_the_batch_that_follows_a_position() -> None:
     ring.append([Event(0, 0, 0, b"a0"), Event(1, 0, 0, b"b0")], at(1, 1))
     ring.append([Event(0, 1, 0, b"a1")], at(2, 1))
     ring.append([Event(1, 1, 0, b"b1")], at(2, 2))
-    assert ring.number_at(at(0, 0)) == 0
-    assert ring.number_at(at(1, 0)) == 0
-    assert ring.number_at(at(1, 1)) == 1
-    assert ring.number_at(at(2, 1)) == 2
-    assert ring.number_at(at(2, 2)) == 3
-    assert ring.number_at(at(9, 1)) == 2
-    assert ring.number_at(at(9, 9)) == 3
+    assert ring.view().number_at(at(0, 0)) == 0
+    assert ring.view().number_at(at(1, 0)) == 0
+    assert ring.view().number_at(at(1, 1)) == 1
+    assert ring.view().number_at(at(2, 1)) == 2
+    assert ring.view().number_at(at(2, 2)) == 3
+    assert ring.view().number_at(at(9, 1)) == 2
+    assert ring.view().number_at(at(9, 9)) == 3
 
 
 def test_ring_opened_on_another_topic_is_emptied_and_holds_a_gap() -> None:
@@ -86,7 +86,7 @@ def test_ring_opened_on_another_topic_is_emptied_and_holds_a_gap() -> None:
     (batch,) = ring.slice(2, 1).batches
     assert batch.gap == Gap("recreated", at(2, 0), at(0, topic=OTHER_ID))
     assert batch.gap.lost == {}
-    assert ring.number_at(at(0, topic=OTHER_ID)) == 3
+    assert ring.view().number_at(at(0, topic=OTHER_ID)) == 3
 
 
 def test_ring_jump_leaves_a_gap_with_the_lost_offsets() -> None:
@@ -96,8 +96,8 @@ def test_ring_jump_leaves_a_gap_with_the_lost_offsets() -> None:
     (batch,) = ring.slice(1, 1).batches
     assert batch.gap is not None
     assert batch.gap.lost == {"0": [1, 9]}
-    assert ring.number_at(at(1, 0)) == 1
-    assert ring.number_at(at(9, 0)) == 2
+    assert ring.view().number_at(at(1, 0)) == 1
+    assert ring.view().number_at(at(9, 0)) == 2
 
 
 def test_ring_calls_listeners_and_wakes_waiters_at_every_change() -> None:
@@ -113,4 +113,4 @@ def test_ring_calls_listeners_and_wakes_waiters_at_every_change() -> None:
 def test_ring_iterates_newest_first() -> None:
     ring = open_ring()
     append(ring, 3)
-    assert [event.payload for event in ring.newest_first()] == [b"a2", b"a1", b"a0"]
+    assert [event.payload for event in ring.view().newest_first()] == [b"a2", b"a1", b"a0"]

@@ -48,10 +48,16 @@ class FakeTopic:
         self.end_of_steps = NoPause()
         self.is_down = False
         self.opened: list[list[int]] = []
+        self.truncations: list[tuple[int, int]] = []
 
     def put(self, partition: int, *values: bytes | None, at: int = 0) -> None:
         """Append messages to a partition. at: their timestamp in milliseconds."""
         self.logs[partition].extend((at, value) for value in values)
+
+    def truncate(self, partition: int, length: int) -> None:
+        """Lose the end of a log. Readers that were further are refused, also when it has grown again (KIP-320)."""
+        del self.logs[partition][length:]
+        self.truncations.append((partition, length))
 
     def recreate(self, partitions: int = 2) -> None:
         """Replace the topic by an empty one of the same name."""
@@ -90,9 +96,13 @@ class FakeReader:
     def __init__(self, topic: FakeTopic, offsets: list[int]) -> None:
         self._topic = topic
         self._offsets = offsets
+        self._known_truncations = len(topic.truncations)
 
     def read(self, timeout: float) -> Read:
         """Return the rest of the first partition that is not read to its end."""
+        for partition, length in self._topic.truncations[self._known_truncations :]:
+            if self._offsets[partition] > length:
+                return Read([], {}, {partition})
         for partition, offset in enumerate(self._offsets):
             log = self._topic.logs[partition]
             if not self._topic.first[partition] <= offset <= len(log):

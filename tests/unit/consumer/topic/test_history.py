@@ -6,7 +6,7 @@ import pytest
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Event
-from consumer.topic.history import History, WrongTopic
+from consumer.topic.history import MAX_CONCURRENT_READS, History, WrongTopic
 from consumer.topic.kafka import KafkaUnavailable, OpenReader, Read
 from tests.clock import FakeClock
 from tests.unit.consumer.topic.fake_kafka import OTHER_ID, TOPIC_ID, FakeTopic, event
@@ -136,4 +136,47 @@ def test_history_times_out_on_a_partition_that_delivers_nothing() -> None:
 
     history = history_of(alternating(8), (2, 2), open_silent_reader, clock)
     with pytest.raises(KafkaUnavailable, match="in time"):
+        history.page(Position(TOPIC_ID, (2, 2)), 5)
+
+
+def test_history_before_a_cursor_of_a_faster_replica_is_complete() -> None:
+    """What the other replica has read and we have not yet is in Kafka."""
+    topic = alternating(40)
+    history = history_of(topic, (0, 0))
+    topic.put(0, event("new0"), at=40)
+    topic.put(1, event("new1"), at=41)
+    page = history.page(Position(TOPIC_ID, (21, 21)), 4)
+    assert orders(page.payloads) == ["new1", "new0", "o39", "o38"]
+
+
+def test_history_before_a_cursor_beyond_the_end_of_the_log_begins_at_the_end() -> None:
+    page = history_of(alternating(4), (0, 0)).page(Position(TOPIC_ID, (90, 90)), 10)
+    assert orders(page.payloads) == ["o3", "o2", "o1", "o0"]
+    assert page.before is None
+
+
+def test_history_cursor_from_before_partitions_were_added_holds_nothing_of_them() -> None:
+    topic = FakeTopic(partitions=1)
+    topic.put(0, *(event(f"a{n}") for n in range(6)))
+    topic.logs.append([(9, event("b0"))])
+    topic.first.append(0)
+    history = history_of(topic, (3, 0))
+    page = history.page(Position(TOPIC_ID, (5,)), 10)
+    assert orders(page.payloads) == [f"a{n}" for n in (4, 3, 2, 1, 0)]
+    assert page.before is None
+
+
+def test_history_page_from_kafka_has_no_event_twice() -> None:
+    topic = FakeTopic(partitions=1)
+    topic.put(0, event("a", 1), event("a", 2), event("a", 1), event("b", 1))
+    page = history_of(topic, (4,)).page(None, 10)
+    assert [json.loads(payload)["id"] for payload in page.payloads] == ["b-1", "a-2", "a-1"]
+
+
+def test_history_refuses_at_once_when_too_many_read_from_kafka() -> None:
+    """Waiting in line would hold the threads that accept streams."""
+    history = history_of(alternating(8), (2, 2))
+    for _ in range(MAX_CONCURRENT_READS):
+        history._reads.acquire()
+    with pytest.raises(KafkaUnavailable, match="too many"):
         history.page(Position(TOPIC_ID, (2, 2)), 5)

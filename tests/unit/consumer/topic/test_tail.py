@@ -31,12 +31,12 @@ class TailHarness:
     @property
     def shown(self) -> list[bytes]:
         """The payloads in the ring, oldest first."""
-        return [event.payload for event in self.ring.newest_first()][::-1]
+        return [event.payload for event in self.ring.view().newest_first()][::-1]
 
     @property
     def gaps(self) -> list[str]:
         """The reasons of the gaps in the ring."""
-        batches, _ = self.ring.snapshot()
+        batches = self.ring.view().batches
         return [batch.gap.reason for batch in batches if batch.gap]
 
 
@@ -167,20 +167,38 @@ def test_added_partitions_are_read_from_their_beginning() -> None:
     assert harness.ring.position.offsets == (1, 1)
 
 
-def test_truncated_log_is_treated_as_a_recreated_topic() -> None:
+def test_truncated_log_is_told_as_a_gap_and_what_is_published_again_is_shown() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), event("b"))
+    topic.put(1, event("x"))
 
     def truncate() -> None:
-        topic.logs[0] = topic.logs[0][:1]
-        topic.steps = [lambda: topic.put(0, event("c"))]
+        topic.truncate(0, 1)
+        topic.put(1, event("y"))
+        topic.steps = [lambda: topic.put(0, event("b"), event("c"))]
 
     topic.steps = [truncate]
     harness = TailHarness(topic)
     harness.run()
     assert harness.gaps == ["recreated"]
-    assert harness.ring.position.offsets == (2, 0)
-    assert harness.shown == [event("c")]
+    assert harness.ring.position.offsets == (3, 2)
+    assert sorted(harness.shown) == [event(order) for order in "abcy"]
+
+
+def test_log_that_was_truncated_and_has_grown_again_is_told_and_read_again() -> None:
+    topic = FakeTopic(partitions=1)
+    topic.put(0, *(event(f"o{n}") for n in range(10)))
+
+    def regrow() -> None:
+        topic.truncate(0, 5)
+        topic.put(0, *(event(f"n{n}") for n in range(8)))
+
+    topic.steps = [regrow]
+    harness = TailHarness(topic)
+    harness.run()
+    assert harness.gaps == ["recreated"]
+    assert harness.ring.position.offsets == (13,)
+    assert [event(f"n{n}") for n in range(8)] == harness.shown[-8:]
 
 
 def test_tail_reports_a_kafka_outage_and_tries_again() -> None:
