@@ -50,9 +50,9 @@ def test_background_thread_that_raises_terminates_its_process(signals: list[tupl
 
 
 def test_background_threads_end_on_stop_without_a_signal(signals: list[tuple[int, int]]) -> None:
-    background = Background({"tail": wait_for_stop, "fanout": wait_for_stop})
+    background = Background({"first": wait_for_stop, "second": wait_for_stop})
     background.start()
     background.stop()
     background.join()
     assert signals == []
-    assert {"tail", "fanout"}.isdisjoint(thread.name for thread in threading.enumerate())
+    assert {"first", "second"}.isdisjoint(thread.name for thread in threading.enumerate())

@@ -187,7 +187,7 @@ def test_gap_is_sent_when_the_position_expired() -> None:
 
 
 def test_greeting_before_a_gap_has_the_old_position_as_id() -> None:
-    """A connection that is cut before the gap is then told of it when it comes back."""
+    """A connection that is cut before the gap then gets the gap when it comes back."""
     ring = filled_ring(max_events=3)
     status, gap = blocks(resume(ring, str(at(0, 0)), None).greeting("live"))
     assert (status.last_id, gap.last_id) == (str(at(0, 0)), str(at(1, 0)))

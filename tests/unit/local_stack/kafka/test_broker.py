@@ -21,7 +21,7 @@ def test_three_brokers_replicate_three_times_and_need_two_in_sync() -> None:
     assert settings["min.insync.replicas"] == settings["transaction.state.log.min.isr"] == "2"
 
 
-def test_one_broker_alone_keeps_one_replica() -> None:
+def test_single_broker_keeps_one_replica() -> None:
     settings = Node(1, [21001], [22001]).properties()
     assert settings["default.replication.factor"] == settings["min.insync.replicas"] == "1"
 
