@@ -17,8 +17,10 @@ import pytest
 from tests.project import ROOT
 
 DOCUMENTS = [
+    ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "docs" / "architecture.md",
+    ROOT / "docs" / "delivery.md",
     *sorted((ROOT / "docs" / "adr").glob("*.md")),
 ]
 SOURCES = (
@@ -36,7 +38,8 @@ CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(rf"\.?\w[\w.-]*(?:/[\w.-]+)*/|\.?\w[\w.-]*(?:/[\w.-]+)+|[\w.-]+\.(?:{ENDINGS})")
 SYMBOL = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 FILE_WITH_NAMES = re.compile(r"`([^`\n]+\.py)`:\s`([^`\n]+)`")
-MEDIA_TYPES = ("application/", "text/")
+# Media types look like paths, and .local/ comes into being at the first start.
+NOT_PATHS = ("application/", "text/", ".local/")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def paths(line: Line) -> list[str]:
     return [
         found
         for found in CODE.findall(line.text)
-        if PATH.fullmatch(found) and not found.startswith(MEDIA_TYPES)
+        if PATH.fullmatch(found) and not found.startswith(NOT_PATHS)
     ]
 
 
