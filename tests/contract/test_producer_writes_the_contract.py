@@ -49,7 +49,7 @@ def order(**changes: Any) -> Order:
 
 def schema_without_unknown_fields() -> dict[str, Any]:
     """Return the schema as a reader would have it who ignores nothing."""
-    schema = deepcopy(SCHEMA)
+    schema: dict[str, Any] = deepcopy(SCHEMA)
     schema["$defs"]["order"]["additionalProperties"] = False
     return schema
 
