@@ -19,7 +19,7 @@ def fill(page: Page, **fields: str) -> None:
         page.locator(f"#{name}").fill(value)
 
 
-def test_an_order_that_is_confirmed_appears_in_two_open_dashboards(open_page: OpenPage) -> None:
+def test_placed_order_appears_in_two_open_dashboards(open_page: OpenPage) -> None:
     dashboards = [open_page("CONSUMER_URL"), open_page("CONSUMER_URL")]
     for dashboard in dashboards:
         expect(dashboard.locator("#connection-word")).to_have_text("live")
@@ -34,7 +34,7 @@ def test_an_order_that_is_confirmed_appears_in_two_open_dashboards(open_page: Op
         expect(row).to_contain_text("32.10")
 
 
-def test_wrong_fields_are_named_beside_them_and_focus_goes_to_the_first(open_page: OpenPage) -> None:
+def test_invalid_fields_show_their_errors_and_the_first_field_is_focused(open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL")
     fill(page, customer_name="", unit_price="1.005", quantity="0")
     page.get_by_role("button", name="Confirm order").click()
@@ -45,7 +45,7 @@ def test_wrong_fields_are_named_beside_them_and_focus_goes_to_the_first(open_pag
     expect(page.locator("#item-error")).to_be_hidden()
 
 
-def test_two_clicks_place_one_order(open_page: OpenPage, shop: Shop) -> None:
+def test_double_click_places_one_order(open_page: OpenPage, shop: Shop) -> None:
     before = shop.orders()
     page = open_page("PRODUCER_URL")
     fill(page)
@@ -54,7 +54,7 @@ def test_two_clicks_place_one_order(open_page: OpenPage, shop: Shop) -> None:
     assert shop.orders() == before + 1
 
 
-def test_two_hundred_random_orders_are_two_hundred(open_page: OpenPage, shop: Shop) -> None:
+def test_two_hundred_random_orders_are_placed(open_page: OpenPage, shop: Shop) -> None:
     before = shop.orders()
     page = open_page("PRODUCER_URL")
     page.locator("#count").fill("200")
@@ -64,7 +64,7 @@ def test_two_hundred_random_orders_are_two_hundred(open_page: OpenPage, shop: Sh
     assert shop.orders() == before + 200
 
 
-def test_an_order_is_taken_through_its_steps(open_page: OpenPage, shop: Shop) -> None:
+def test_order_is_taken_through_its_transitions(open_page: OpenPage, shop: Shop) -> None:
     order_id = shop.place(customer_name="Grace Hopper")
     page = open_page("PRODUCER_URL")
     row = page.locator("#recent tr", has_text="Grace Hopper").first
@@ -74,7 +74,7 @@ def test_an_order_is_taken_through_its_steps(open_page: OpenPage, shop: Shop) ->
     assert order_id
 
 
-def test_it_can_be_used_without_a_mouse(open_page: OpenPage) -> None:
+def test_checkout_can_be_used_without_a_mouse(open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL")
     page.locator("#customer_name").focus()
     for text in ("Ada", "Mug", "with a handle", "4.50"):
@@ -84,7 +84,7 @@ def test_it_can_be_used_without_a_mouse(open_page: OpenPage) -> None:
     expect(page.locator("#result")).to_contain_text("Order placed")
 
 
-def test_without_the_shop_the_page_says_so_and_comes_back(whole: Stack, open_page: OpenPage) -> None:
+def test_checkout_reports_a_stopped_producer_and_recovers(whole: Stack, open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL")
     expect(page.locator("#recent-state")).to_have_attribute("data-state", "live")
     whole.run("stop", "producer")
@@ -97,7 +97,7 @@ def test_without_the_shop_the_page_says_so_and_comes_back(whole: Stack, open_pag
     expect(page.locator("#result")).to_contain_text("Order placed")
 
 
-def test_the_documentation_can_be_tried(open_page: OpenPage) -> None:
+def test_docs_page_can_execute_an_operation(open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL", "/docs")
     operation = page.locator(".opblock-post", has_text="/orders").first
     operation.click()

@@ -29,7 +29,7 @@ def past(running: Stack, shop: Shop) -> Callable[[int], None]:
     return make
 
 
-def test_it_opens_with_what_was_there_and_follows(
+def test_dashboard_opens_with_the_history_and_follows_the_stream(
     open_page: OpenPage, shop: Shop, past: Callable[[int], None]
 ) -> None:
     past(120)
@@ -41,7 +41,9 @@ def test_it_opens_with_what_was_there_and_follows(
     expect(page.locator("#count")).to_have_text("1")
 
 
-def test_history_pages_back_and_clear_clears(open_page: OpenPage, past: Callable[[int], None]) -> None:
+def test_dashboard_loads_older_history_and_clears_the_table(
+    open_page: OpenPage, past: Callable[[int], None]
+) -> None:
     past(300)
     page = open_page("CONSUMER_URL")
     expect(page.locator("#rows tr")).to_have_count(99)
@@ -54,7 +56,7 @@ def test_history_pages_back_and_clear_clears(open_page: OpenPage, past: Callable
     expect(page.locator("#empty")).to_be_visible()
 
 
-def test_a_thousand_rows_are_the_most(open_page: OpenPage, shop: Shop) -> None:
+def test_dashboard_shows_at_most_a_thousand_rows(open_page: OpenPage, shop: Shop) -> None:
     page = open_page("CONSUMER_URL")
     expect(page.locator("#connection-word")).to_have_text("live")
     for _ in range(2):
@@ -63,7 +65,7 @@ def test_a_thousand_rows_are_the_most(open_page: OpenPage, shop: Shop) -> None:
     expect(page.locator("#rows tr")).to_have_count(1000)
 
 
-def test_a_test_event_is_seen_in_every_dashboard(open_page: OpenPage) -> None:
+def test_test_event_is_shown_in_every_dashboard(open_page: OpenPage) -> None:
     first, second = open_page("CONSUMER_URL"), open_page("CONSUMER_URL")
     for page in (first, second):
         expect(page.locator("#connection-word")).to_have_text("live")
@@ -72,7 +74,7 @@ def test_a_test_event_is_seen_in_every_dashboard(open_page: OpenPage) -> None:
         expect(page.locator("#rows tr").first).to_contain_text("test.event")
 
 
-def test_the_word_changes_with_the_server_and_nothing_is_missing(
+def test_dashboard_reconnects_after_a_restart_without_missing_an_order(
     whole: Stack, open_page: OpenPage, shop: Shop
 ) -> None:
     page = open_page("CONSUMER_URL")
@@ -89,7 +91,7 @@ def test_the_word_changes_with_the_server_and_nothing_is_missing(
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_a_frozen_server_is_not_live(whole: Stack, open_page: OpenPage, shop: Shop) -> None:
+def test_dashboard_of_a_frozen_consumer_is_not_live(whole: Stack, open_page: OpenPage, shop: Shop) -> None:
     """Its connections stay open: only the silence tells. The page's clock is put on by the 30 s."""
     page = open_page("CONSUMER_URL", clock=True)
     word = page.locator("#connection-word")

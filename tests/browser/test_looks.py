@@ -33,7 +33,7 @@ ALL = [(name, width, theme) for name in PAGES for width in SIZES for theme in ("
 
 
 @pytest.mark.parametrize("shown", ALL, indirect=True, ids=lambda each: "-".join(map(str, each)))
-def test_a_page_fits_and_is_accessible(shown: Page) -> None:
+def test_page_fits_and_is_accessible(shown: Page) -> None:
     assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
     found = Axe().run(shown)
     assert found.violations_count == 0, found.generate_report()
@@ -48,7 +48,7 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_taken(
+def test_picture_of_a_page_is_taken(
     open_page: OpenPage, shop: Shop, name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """For the README: `make screenshots` keeps them."""

@@ -59,7 +59,7 @@ def repeats(stack: Stack) -> int:
 
 
 @pytest.mark.timeout(600)
-def test_every_order_is_taken_and_none_is_missing(whole: Stack, shop: Shop) -> None:
+def test_no_order_is_lost_while_all_brokers_are_down(whole: Stack, shop: Shop) -> None:
     before, pause = repeats(whole), threading.Event()
     with Viewer(whole.env["CONSUMER_URL"] + "/stream") as viewer:
         eventually(viewer.is_live)

@@ -14,7 +14,7 @@ from tests.shop import ORDER, Shop
 pytestmark = pytest.mark.usefixtures("whole")
 
 
-def test_a_stop_with_streams_open_is_clean_and_quick(project: ComposeStack, view: View, shop: Shop) -> None:
+def test_stop_with_open_streams_is_clean_and_quick(project: ComposeStack, view: View, shop: Shop) -> None:
     viewers = [view() for _ in range(20)]
     project.compose("stop", "--timeout", "8", "gateway", "consumer", "producer", "relay")
     ended = {
@@ -29,7 +29,9 @@ def test_a_stop_with_streams_open_is_clean_and_quick(project: ComposeStack, view
         eventually(lambda viewer=viewer: viewer.has_seen([order_id]), within=30)
 
 
-def test_down_and_up_again_keeps_orders_and_events(project: ComposeStack, shop: Shop, view: View) -> None:
+def test_compose_down_and_a_start_keep_orders_and_events(
+    project: ComposeStack, shop: Shop, view: View
+) -> None:
     viewer = view()
     placed = [shop.place() for _ in range(5)]
     eventually(lambda: viewer.has_seen(placed))
@@ -47,7 +49,7 @@ def test_down_and_up_again_keeps_orders_and_events(project: ComposeStack, shop: 
     assert not [data for name, data in viewer.named if name == "gap"]
 
 
-def test_kafka_comes_late(project: ComposeStack, shop: Shop, view: View) -> None:
+def test_apps_wait_for_kafka_and_orders_are_taken(project: ComposeStack, shop: Shop, view: View) -> None:
     """The apps wait and say so, and orders are taken. `--no-deps`: as Docker starts them after a reboot."""
     brokers = ("kafka-1", "kafka-2", "kafka-3")
     project.compose("stop")
@@ -85,7 +87,7 @@ def waiting(url: str) -> dict[str, Any]:
     return found
 
 
-def test_orders_are_json_also_when_there_is_no_producer(project: ComposeStack, shop: Shop) -> None:
+def test_response_without_a_producer_is_a_problem_document(project: ComposeStack, shop: Shop) -> None:
     project.run("stop", "producer")
     answer = shop.post("/orders", ORDER)
     project.run("start", "producer")
@@ -95,7 +97,7 @@ def test_orders_are_json_also_when_there_is_no_producer(project: ComposeStack, s
     assert answer.json()["status"] == 503
 
 
-def test_the_commands_work_after_a_bare_compose_up(project: ComposeStack) -> None:
+def test_commands_work_after_a_bare_compose_up(project: ComposeStack) -> None:
     shutil.rmtree(project.folder / ".local")
     project.compose("up", "--detach", "--wait")
     project.run("restart", "relay")

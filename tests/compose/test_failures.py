@@ -49,21 +49,21 @@ def a_docker_that(tmp_path: Path, script: str) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
-def test_a_stopped_engine(other: ComposeStack) -> None:
+def test_stopped_docker_engine_is_reported(other: ComposeStack) -> None:
     line = failure(other, "start", DOCKER_HOST="unix:///nowhere")
     del other.settings["DOCKER_HOST"]
     assert "engine does not answer" in line
     assert "--native" in line
 
 
-def test_no_compose_v2(other: ComposeStack, tmp_path: Path) -> None:
+def test_missing_compose_v2_is_reported(other: ComposeStack, tmp_path: Path) -> None:
     path = a_docker_that(tmp_path, '[ "$1" != compose ] || { echo "docker: no such command"; exit 1; } >&2')
     line = failure(other, "start", PATH=path)
     del other.settings["PATH"]
     assert "no Compose v2" in line
 
 
-def test_too_little_memory(other: ComposeStack, tmp_path: Path) -> None:
+def test_too_little_memory_is_reported(other: ComposeStack, tmp_path: Path) -> None:
     path = a_docker_that(tmp_path, 'case "$*" in *MemTotal*) echo 2000000000; exit ;; esac')
     line = failure(other, "start", PATH=path)
     del other.settings["PATH"]
@@ -71,7 +71,7 @@ def test_too_little_memory(other: ComposeStack, tmp_path: Path) -> None:
     assert "--lite" in line
 
 
-def test_a_taken_port(other: ComposeStack) -> None:
+def test_taken_port_is_reported(other: ComposeStack) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         line = failure(other, "start", PRODUCER_PORT=port)
@@ -79,7 +79,7 @@ def test_a_taken_port(other: ComposeStack) -> None:
     assert "PRODUCER_PORT" in line
 
 
-def test_an_unknown_service(other: ComposeStack) -> None:
+def test_unknown_service_is_reported(other: ComposeStack) -> None:
     assert "no service mysql" in failure(other, "start", "mysql")
 
 
@@ -97,24 +97,24 @@ def still_has(volume: str, folder: str) -> bool:
     return folder in listed.split()
 
 
-def test_data_without_its_password(other: ComposeStack) -> None:
+def test_database_without_its_password_is_reported_and_kept(other: ComposeStack) -> None:
     volume = with_data(other, "18/docker")
     assert "the volume with its password is gone" in failure(other, "start")
     assert still_has(volume, "18")
 
 
-def test_data_of_another_major_version(other: ComposeStack) -> None:
+def test_database_of_another_major_version_is_reported_and_kept(other: ComposeStack) -> None:
     volume = with_data(other, "17/docker")
     assert "a database of PostgreSQL 17" in failure(other, "start")
     assert still_has(volume, "17")
 
 
-def test_a_gateway_that_would_be_open_to_others(other: ComposeStack) -> None:
+def test_gateway_open_to_others_without_tls_is_reported(other: ComposeStack) -> None:
     line = failure(other, "start", "gateway", BIND_ADDRESS="0.0.0.0")
     assert "BIND_ADDRESS=0.0.0.0 opens the ports to others" in line
 
 
-def test_reset_asks_first(other: ComposeStack) -> None:
+def test_reset_asks_for_confirmation(other: ComposeStack) -> None:
     volume = with_data(other, "18/docker")
     done = subprocess.run(
         [*other.command, "reset"],

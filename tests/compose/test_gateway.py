@@ -33,20 +33,20 @@ def gateway_with(project: ComposeStack, **settings: str) -> Iterator[None]:
         project.compose("up", "--detach", "--wait", "--no-deps", "gateway")
 
 
-def test_a_body_that_is_too_large_is_refused_in_our_form(shop: Shop) -> None:
+def test_gateway_refuses_a_large_body_with_a_problem_document(shop: Shop) -> None:
     answer = requests.post(shop.url + "/orders", data=b" " * (2 << 20), timeout=10)
     assert answer.status_code == 413
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["status"] == 413
 
 
-def test_headers_that_are_too_large_are_refused_in_our_form(shop: Shop) -> None:
+def test_gateway_refuses_large_headers_with_a_problem_document(shop: Shop) -> None:
     answer = requests.get(shop.url, headers={"X-Long": "x" * 70_000}, timeout=10)
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_what_is_no_http_is_refused_in_our_form(shop: Shop) -> None:
+def test_gateway_refuses_malformed_http_with_a_problem_document(shop: Shop) -> None:
     address = urlsplit(shop.url)
     with socket.create_connection((str(address.hostname), address.port or 80), 10) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
@@ -55,7 +55,7 @@ def test_what_is_no_http_is_refused_in_our_form(shop: Shop) -> None:
     assert b"application/problem+json" in answer
 
 
-def test_the_services_own_errors_pass(shop: Shop) -> None:
+def test_gateway_passes_on_the_errors_of_the_services(shop: Shop) -> None:
     answer = requests.post(shop.url + "/orders", json={"customer_name": "Ada"}, timeout=10)
     assert answer.status_code == 422
     assert answer.json()["errors"]
@@ -63,11 +63,11 @@ def test_the_services_own_errors_pass(shop: Shop) -> None:
     assert foreign.status_code == 400
 
 
-def test_it_says_nothing_about_itself(shop: Shop) -> None:
+def test_gateway_does_not_reveal_its_version(shop: Shop) -> None:
     assert requests.get(shop.url, timeout=10).headers["Server"] == "nginx"
 
 
-def test_events_come_at_once(project: ComposeStack, shop: Shop) -> None:
+def test_gateway_does_not_buffer_events(project: ComposeStack, shop: Shop) -> None:
     with Viewer(project.env["CONSUMER_URL"] + "/stream") as viewer:
         eventually(viewer.is_live)
         for _ in range(5):
@@ -75,7 +75,7 @@ def test_events_come_at_once(project: ComposeStack, shop: Shop) -> None:
             eventually(lambda order_id=order_id: viewer.has_seen([order_id]), within=2, every=0.01)
 
 
-def test_the_stream_is_200_whatever_happens(project: ComposeStack) -> None:
+def test_gateway_answers_a_failed_stream_request_with_200_and_busy(project: ComposeStack) -> None:
     url = project.env["CONSUMER_URL"] + "/stream"
     assert_busy(requests.post(url, timeout=10))
     assert_busy(requests.get(url, headers={"Host": "evil.example"}, timeout=10))
@@ -102,7 +102,7 @@ def assert_busy(answer: requests.Response) -> None:
     assert block == 'event: busy\ndata: {"reason":"gateway"}\n\n'
 
 
-def test_limits_for_one_address(project: ComposeStack, shop: Shop) -> None:
+def test_gateway_limits_requests_and_streams_of_one_address(project: ComposeStack, shop: Shop) -> None:
     with gateway_with(project, REQUESTS_PER_SECOND="1", REQUESTS_BURST="5", STREAMS_PER_ADDRESS="2"):
         url = project.env["CONSUMER_URL"] + "/stream"
         with Viewer(url) as first, Viewer(url) as second:
@@ -133,7 +133,7 @@ def secrets(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_with_tls_and_a_password_it_serves_others(project: ComposeStack, secrets: Path) -> None:
+def test_gateway_with_tls_and_a_password_serves_other_machines(project: ComposeStack, secrets: Path) -> None:
     with gateway_with(project, BIND_ADDRESS="0.0.0.0", GATEWAY_SECRETS=str(secrets)):
         shop = f"https://localhost:{project.ports['PRODUCER_PORT']}"
         live = f"https://localhost:{project.ports['CONSUMER_PORT']}"
@@ -158,7 +158,9 @@ def test_with_tls_and_a_password_it_serves_others(project: ComposeStack, secrets
 
 
 @pytest.mark.parametrize("missing", ["everything", "tls.crt", "htpasswd"])
-def test_without_them_it_refuses_to_serve_others(project: ComposeStack, secrets: Path, missing: str) -> None:
+def test_gateway_without_tls_or_a_password_refuses_other_machines(
+    project: ComposeStack, secrets: Path, missing: str
+) -> None:
     for path in list(secrets.iterdir()):
         if missing in ("everything", path.name):
             path.unlink()

@@ -28,12 +28,12 @@ def containers(running: ComposeStack) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_all_services_are_looked_at(config: dict[str, Any], containers: dict[str, Any]) -> None:
+def test_hardening_tests_cover_all_services(config: dict[str, Any], containers: dict[str, Any]) -> None:
     assert set(config["services"]) == set(containers) == SERVICES | ONE_SHOTS
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES | ONE_SHOTS))
-def test_in_the_file(config: dict[str, Any], name: str) -> None:
+def test_service_is_hardened_in_the_compose_file(config: dict[str, Any], name: str) -> None:
     service = config["services"][name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -54,7 +54,7 @@ def test_in_the_file(config: dict[str, Any], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES | ONE_SHOTS))
-def test_in_the_container(containers: dict[str, Any], name: str) -> None:
+def test_service_is_hardened_in_its_container(containers: dict[str, Any], name: str) -> None:
     container = containers[name]
     host = container["HostConfig"]
     assert host["ReadonlyRootfs"] is True
@@ -94,7 +94,7 @@ def test_no_password_is_in_an_environment_or_a_command(containers: dict[str, Any
     assert not [password for password in passwords if password in told]
 
 
-def test_each_sees_only_its_own_password(containers: dict[str, Any]) -> None:
+def test_container_mounts_only_its_own_password(containers: dict[str, Any]) -> None:
     mounts = {
         name: {mount["Destination"] for mount in it["Mounts"] if mount["Destination"].startswith("/secrets/")}
         for name, it in containers.items()
@@ -125,12 +125,14 @@ REACH = "import socket; socket.create_connection(('{}', {}), 3)"
         ("producer", "consumer", 5002, True),
     ],
 )
-def test_who_reaches_whom(running: ComposeStack, name: str, host: str, port: int, allowed: bool) -> None:
+def test_service_reaches_only_its_peers(
+    running: ComposeStack, name: str, host: str, port: int, allowed: bool
+) -> None:
     done = running.try_compose("exec", "-T", name, "python", "-c", REACH.format(host, port))
     assert (done.returncode == 0) is allowed, done.stderr
 
 
-def test_who_is_on_which_network(config: dict[str, Any]) -> None:
+def test_networks_have_only_their_members(config: dict[str, Any]) -> None:
     members: dict[str, set[str]] = {"edge": set(), "app": set(), "data": set()}
     for name, service in config["services"].items():
         for network in service.get("networks", {}):
@@ -144,23 +146,23 @@ def test_who_is_on_which_network(config: dict[str, Any]) -> None:
     assert config["networks"]["data"]["internal"]
 
 
-def test_requests_do_not_wait_for_names_of_services_that_are_stopped(config: dict[str, Any]) -> None:
+def test_dns_is_closed_where_requests_would_wait_for_stopped_services(config: dict[str, Any]) -> None:
     asked_of_nobody = {name for name, service in config["services"].items() if "dns" in service}
     assert asked_of_nobody == {"gateway", "producer"}
 
 
-def test_the_consumer_has_no_database_driver(running: ComposeStack) -> None:
+def test_consumer_image_has_no_database_driver(running: ComposeStack) -> None:
     assert running.try_compose("exec", "-T", "consumer", "python", "-c", "import psycopg2").returncode != 0
 
 
-def test_nothing_can_be_written_but_tmp(running: ComposeStack) -> None:
+def test_container_file_system_is_read_only(running: ComposeStack) -> None:
     for name in ("producer", "consumer", "relay"):
         for path in ("/app/producer.py", "/venv/x", "/etc/x", "/secrets/producer/x"):
             done = running.try_compose("exec", "-T", name, "/bin/sh", "-c", f"touch {path}")
             assert done.returncode != 0, (name, path)
 
 
-def test_every_topic_has_three_replicas(running: ComposeStack) -> None:
+def test_orders_topic_has_three_replicas(running: ComposeStack) -> None:
     """Kafka's own topics too, once something has made them; the orders' topic also two in sync."""
     text = running.compose(
         "exec", "-T", "kafka-1", "/opt/kafka/bin/kafka-topics.sh",

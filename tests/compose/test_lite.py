@@ -21,7 +21,7 @@ def small(tmp_path: Path) -> Iterator[ComposeStack]:
     stack.run("reset", "--yes")
 
 
-def test_one_broker_does_all(small: ComposeStack) -> None:
+def test_lite_stack_works_with_one_broker(small: ComposeStack) -> None:
     small.run("start", within=300)
     assert set(small.services()) == {"postgres", "kafka-1", "producer", "relay", "consumer", "gateway"}
     shop = Shop(small.env["PRODUCER_URL"])

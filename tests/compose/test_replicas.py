@@ -27,7 +27,7 @@ def is_complete(viewers: list[Viewer], placed: list[str]) -> None:
         assert not [data for name, data in viewer.named if name == "gap"]
 
 
-def test_scaling_up_under_load_loses_nothing(scaled: ComposeStack, shop: Shop, view: View) -> None:
+def test_scaling_up_under_load_loses_no_order(scaled: ComposeStack, shop: Shop, view: View) -> None:
     before = [view() for _ in range(3)]
     with Customer(shop) as customer:
         customer.goes_on(20)
@@ -52,7 +52,7 @@ STREAMS = (
 
 
 @pytest.mark.parametrize("service", ["consumer-2", "producer-2", "relay", "kafka-1"])
-def test_a_killed_replica_is_not_missed(scaled: ComposeStack, shop: Shop, view: View, service: str) -> None:
+def test_killed_replica_loses_no_order(scaled: ComposeStack, shop: Shop, view: View, service: str) -> None:
     viewers = [view() for _ in range(6)]
     with Customer(shop) as customer:
         customer.goes_on(20)
@@ -63,12 +63,12 @@ def test_a_killed_replica_is_not_missed(scaled: ComposeStack, shop: Shop, view: 
     eventually(lambda: shop.outbox_rows() == 0, within=40)
 
 
-def test_a_start_keeps_the_number_of_replicas(scaled: ComposeStack) -> None:
+def test_start_keeps_the_number_of_replicas(scaled: ComposeStack) -> None:
     scaled.run("start")
     assert "consumer-3" in names(scaled)
 
 
-def test_a_wrong_number_is_refused(scaled: ComposeStack) -> None:
+def test_invalid_scale_is_refused(scaled: ComposeStack) -> None:
     for wish in ("postgres=2", "consumer=0", "kafka-1=2", "consumer"):
         done = scaled.run("scale", wish, check=False)
         assert done.returncode == 1

@@ -12,7 +12,7 @@ from tests.eventually import eventually
 from tests.shop import ORDER, Shop
 
 
-def test_an_order_appears_in_an_open_browser(shop: Shop, view: View) -> None:
+def test_order_appears_in_an_open_stream(shop: Shop, view: View) -> None:
     viewer = view()
     order_id = shop.place(customer_name="Zoë", description="first")
     eventually(lambda: viewer.times_seen()[order_id] == 1)
@@ -49,7 +49,7 @@ def test_random_orders_all_appear(shop: Shop, view: View) -> None:
     assert set(viewer.times_seen().values()) == {1}
 
 
-def test_a_browser_that_was_away_gets_what_it_missed(running: Stack, shop: Shop, view: View) -> None:
+def test_viewer_that_was_away_gets_the_events_it_missed(running: Stack, shop: Shop, view: View) -> None:
     first = view()
     seen = shop.place()
     eventually(lambda: first.times_seen()[seen] == 1)
@@ -60,7 +60,7 @@ def test_a_browser_that_was_away_gets_what_it_missed(running: Stack, shop: Shop,
         assert not [name for name, _ in back.named if name == "gap"]
 
 
-def test_the_history_has_it_too(running: Stack, shop: Shop, view: View) -> None:
+def test_order_appears_in_the_history(running: Stack, shop: Shop, view: View) -> None:
     viewer = view()
     order_id = shop.place()
     eventually(lambda: viewer.times_seen()[order_id] == 1)
@@ -68,7 +68,7 @@ def test_the_history_has_it_too(running: Stack, shop: Shop, view: View) -> None:
     assert order_id in [event["subject"] for event in answer.json()["events"]]
 
 
-def test_garbage_on_the_topic_stops_nobody(running: Stack, shop: Shop, view: View) -> None:
+def test_garbage_on_the_topic_does_not_stop_the_stream(running: Stack, shop: Shop, view: View) -> None:
     viewer = view()
     foreign = Producer({"bootstrap.servers": running.env["KAFKA_BOOTSTRAP_SERVERS"]})
     for value in (b"", b"\x00\xff", b"[1,2]", b'{"id":1}', b'{"specversion":"1.0"}', None):
@@ -78,7 +78,7 @@ def test_garbage_on_the_topic_stops_nobody(running: Stack, shop: Shop, view: Vie
     eventually(lambda: viewer.times_seen()[order_id] == 1)
 
 
-def test_a_client_that_stops_reading_harms_nobody(running: Stack, shop: Shop, view: View) -> None:
+def test_stalled_viewer_does_not_delay_other_viewers(running: Stack, shop: Shop, view: View) -> None:
     address = urlsplit(running.env["CONSUMER_URL"])
     with socket.create_connection((address.hostname, address.port), 10) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -89,7 +89,7 @@ def test_a_client_that_stops_reading_harms_nobody(running: Stack, shop: Shop, vi
         eventually(lambda: len(viewer.times_seen()) == 5000, within=30)
 
 
-def test_a_wrong_order_is_refused_and_nobody_hears_of_it(shop: Shop, view: View) -> None:
+def test_invalid_order_is_refused_and_not_shown(shop: Shop, view: View) -> None:
     viewer, before = view(), shop.orders()
     answer = shop.post("/orders", ORDER | {"unit_price": "1.005"})
     assert answer.status_code == 422
@@ -101,7 +101,7 @@ def test_a_wrong_order_is_refused_and_nobody_hears_of_it(shop: Shop, view: View)
     assert shop.orders() == before + 1
 
 
-def test_every_step_of_an_order_is_shown_in_turn(shop: Shop, view: View) -> None:
+def test_transitions_of_an_order_are_shown_in_sequence(shop: Shop, view: View) -> None:
     viewer = view()
     order_id = shop.place()
     for status in ("confirmed", "shipped", "delivered"):

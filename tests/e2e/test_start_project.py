@@ -158,7 +158,7 @@ class TestStarted:
         }
         assert psutil.Process(started.pid("postgres")).is_running()
 
-    def test_the_addresses_are_for_shells_and_for_their_owner(self, started: Project) -> None:
+    def test_addresses_file_is_for_shells_and_only_its_owner_can_read_it(self, started: Project) -> None:
         path = started.home / "env"
         shell = subprocess.run(
             ["/bin/sh", "-c", f'. "{path}"; echo "$DATABASE_URL"'], capture_output=True, text=True, check=True
@@ -172,11 +172,11 @@ class TestStarted:
         }
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    def test_an_order_goes_all_the_way(self, started: Project) -> None:
+    def test_order_reaches_the_consumer(self, started: Project) -> None:
         order = place_order(started)
         assert Deadline(30).poll(lambda: order in shown_orders(started))
 
-    def test_one_service_can_be_stopped_and_started(self, started: Project) -> None:
+    def test_single_service_can_be_stopped_and_started(self, started: Project) -> None:
         assert started.run("stop", "relay")[0] == 0
         assert started.run("status")[0] == 1
         stopped = {"name": "relay", "state": "stopped", "pid": None, "health": "unhealthy"}
@@ -188,20 +188,20 @@ class TestStarted:
         assert {service["health"] for service in after.values()} == {"healthy"}
         assert after["relay"]["pid"] != before
 
-    def test_the_logs_are_shown_by_service(self, started: Project) -> None:
+    def test_logs_of_a_service_are_shown(self, started: Project) -> None:
         code, output = started.run("logs", "producer")
         assert code == 0
         assert "Listening at" in output
         assert all(line.startswith("producer") for line in output.splitlines())
 
-    def test_whatever_is_killed_comes_back(self, started: Project) -> None:
+    def test_killed_processes_come_back(self, started: Project) -> None:
         for victim in _one_of_each_kind(started):
             victim.send_signal(signal.SIGKILL)
         assert started.heals(), started.run("status")[1]
         order = place_order(started)
         assert Deadline(30).poll(lambda: order in shown_orders(started))
 
-    def test_without_its_supervisor_all_is_still_seen_and_stopped(self, started: Project) -> None:
+    def test_services_are_found_and_stopped_without_their_supervisor(self, started: Project) -> None:
         os.kill(int((started.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
         services = started.status()
         assert {service["state"] for service in services.values()} == {"unsupervised"}
@@ -237,12 +237,12 @@ def only_this_python(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": str(folder)}
 
 
-def test_an_old_python_is_named(bare: Project, tmp_path: Path) -> None:
+def test_old_python_is_reported(bare: Project, tmp_path: Path) -> None:
     old = only_this_python(tmp_path / "bin", "echo Python 3.9.18 is too old; exit 1")
     assert "Python 3.9.18 is too old" in bare.failure(**old)
 
 
-def test_a_python_without_venv_is_named(bare: Project, tmp_path: Path) -> None:
+def test_python_without_venv_is_reported(bare: Project, tmp_path: Path) -> None:
     # As Debian has it without python3-venv: all is there but ensurepip.
     hide = 'import sys; sys.modules["ensurepip"] = None'
     script = f"""exec "{sys.executable}" -c '{hide}
@@ -250,11 +250,11 @@ def test_a_python_without_venv_is_named(bare: Project, tmp_path: Path) -> None:
     assert "has no venv" in bare.failure(**only_this_python(tmp_path / "bin", script))
 
 
-def test_no_python_at_all_is_said(bare: Project, tmp_path: Path) -> None:
+def test_missing_python_is_reported(bare: Project, tmp_path: Path) -> None:
     assert "no Python found" in bare.failure(**only_this_python(tmp_path / "bin", "exit 127"))
 
 
-def test_without_network_the_first_start_says_so(bare: Project) -> None:
+def test_unreachable_package_index_is_reported(bare: Project) -> None:
     for setting in PIP_SETTINGS:
         bare.environment.pop(setting, None)
     line = bare.failure(PIP_INDEX_URL="http://127.0.0.1:1/simple", PIP_NO_CACHE_DIR="1")
@@ -262,14 +262,14 @@ def test_without_network_the_first_start_says_so(bare: Project) -> None:
     assert not list(bare.home.glob("venv*/bin"))
 
 
-def test_without_network_the_jars_are_missed(fresh: Project, tmp_path: Path) -> None:
+def test_failed_download_of_jars_is_reported(fresh: Project, tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:1"
     line = fresh.failure(XDG_CACHE_HOME=str(tmp_path / "cache"), HTTPS_PROXY=nowhere, https_proxy=nowhere)
     assert "Could not download" in line
     assert not list(tmp_path.glob("cache/**/*.jar"))
 
 
-def test_a_taken_port_is_named_with_its_setting(fresh: Project) -> None:
+def test_taken_port_is_reported_with_its_setting(fresh: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         line = fresh.failure(PRODUCER_PORT=port)
@@ -277,11 +277,11 @@ def test_a_taken_port_is_named_with_its_setting(fresh: Project) -> None:
     assert "PRODUCER_PORT=0" in line
 
 
-def test_a_setting_that_is_no_port_is_named(fresh: Project) -> None:
+def test_invalid_port_setting_is_reported(fresh: Project) -> None:
     assert "PRODUCER_PORT" in fresh.failure(PRODUCER_PORT="many")
 
 
-def test_a_broker_that_does_not_come_up_is_named(fresh: Project, tmp_path: Path) -> None:
+def test_broker_that_does_not_start_is_reported(fresh: Project, tmp_path: Path) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.write_text('#!/bin/sh\n[ "$1" = -version ] && { echo \'openjdk version "21"\' >&2; exit; }\n'
@@ -291,12 +291,12 @@ def test_a_broker_that_does_not_come_up_is_named(fresh: Project, tmp_path: Path)
     assert "kafka-1 does not stay up: no room for this broker" in line
 
 
-def test_a_folder_that_cannot_be_written_is_named(fresh: Project) -> None:
+def test_folder_that_cannot_be_written_is_reported(fresh: Project) -> None:
     (fresh.home / "logs").write_text("a file where a folder must be")
     assert f"{fresh.home}/logs" in fresh.failure()
 
 
-def test_ctrl_c_leaves_nothing(fresh: Project) -> None:
+def test_ctrl_c_leaves_no_process(fresh: Project) -> None:
     with fresh.begin("start", "postgres", "kafka-1") as process:  # one broker of three never gets healthy
         assert process.stdout
         assert any("postgres   healthy" in line for line in process.stdout)

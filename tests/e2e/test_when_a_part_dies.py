@@ -17,7 +17,9 @@ from tests.stack import BACKENDS, Stack
 BROKERS = BACKENDS[1:]
 
 
-def test_without_the_relay_rows_stay_and_browsers_still_see(whole: Stack, shop: Shop, view: View) -> None:
+def test_without_the_relay_orders_are_shown_and_outbox_rows_wait(
+    whole: Stack, shop: Shop, view: View
+) -> None:
     viewer = view()
     eventually(lambda: shop.outbox_rows() == 0)
     whole.run("stop", "relay")
@@ -41,7 +43,9 @@ def test_without_kafka_orders_are_taken_and_shown_later(whole: Stack, shop: Shop
     eventually(lambda: shop.is_ok(), within=30)
 
 
-def test_without_the_database_nothing_is_half_done(whole: Stack, shop: Shop, view: View) -> None:
+def test_without_the_database_orders_are_refused_and_none_is_half_stored(
+    whole: Stack, shop: Shop, view: View
+) -> None:
     viewer, before = view(), shop.orders()
     whole.run("stop", "postgres")
     refused = shop.post("/orders", ORDER)
@@ -56,7 +60,7 @@ def test_without_the_database_nothing_is_half_done(whole: Stack, shop: Shop, vie
 
 
 @pytest.mark.parametrize("service", ["producer", "relay", "consumer", "postgres", "kafka-2"])
-def test_a_killed_process_comes_back_and_no_order_is_missing(
+def test_killed_process_comes_back_and_no_order_is_missing(
     whole: Stack, shop: Shop, view: View, service: str
 ) -> None:
     viewer = view()
@@ -70,7 +74,7 @@ def test_a_killed_process_comes_back_and_no_order_is_missing(
     assert not [data for name, data in viewer.named if name == "gap"]
 
 
-def test_an_answer_that_was_lost_is_given_again(whole: Stack, shop: Shop) -> None:
+def test_retry_after_a_lost_response_gets_the_same_order(whole: Stack, shop: Shop) -> None:
     """Killed after the commit, before the customer has heard of it: a retry with the key gets that order."""
     before, key = shop.orders(), uuid.uuid4().hex
     address = urlsplit(shop.url)

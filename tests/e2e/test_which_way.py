@@ -38,7 +38,7 @@ def run(machine: Path, *arguments: str) -> tuple[str, str]:
     return done.stdout.strip(), done.stderr.strip()
 
 
-def test_without_docker_it_goes_native(machine: Path) -> None:
+def test_script_starts_natively_without_docker(machine: Path) -> None:
     said, error = run(machine)
     assert said == "Without Docker: there is no Docker on this machine."
     assert "no Python found" in error
@@ -52,7 +52,9 @@ def test_without_docker_it_goes_native(machine: Path) -> None:
         (OLD_COMPOSE, "no Compose v2"),
     ],
 )
-def test_with_half_a_docker_it_goes_native_and_says_why(machine: Path, script: str, why: str) -> None:
+def test_script_starts_natively_with_an_incomplete_docker_and_says_why(
+    machine: Path, script: str, why: str
+) -> None:
     has_docker(machine, script)
     said, error = run(machine, "start")
     assert said.startswith("Without Docker: ")
@@ -61,7 +63,7 @@ def test_with_half_a_docker_it_goes_native_and_says_why(machine: Path, script: s
 
 
 @pytest.mark.parametrize("option", ["--docker", "--lite"])
-def test_who_asks_for_docker_gets_it_or_an_error(machine: Path, option: str) -> None:
+def test_docker_option_without_an_engine_is_an_error(machine: Path, option: str) -> None:
     has_docker(machine, NO_ENGINE)
     said, error = run(machine, option)
     assert said == ""
@@ -69,18 +71,18 @@ def test_who_asks_for_docker_gets_it_or_an_error(machine: Path, option: str) -> 
     assert "its engine does not answer" in error
 
 
-def test_native_can_be_asked_for(machine: Path) -> None:
+def test_native_option_ignores_docker(machine: Path) -> None:
     has_docker(machine, "exit 0")
     said, error = run(machine, "--native")
     assert said == ""
     assert "no Python found" in error
 
 
-def test_scaling_is_for_docker(machine: Path) -> None:
+def test_native_scale_is_refused(machine: Path) -> None:
     assert "scale is for Docker" in run(machine, "--native", "scale", "consumer=2")[1]
 
 
-def test_a_native_reset_asks_first(machine: Path) -> None:
+def test_native_reset_asks_for_confirmation(machine: Path) -> None:
     (machine / ".local" / "postgres").mkdir(parents=True)
     assert "Nothing was deleted" in run(machine, "--native", "reset")[1]
     assert (machine / ".local" / "postgres").exists()

@@ -34,7 +34,7 @@ def test_streams_opened_at_different_times_each_get_every_event_once(
             assert Counter(late.wait_for(60)) == Counter(other.wait_for(60)) == Counter(text(second_half))
 
 
-def test_the_first_block_is_a_status_and_they_keep_coming(start_server: StartServer) -> None:
+def test_stream_begins_with_a_status_event_and_repeats_it(start_server: StartServer) -> None:
     server = start_server(heartbeat_s=0.5)
     with server.listen() as listener:
         assert listener.answer.status == 200
@@ -44,7 +44,7 @@ def test_the_first_block_is_a_status_and_they_keep_coming(start_server: StartSer
         assert listener.named("status")[0] == {"state": "live", "position": listener.position}
 
 
-def test_garbage_is_skipped_counted_and_logged_and_the_bytes_are_those_in_kafka(
+def test_garbage_is_skipped_counted_and_logged_and_event_bytes_are_unchanged(
     topic: Topic, consumer_server: Server
 ) -> None:
     pretty = json.dumps(json.loads(event("p")), indent=1).encode()
@@ -58,7 +58,9 @@ def test_garbage_is_skipped_counted_and_logged_and_the_bytes_are_those_in_kafka(
         assert f"partition 1 offset {offset}" in consumer_server.log
 
 
-def test_a_viewer_resumes_over_a_restart_with_nothing_missing(topic: Topic, consumer_server: Server) -> None:
+def test_viewer_resumes_after_a_restart_without_missing_an_event(
+    topic: Topic, consumer_server: Server
+) -> None:
     topic.put(*orders(30, "before"), partition=1)
     eventually(lambda: consumer_server.checks["events"]["shown"] == 30)
     with consumer_server.listen() as listener:
@@ -75,7 +77,7 @@ def test_a_viewer_resumes_over_a_restart_with_nothing_missing(topic: Topic, cons
         assert again.named("gap") == []
 
 
-def test_a_viewer_may_begin_at_a_time(topic: Topic, consumer_server: Server) -> None:
+def test_stream_can_begin_at_a_time(topic: Topic, consumer_server: Server) -> None:
     topic.put(*orders(3, "old"))
     eventually(lambda: consumer_server.checks["events"]["shown"] == 3)
     moment = datetime.now(UTC)
@@ -86,7 +88,9 @@ def test_a_viewer_may_begin_at_a_time(topic: Topic, consumer_server: Server) -> 
         assert listener.named("gap") == []
 
 
-def test_who_was_away_for_longer_than_is_held_is_told(topic: Topic, start_server: StartServer) -> None:
+def test_gap_is_sent_when_the_position_is_older_than_the_ring(
+    topic: Topic, start_server: StartServer
+) -> None:
     server = start_server(ring_events=100)
     with server.listen() as listener:
         position = listener.position
@@ -99,7 +103,9 @@ def test_who_was_away_for_longer_than_is_held_is_told(topic: Topic, start_server
         assert late.wait_for(400 - lost_to) == text(orders(400))[lost_to:]
 
 
-def test_what_retention_took_meanwhile_is_told(topic: Topic, consumer_server: Server) -> None:
+def test_gap_is_sent_when_retention_deleted_events_during_a_restart(
+    topic: Topic, consumer_server: Server
+) -> None:
     with consumer_server.listen() as listener:
         position = listener.position
     consumer_server.stop()
@@ -112,7 +118,7 @@ def test_what_retention_took_meanwhile_is_told(topic: Topic, consumer_server: Se
 
 
 @pytest.mark.parametrize("position", ["nonsense", "A" * 22, "A" * 22 + ";0:1"])
-def test_a_position_of_elsewhere_is_told_and_then_it_is_live(
+def test_gap_is_sent_for_a_foreign_position_and_the_stream_goes_on(
     topic: Topic, consumer_server: Server, position: str
 ) -> None:
     with consumer_server.listen(last_event_id=position) as listener:
@@ -122,7 +128,7 @@ def test_a_position_of_elsewhere_is_told_and_then_it_is_live(
         assert listener.wait_for(1) == text([event("a")])
 
 
-def test_a_recreated_topic_is_told_and_read_from_its_beginning(
+def test_gap_is_sent_for_a_recreated_topic_that_is_read_from_its_beginning(
     topic: Topic, start_server: StartServer
 ) -> None:
     server = start_server(watch_interval_s=0.2)
@@ -136,7 +142,7 @@ def test_a_recreated_topic_is_told_and_read_from_its_beginning(
         assert [gap["reason"] for gap in listener.named("gap")] == ["recreated"]
 
 
-def test_history_pages_back_beyond_what_is_held(topic: Topic, start_server: StartServer) -> None:
+def test_history_pages_back_beyond_the_ring(topic: Topic, start_server: StartServer) -> None:
     topic.put(*orders(300))
     server = start_server(ring_events=100)
     pages, before = [], None
@@ -149,7 +155,7 @@ def test_history_pages_back_beyond_what_is_held(topic: Topic, start_server: Star
     assert [order for page in pages for order in page] == [f"o{n}" for n in range(299, -1, -1)]
 
 
-def test_a_test_event_goes_through_kafka_to_every_viewer_of_every_replica(start_server: StartServer) -> None:
+def test_test_event_reaches_the_viewers_of_every_replica_through_kafka(start_server: StartServer) -> None:
     one, two = start_server(), start_server()
     with one.listen() as here, two.listen() as there:
         answer = requests.post(f"{one.url}/test-event", timeout=15)

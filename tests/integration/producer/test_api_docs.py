@@ -65,13 +65,13 @@ def example(method: str, path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
-def test_an_example_is_accepted_as_it_stands(api: FlaskClient, method: str, path: str) -> None:
+def test_documented_example_is_accepted_unchanged(api: FlaskClient, method: str, path: str) -> None:
     answer = ask(api, method, path, {"json": example(method, path)})
     assert answer.status_code == (200 if method == "patch" else 201)
     DESCRIBED.hold(method, path, answer)
 
 
-def test_an_example_can_be_tried_from_our_own_page(api: FlaskClient) -> None:
+def test_documented_example_is_accepted_from_our_own_origin(api: FlaskClient) -> None:
     headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
     answer = api.post("/orders", json=example("post", "/orders"), headers=headers)
     DESCRIBED.hold("post", "/orders", answer)
@@ -79,7 +79,7 @@ def test_an_example_can_be_tried_from_our_own_page(api: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "request_", "status"), CASES)
-def test_an_answer_is_as_described(
+def test_response_matches_the_document(
     api: FlaskClient, method: str, path: str, request_: dict[str, Any], status: int
 ) -> None:
     answer = ask(api, method, path, request_)
@@ -89,7 +89,7 @@ def test_an_answer_is_as_described(
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
 @pytest.mark.parametrize(("request_", "status"), REFUSED)
-def test_a_refusal_is_as_described(
+def test_refusal_matches_the_document(
     api: FlaskClient, method: str, path: str, request_: dict[str, Any], status: int
 ) -> None:
     answer = ask(api, method, path, request_)
@@ -97,7 +97,7 @@ def test_a_refusal_is_as_described(
     DESCRIBED.hold(method, path, answer)
 
 
-def test_a_key_that_is_in_use_is_told_as_described(api: FlaskClient, engine: sa.Engine) -> None:
+def test_conflict_on_an_idempotency_key_matches_the_document(api: FlaskClient, engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('k', 0))"))
         answer = api.post("/orders", json=example("post", "/orders"), headers={"Idempotency-Key": "k"})
@@ -106,14 +106,14 @@ def test_a_key_that_is_in_use_is_told_as_described(api: FlaskClient, engine: sa.
 
 
 @pytest.mark.parametrize("path", ["/orders", "/health/ready"])
-def test_a_database_that_is_away_is_told_as_described(settings: Settings, path: str) -> None:
+def test_response_without_a_database_matches_the_document(settings: Settings, path: str) -> None:
     away = settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/nothing"})
     answer = create_app(away).test_client().get(path)
     assert answer.status_code == 503
     DESCRIBED.hold("get", path, answer)
 
 
-def test_every_described_error_was_seen() -> None:
+def test_every_documented_status_is_tested() -> None:
     """Of writes; a read's 503 is above. Whoever describes another status shows it here."""
     described = {int(s) for _, _, operation in DESCRIBED.operations() for s in operation["responses"]}
     seen = {status for *_, status in CASES} | {status for _, status in REFUSED}

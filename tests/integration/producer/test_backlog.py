@@ -31,7 +31,9 @@ def bounded(settings: Settings) -> Iterator[Callable[..., FlaskClient]]:
         services_of(app).stop()
 
 
-def test_too_many_rows_refuse_new_orders(bounded: Any, scalar: Callable[[str], Any]) -> None:
+def test_order_is_refused_when_the_outbox_has_too_many_rows(
+    bounded: Any, scalar: Callable[[str], Any]
+) -> None:
     api = bounded(outbox_max_rows=3)
     statuses = [api.post("/orders", json=ORDER).status_code for _ in range(6)]
     assert statuses == [201, 201, 201, 201, 503, 503]
@@ -41,7 +43,7 @@ def test_too_many_rows_refuse_new_orders(bounded: Any, scalar: Callable[[str], A
     assert scalar("SELECT count(*) FROM orders") == 4
 
 
-def test_rows_that_are_too_old_refuse_new_orders(bounded: Any, engine: sa.Engine) -> None:
+def test_order_is_refused_when_outbox_rows_are_too_old(bounded: Any, engine: sa.Engine) -> None:
     api = bounded(outbox_max_age_s=60)
     assert api.post("/orders", json=ORDER).status_code == 201
     with engine.begin() as connection:
@@ -49,7 +51,7 @@ def test_rows_that_are_too_old_refuse_new_orders(bounded: Any, engine: sa.Engine
     assert api.post("/orders", json=ORDER).status_code == 503
 
 
-def test_what_is_parked_is_no_backlog(bounded: Any, engine: sa.Engine) -> None:
+def test_parked_rows_do_not_count_as_backlog(bounded: Any, engine: sa.Engine) -> None:
     api = bounded(outbox_max_age_s=60)
     api.post("/orders", json=ORDER)
     with engine.begin() as connection:
@@ -59,7 +61,7 @@ def test_what_is_parked_is_no_backlog(bounded: Any, engine: sa.Engine) -> None:
     assert api.post("/orders", json=ORDER).status_code == 201
 
 
-def test_orders_that_are_there_can_still_be_read_and_changed(bounded: Any) -> None:
+def test_existing_orders_can_be_read_and_changed_despite_a_full_backlog(bounded: Any) -> None:
     api = bounded(outbox_max_rows=1)
     for _ in range(3):
         api.post("/orders", json=ORDER)

@@ -26,7 +26,7 @@ def move(api: FlaskClient, order: str, status: Any, **headers: str) -> TestRespo
     return api.patch(f"/orders/{order}", json={"status": status}, headers=headers)
 
 
-def test_each_step_stores_a_version_and_an_event(api: FlaskClient, order: str, scalar: Scalar) -> None:
+def test_each_transition_stores_a_version_and_an_event(api: FlaskClient, order: str, scalar: Scalar) -> None:
     for version, status in enumerate(("confirmed", "shipped", "delivered"), start=2):
         answer = move(api, order, status)
         assert answer.status_code == 200
@@ -47,7 +47,7 @@ def test_each_step_stores_a_version_and_an_event(api: FlaskClient, order: str, s
 
 
 @pytest.mark.parametrize("steps", [["cancelled"], ["confirmed", "cancelled"]])
-def test_it_can_be_cancelled_before_it_is_shipped(api: FlaskClient, order: str, steps: list[str]) -> None:
+def test_order_can_be_cancelled_before_it_is_shipped(api: FlaskClient, order: str, steps: list[str]) -> None:
     assert [move(api, order, step).status_code for step in steps] == [200] * len(steps)
 
 
@@ -63,7 +63,7 @@ def test_it_can_be_cancelled_before_it_is_shipped(api: FlaskClient, order: str, 
         (["cancelled"], "confirmed"),
     ],
 )
-def test_a_step_it_cannot_take(
+def test_invalid_transition_is_refused(
     api: FlaskClient, order: str, scalar: Scalar, steps: list[str], wrong: str
 ) -> None:
     for step in steps:
@@ -76,17 +76,17 @@ def test_a_step_it_cannot_take(
 
 
 @pytest.mark.parametrize("status", ["placed", "lost", None, 5])
-def test_a_status_nobody_can_ask_for(api: FlaskClient, order: str, status: Any) -> None:
+def test_invalid_target_status_is_refused(api: FlaskClient, order: str, status: Any) -> None:
     answer = move(api, order, status)
     assert answer.status_code == 422
     assert answer.get_json()["errors"][0]["pointer"] == "/status"
 
 
-def test_an_order_nobody_knows(api: FlaskClient) -> None:
+def test_transition_of_an_unknown_order_is_404(api: FlaskClient) -> None:
     assert move(api, "01939b1e-6b1c-7c3a-8b1e-0123456789ab", "confirmed").status_code == 404
 
 
-def test_only_the_version_that_was_read(api: FlaskClient, order: str) -> None:
+def test_if_match_allows_only_the_version_that_was_read(api: FlaskClient, order: str) -> None:
     etag = api.get(f"/orders/{order}").headers["ETag"]
     assert move(api, order, "confirmed", **{"If-Match": etag}).status_code == 200
     assert move(api, order, "shipped", **{"If-Match": etag}).status_code == 412
@@ -94,7 +94,7 @@ def test_only_the_version_that_was_read(api: FlaskClient, order: str) -> None:
     assert move(api, order, "delivered", **{"If-Match": "*"}).status_code == 200
 
 
-def test_while_an_event_of_the_order_is_in_the_outbox_the_next_is_the_relays(
+def test_event_is_left_to_the_relay_while_an_earlier_event_is_in_the_outbox(
     api: FlaskClient, order: str, scalar: Scalar, engine: sa.Engine
 ) -> None:
     move(api, order, "confirmed")
@@ -106,7 +106,7 @@ def test_while_an_event_of_the_order_is_in_the_outbox_the_next_is_the_relays(
     assert scalar("SELECT array_agg(direct ORDER BY version) FROM outbox") == [True]
 
 
-def test_two_changes_that_wait_for_the_same_order_are_never_both_direct(
+def test_transitions_that_wait_for_the_same_row_lock_are_never_both_direct(
     app: Flask, order: str, scalar: Scalar, engine: sa.Engine
 ) -> None:
     """The second one really waits on the row lock, while the outbox is empty, and must see what the first
@@ -137,7 +137,9 @@ def waiting(scalar: Scalar) -> int:
     )
 
 
-def test_changes_at_once_give_versions_without_gaps(app: Flask, api: FlaskClient, scalar: Scalar) -> None:
+def test_concurrent_transitions_give_versions_without_gaps(
+    app: Flask, api: FlaskClient, scalar: Scalar
+) -> None:
     orders = [str(api.post("/orders", json=ORDER).get_json()["id"]) for _ in range(5)]
     start = threading.Barrier(10)
 

@@ -18,14 +18,14 @@ def test_models_and_migrations_agree(engine: sa.Engine) -> None:
         assert compare_metadata(context, Record.metadata) == []
 
 
-def test_computed_columns_agree(engine: sa.Engine) -> None:
+def test_computed_columns_of_models_and_migrations_agree(engine: sa.Engine) -> None:
     """What Alembic's comparison does not look at."""
     (total,) = [c for c in sa.inspect(engine).get_columns("orders") if c["name"] == "total"]
     assert total["computed"]["persisted"]
     assert total["computed"]["sqltext"] == "(unit_price * (quantity)::numeric)"
 
 
-def test_migrating_twice_does_nothing(database_url: str) -> None:
+def test_second_migration_changes_nothing(database_url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head"],
         cwd=DB,
@@ -38,7 +38,7 @@ def test_migrating_twice_does_nothing(database_url: str) -> None:
     assert "Running upgrade" not in done.stderr
 
 
-def test_without_a_database_url_it_says_so() -> None:
+def test_migration_without_a_database_url_names_the_setting() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head"],
         cwd=DB,
@@ -51,7 +51,7 @@ def test_without_a_database_url_it_says_so() -> None:
     assert done.stderr.strip().splitlines()[-1].startswith("DATABASE_URL is not set")
 
 
-def test_the_migrations_import_no_service_code() -> None:
+def test_migrations_import_no_service_code() -> None:
     for path in DB.rglob("*.py"):
         imported = {name for node in ast.walk(ast.parse(path.read_text())) for name in names(node)}
         assert not imported & {"producer", "consumer"}, path

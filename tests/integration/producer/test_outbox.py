@@ -41,14 +41,16 @@ def claimed(outbox: Outbox, limit: int = 100) -> set[UUID]:
     return {UUID(event.id) for event in outbox.claim(limit)[0]}
 
 
-def test_due_rows_are_claimed_once(outbox: Outbox, put: Put) -> None:
+def test_outbox_claim_takes_due_rows_once(outbox: Outbox, put: Put) -> None:
     due, later = put(uuid4()), put(uuid4(), due=60)
     assert claimed(outbox) == {due}
     assert claimed(outbox) == set()
     assert later not in claimed(outbox)
 
 
-def test_a_lease_ends_and_the_next_is_longer(engine: sa.Engine, relay_engine: sa.Engine, put: Put) -> None:
+def test_outbox_lease_ends_and_the_next_lease_is_longer(
+    engine: sa.Engine, relay_engine: sa.Engine, put: Put
+) -> None:
     outbox, row = Outbox(relay_engine, Lease(first_s=0.2, longest_s=60)), put(uuid4())
     assert claimed(outbox) == {row}
     eventually(lambda: claimed(outbox) == {row}, every=0.02)
@@ -61,7 +63,7 @@ def test_a_lease_ends_and_the_next_is_longer(engine: sa.Engine, relay_engine: sa
 
 
 @pytest.mark.parametrize("first", ["due", "in grace", "leased", "parked", "locked"])
-def test_only_the_earliest_row_of_an_order_is_claimed(
+def test_outbox_claim_takes_only_the_earliest_row_of_an_order(
     outbox: Outbox, put: Put, engine: sa.Engine, first: str
 ) -> None:
     """Whatever state the earlier row is in: while it is in the outbox the later one stays."""
@@ -77,7 +79,7 @@ def test_only_the_earliest_row_of_an_order_is_claimed(
         assert claimed(outbox) == ({earliest, free} if first == "due" else {free})
 
 
-def test_a_row_behind_another_is_looked_at_again_later(outbox: Outbox, put: Put) -> None:
+def test_outbox_claim_postpones_a_blocked_row(outbox: Outbox, put: Put) -> None:
     order = uuid4()
     put(order, 1, due=60)
     put(order, 2)
@@ -85,7 +87,7 @@ def test_a_row_behind_another_is_looked_at_again_later(outbox: Outbox, put: Put)
     assert outbox.claim(100) == ([], 0)
 
 
-def test_the_successor_is_due_as_soon_as_its_predecessor_is_gone(outbox: Outbox, put: Put) -> None:
+def test_outbox_delete_makes_the_successor_due(outbox: Outbox, put: Put) -> None:
     order = uuid4()
     first, second, third = (put(order, version) for version in (1, 2, 3))
     assert claimed(outbox) == {first}
@@ -95,7 +97,7 @@ def test_the_successor_is_due_as_soon_as_its_predecessor_is_gone(outbox: Outbox,
     assert claimed(outbox) == {third}
 
 
-def test_a_successor_in_other_hands_is_left_there(outbox: Outbox, put: Put) -> None:
+def test_outbox_delete_leaves_direct_and_claimed_successors_alone(outbox: Outbox, put: Put) -> None:
     """An app publishes the one, another relay has claimed the other: to make them due would repeat both."""
     one, other = uuid4(), uuid4()
     gone = [put(one, 1), put(other, 1)]
@@ -105,7 +107,7 @@ def test_a_successor_in_other_hands_is_left_there(outbox: Outbox, put: Put) -> N
     assert not outbox.has_due()
 
 
-def test_removing_twice_or_what_was_never_there_is_nothing(outbox: Outbox, put: Put) -> None:
+def test_outbox_delete_ignores_rows_that_do_not_exist(outbox: Outbox, put: Put) -> None:
     row = put(uuid4())
     assert outbox.delete([str(uuid4())]) == 0
     outbox.delete([str(row), str(row)])
@@ -113,7 +115,7 @@ def test_removing_twice_or_what_was_never_there_is_nothing(outbox: Outbox, put: 
     assert not outbox.has_due()
 
 
-def test_two_relays_never_claim_the_same_row(relay_engine: sa.Engine, put: Put) -> None:
+def test_concurrent_outbox_claims_never_take_the_same_row(relay_engine: sa.Engine, put: Put) -> None:
     rows = {put(uuid4()) for _ in range(200)}
     taken: list[set[UUID]] = []
     start = threading.Barrier(4)
@@ -133,7 +135,9 @@ def test_two_relays_never_claim_the_same_row(relay_engine: sa.Engine, put: Put) 
     assert set.union(*taken) == rows
 
 
-def test_two_relays_that_remove_the_same_rows_do_not_deadlock(relay_engine: sa.Engine, put: Put) -> None:
+def test_concurrent_outbox_deletes_of_the_same_rows_do_not_deadlock(
+    relay_engine: sa.Engine, put: Put
+) -> None:
     rows = [str(put(uuid4())) for _ in range(300)]
     with ThreadPoolExecutor() as pool:
         orders = (rows, rows[::-1], sorted(rows))
@@ -142,14 +146,14 @@ def test_two_relays_that_remove_the_same_rows_do_not_deadlock(relay_engine: sa.E
     assert not Outbox(relay_engine).has_due()
 
 
-def test_a_parked_row_is_not_claimed(outbox: Outbox, put: Put) -> None:
+def test_outbox_claim_skips_a_parked_row(outbox: Outbox, put: Put) -> None:
     row = put(uuid4())
     outbox.park(row, "too large")
     assert claimed(outbox) == set()
     assert outbox.oldest_unparked() is None
 
 
-def test_a_requeued_row_is_offered_again(outbox: Outbox, put: Put) -> None:
+def test_requeued_row_is_claimed_again(outbox: Outbox, put: Put) -> None:
     row = put(uuid4(), attempts=7)
     outbox.park(row, "too large")
     assert [parked.id for parked in outbox.parked()] == [row]
@@ -158,7 +162,7 @@ def test_a_requeued_row_is_offered_again(outbox: Outbox, put: Put) -> None:
     assert outbox.parked() == []
 
 
-def test_a_discarded_row_is_on_record_and_later_ones_flow(
+def test_discarded_row_is_recorded_and_its_successor_is_claimed(
     outbox: Outbox, put: Put, engine: sa.Engine
 ) -> None:
     order = uuid4()
@@ -177,7 +181,7 @@ def test_a_discarded_row_is_on_record_and_later_ones_flow(
     )
 
 
-def test_only_what_is_parked_can_be_requeued_or_discarded(outbox: Outbox, put: Put) -> None:
+def test_only_parked_rows_can_be_requeued_or_discarded(outbox: Outbox, put: Put) -> None:
     row = put(uuid4())
     for event_id in (row, uuid4()):
         assert not outbox.requeue(event_id)
@@ -185,7 +189,7 @@ def test_only_what_is_parked_can_be_requeued_or_discarded(outbox: Outbox, put: P
     assert claimed(outbox) == {row}
 
 
-def test_a_pass_over_many_blocked_rows_uses_the_index(engine: sa.Engine) -> None:
+def test_outbox_claim_uses_the_due_at_index(engine: sa.Engine) -> None:
     """due_at must be compared with a stable clock: a volatile one would read the whole table each time."""
     with engine.begin() as connection:
         connection.execute(

@@ -60,7 +60,7 @@ def versions(messages: list[Message]) -> dict[bytes, list[int]]:
     return found
 
 
-def test_the_event_in_kafka_is_the_row_byte_for_byte(
+def test_event_in_kafka_equals_its_outbox_row_byte_for_byte(
     api: FlaskClient, scalar: Scalar, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
 ) -> None:
     order = api.post("/orders", json=ORDER).get_json()
@@ -74,7 +74,7 @@ def test_the_event_in_kafka_is_the_row_byte_for_byte(
     eventually(lambda: outbox_rows() == 0)
 
 
-def test_what_the_direct_publish_has_delivered_is_only_deleted(
+def test_relay_deletes_directly_published_rows_without_publishing_them_again(
     services: Services,
     api: FlaskClient,
     start_relay: StartRelay,
@@ -95,7 +95,7 @@ def test_what_the_direct_publish_has_delivered_is_only_deleted(
     assert len(topic_messages(20)) == 20
 
 
-def test_a_relay_that_is_killed_loses_nothing(
+def test_killed_relay_loses_no_event(
     api: FlaskClient, start_relay: StartRelay, topic_messages: Messages, scalar: Scalar, outbox_rows: Any
 ) -> None:
     """Killed again and again amid 3,000 rows: each is in Kafka, and the outbox is empty in the end."""
@@ -114,7 +114,7 @@ def test_a_relay_that_is_killed_loses_nothing(
     assert keys == {str(key).encode() for key in scalar("SELECT array_agg(id) FROM orders")}
 
 
-def test_versions_of_an_order_come_one_after_the_other(
+def test_versions_of_an_order_are_published_in_sequence(
     change: Any, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
 ) -> None:
     """Two relays at once, and still no version before an earlier one."""
@@ -129,7 +129,7 @@ def test_versions_of_an_order_come_one_after_the_other(
     assert first_occurrences[other.encode()] == [1, 2, 3, 4, 5]
 
 
-def test_a_relay_frozen_past_its_lease_may_repeat_but_not_reorder(
+def test_relay_frozen_past_its_lease_may_repeat_but_not_reorder_events(
     change: Any, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
 ) -> None:
     """Another takes its claims over; when it wakes up, what it still sends is a repeat."""
@@ -146,7 +146,7 @@ def test_a_relay_frozen_past_its_lease_may_repeat_but_not_reorder(
     assert versions(topic_messages(300))[order.encode()] == list(range(1, 301))
 
 
-def test_a_row_that_kafka_refuses_is_parked_and_the_others_flow(
+def test_row_that_kafka_refuses_is_parked_and_other_orders_are_published(
     api: FlaskClient,
     change: Any,
     engine: sa.Engine,
@@ -176,7 +176,7 @@ def test_a_row_that_kafka_refuses_is_parked_and_the_others_flow(
     assert relay_command("requeue", "nonsense").returncode == 2
 
 
-def test_foreign_messages_on_the_topic_are_passed_over(
+def test_relay_skips_foreign_messages_on_the_topic(
     api: FlaskClient, settings: Settings, start_relay: StartRelay, outbox_rows: Any
 ) -> None:
     foreign = Producer(producer_settings(settings))
@@ -189,14 +189,14 @@ def test_foreign_messages_on_the_topic_are_passed_over(
     eventually(lambda: outbox_rows() == 0)
 
 
-def test_sigterm_ends_it_within_its_bound(start_relay: StartRelay, settings: Settings) -> None:
+def test_sigterm_stops_the_relay_within_five_seconds(start_relay: StartRelay, settings: Settings) -> None:
     relay = start_relay()
     eventually(settings.relay_heartbeat_file.exists)
     relay.send_signal(signal.SIGTERM)
     assert relay.wait(5) == 0
 
 
-def test_check_tells_a_running_relay_from_none(
+def test_check_command_tells_whether_a_relay_is_running(
     start_relay: StartRelay, relay_command: Any, settings: Settings
 ) -> None:
     assert relay_command("check").returncode == 1
@@ -205,7 +205,7 @@ def test_check_tells_a_running_relay_from_none(
     assert relay_command("check").returncode == 0
 
 
-def test_it_is_woken_up_for_a_row_that_is_its_own(
+def test_relay_is_woken_up_for_a_row_only_it_may_publish(
     services: Services,
     api: FlaskClient,
     engine: sa.Engine,

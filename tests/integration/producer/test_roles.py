@@ -100,14 +100,14 @@ REFUSED = {
 @pytest.mark.parametrize(
     ("role", "statement"), [(role, statement) for role, each in REFUSED.items() for statement in each]
 )
-def test_is_refused(roles: dict[str, str], role: str, statement: str) -> None:
+def test_database_role_is_refused_a_statement(roles: dict[str, str], role: str, statement: str) -> None:
     engine = engine_of(roles[role])
     refused = pytest.raises(ProgrammingError, match=r"permission denied|must be owner")
     with engine.connect() as connection, refused:
         connection.execute(sa.text(statement))
 
 
-def test_an_app_cannot_pass_its_rights_on(roles: dict[str, str]) -> None:
+def test_database_role_cannot_grant_its_rights(roles: dict[str, str]) -> None:
     """PostgreSQL only warns about such a GRANT."""
     with engine_of(roles["producer"]).connect() as connection:
         connection.execute(sa.text("GRANT SELECT ON orders TO relay"))
@@ -115,7 +115,7 @@ def test_an_app_cannot_pass_its_rights_on(roles: dict[str, str]) -> None:
         assert allowed.scalar_one() is False
 
 
-def test_the_producer_can_do_its_work(roles: dict[str, str], settings: Settings) -> None:
+def test_producer_role_has_the_rights_it_needs(roles: dict[str, str], settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"database_url": roles["producer"]}))
     client = app.test_client()
     key = {"Idempotency-Key": uuid4().hex}
@@ -130,7 +130,7 @@ def test_the_producer_can_do_its_work(roles: dict[str, str], settings: Settings)
     services_of(app).stop()
 
 
-def test_the_relay_can_do_its_work(
+def test_relay_role_has_the_rights_it_needs(
     roles: dict[str, str], relay_outbox: Outbox, database_url: str, settings: Settings
 ) -> None:
     owner = create_app(settings.model_copy(update={"publisher": "relay", "database_url": database_url}))
