@@ -1,21 +1,23 @@
+"""The checkout page and the API's documentation in a browser."""
+
 import re
-from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from local_stack.services import PRODUCER
 from tests.browser.conftest import OpenPage
-from tests.conftest import Stack
-from tests.shop import Shop
+from tests.shop import DELIVERY, Shop
+from tests.stack import Stack
 
 
 def fill(page: Page, **fields: str) -> None:
-    wanted: dict[str, Any] = {
+    defaults = {
         "customer_name": "Ada Lovelace",
         "item": "Basic Tee",
         "unit_price": "32.10",
         "quantity": "3",
-    } | fields
-    for name, value in wanted.items():
+    }
+    for name, value in (defaults | fields).items():
         page.locator(f"#{name}").fill(value)
 
 
@@ -46,29 +48,29 @@ def test_invalid_fields_show_their_errors_and_the_first_field_is_focused(open_pa
 
 
 def test_double_click_places_one_order(open_page: OpenPage, shop: Shop) -> None:
-    before = shop.orders()
+    before = shop.count_orders()
     page = open_page("PRODUCER_URL")
     fill(page)
     page.get_by_role("button", name="Confirm order").dblclick()
     expect(page.locator("#result")).to_contain_text("Order placed")
-    assert shop.orders() == before + 1
+    assert shop.count_orders() == before + 1
 
 
 def test_two_hundred_random_orders_are_placed(open_page: OpenPage, shop: Shop) -> None:
-    before = shop.orders()
+    before = shop.count_orders()
     page = open_page("PRODUCER_URL")
     page.locator("#count").fill("200")
     page.get_by_role("button", name="Generate random orders").click()
     expect(page.locator("#generated")).to_have_text("200 of 200 placed.")
     expect(page.locator("#progress")).to_have_js_property("value", 200)
-    assert shop.orders() == before + 200
+    assert shop.count_orders() == before + 200
 
 
 def test_order_is_taken_through_its_transitions(open_page: OpenPage, shop: Shop) -> None:
     order_id = shop.place(customer_name="Grace Hopper")
     page = open_page("PRODUCER_URL")
     row = page.locator("#recent tr", has_text="Grace Hopper").first
-    for button, status in (("Confirm", "confirmed"), ("Ship", "shipped"), ("Deliver", "delivered")):
+    for button, status in zip(("Confirm", "Ship", "Deliver"), DELIVERY, strict=True):
         row.get_by_role("button", name=re.compile(f"^{button}")).click()
         expect(row.locator(".status")).to_have_text(re.compile(status, re.IGNORECASE))
     assert order_id
@@ -84,15 +86,15 @@ def test_checkout_can_be_used_without_a_mouse(open_page: OpenPage) -> None:
     expect(page.locator("#result")).to_contain_text("Order placed")
 
 
-def test_checkout_reports_a_stopped_producer_and_recovers(whole: Stack, open_page: OpenPage) -> None:
+def test_checkout_reports_a_stopped_producer_and_recovers(restored_stack: Stack, open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL")
     expect(page.locator("#recent-state")).to_have_attribute("data-state", "live")
-    whole.run("stop", "producer")
+    restored_stack.run("stop", PRODUCER)
     expect(page.locator("#recent-state")).not_to_have_attribute("data-state", "live")
     fill(page)
     page.get_by_role("button", name="Confirm order").click()
     expect(page.locator("#result")).to_contain_text("will not be placed twice")
-    whole.run("start", "producer")
+    restored_stack.run("start", PRODUCER)
     page.get_by_role("button", name="Confirm order").click()
     expect(page.locator("#result")).to_contain_text("Order placed")
 
