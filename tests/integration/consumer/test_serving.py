@@ -1,4 +1,4 @@
-"""How the process behaves: limits, slow viewers, and every way to stop."""
+"""The consumer as a process: limits, slow viewers, and every way to stop."""
 
 import signal
 import socket
@@ -13,12 +13,12 @@ from tests.unit.consumer.topic.fake_kafka import event
 MEBIBYTE = 1 << 20
 
 
-def fat_events(many: int) -> list[bytes]:
-    return [event(f"fat{n}", padding="x" * 5000) for n in range(many)]
+def large_events(count: int) -> list[bytes]:
+    return [event(f"large{n}", padding="x" * 5000) for n in range(count)]
 
 
-def deaf_viewer(server: Server) -> socket.socket:
-    """Asks for the stream and never reads."""
+def stalled_viewer(server: Server) -> socket.socket:
+    """Open a connection that requests the stream and never reads it."""
     viewer = socket.socket()
     viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 10)
     viewer.connect(("127.0.0.1", server.port))
@@ -36,11 +36,11 @@ def test_stalled_viewer_is_disconnected_and_delays_no_other_viewer(
     topic: Topic, start_server: StartServer, fanout: str
 ) -> None:
     server = start_server(fanout=fanout, client_stall_s=1)
-    with deaf_viewer(server), server.listen() as listener:
+    with stalled_viewer(server), server.listen() as listener:
         eventually(lambda: server.checks["streams"]["open"] == 2)
         (worker,) = server.workers()
         before = worker.memory_info().rss
-        topic.put(*fat_events(2000))
+        topic.put(*large_events(2000))
         assert len(set(listener.wait_for(2000))) == 2000
         eventually(lambda: server.checks["streams"]["open"] == 1)
         assert worker.memory_info().rss - before < 40 * MEBIBYTE
@@ -57,7 +57,7 @@ def test_open_streams_hold_no_thread(start_server: StartServer) -> None:
     assert server.get("/health/live").status_code == 200
     for listener in listeners:
         with listener:
-            assert listener.answer.status == 200
+            assert listener.response.status == 200
     eventually(lambda: server.checks["streams"]["open"] == 0)
 
 
@@ -67,7 +67,7 @@ def test_viewer_over_the_limit_gets_a_busy_event(start_server: StartServer) -> N
         eventually(lambda: server.checks["streams"]["open"] == 1)
         with server.listen() as refused:
             assert refused.wait_for_end(5)
-            assert refused.answer.status == 200
+            assert refused.response.status == 200
             assert refused.named("busy") == [{"reason": "streams"}]
     eventually(lambda: server.checks["streams"]["open"] == 0)
     with server.listen() as admitted:

@@ -1,4 +1,4 @@
-"""What a viewer sees: every event once, from where it left off, or a gap."""
+"""The stream as a viewer gets it: every event once, from its position on, or a gap event."""
 
 import json
 from collections import Counter
@@ -12,33 +12,33 @@ from tests.integration.consumer.conftest import Server, StartServer, Topic
 from tests.unit.consumer.topic.fake_kafka import event
 
 
-def orders(many: int, name: str = "o") -> list[bytes]:
-    return [event(f"{name}{n}") for n in range(many)]
+def order_events(count: int, name: str = "o") -> list[bytes]:
+    return [event(f"{name}{n}") for n in range(count)]
 
 
-def text(values: list[bytes]) -> list[str]:
+def decoded(values: list[bytes]) -> list[str]:
     return [value.decode() for value in values]
 
 
 def test_streams_opened_at_different_times_each_get_every_event_once(
     topic: Topic, consumer_server: Server
 ) -> None:
-    first_half, second_half = orders(60, "a"), orders(60, "b")
+    first_half, second_half = order_events(60, "a"), order_events(60, "b")
     with consumer_server.listen() as early:
         topic.put(*first_half)
         early.wait_for(60)
         with consumer_server.listen() as late, consumer_server.listen(start=early.position) as other:
             for n, value in enumerate(second_half):
                 topic.put(value, partition=n % 3)
-            assert Counter(early.wait_for(120)) == Counter(text(first_half + second_half))
-            assert Counter(late.wait_for(60)) == Counter(other.wait_for(60)) == Counter(text(second_half))
+            assert Counter(early.wait_for(120)) == Counter(decoded(first_half + second_half))
+            assert Counter(late.wait_for(60)) == Counter(other.wait_for(60)) == Counter(decoded(second_half))
 
 
 def test_stream_begins_with_a_status_event_and_repeats_it(start_server: StartServer) -> None:
     server = start_server(heartbeat_s=0.5)
     with server.listen() as listener:
-        assert listener.answer.status == 200
-        assert listener.answer.headers["Content-Type"].startswith("text/event-stream")
+        assert listener.response.status == 200
+        assert listener.response.headers["Content-Type"].startswith("text/event-stream")
         eventually(lambda: len(listener.named("status")) >= 3)
         assert {block.event for block in listener.blocks} == {"status"}
         assert listener.named("status")[0] == {"state": "live", "position": listener.position}
@@ -52,7 +52,7 @@ def test_garbage_is_skipped_counted_and_logged_and_event_bytes_are_unchanged(
     with consumer_server.listen() as listener:
         topic.put(event("a"), b"\xff garbage", None, b"[]", pretty, partition=1)
         topic.put(spaced, event("a"), event("ü"), partition=1)
-        assert listener.wait_for(4) == text([event("a"), pretty, spaced, event("ü")])
+        assert listener.wait_for(4) == decoded([event("a"), pretty, spaced, event("ü")])
     assert consumer_server.checks["events"] == {"shown": 4, "repeats": 1, "unreadable": 3}
     for offset in (1, 2, 3):
         assert f"partition 1 offset {offset}" in consumer_server.log
@@ -61,30 +61,30 @@ def test_garbage_is_skipped_counted_and_logged_and_event_bytes_are_unchanged(
 def test_viewer_resumes_after_a_restart_without_missing_an_event(
     topic: Topic, consumer_server: Server
 ) -> None:
-    topic.put(*orders(30, "before"), partition=1)
+    topic.put(*order_events(30, "before"), partition=1)
     eventually(lambda: consumer_server.checks["events"]["shown"] == 30)
     with consumer_server.listen() as listener:
-        topic.put(*orders(30, "seen"))
+        topic.put(*order_events(30, "seen"))
         listener.wait_for(30)
         position = listener.position
-        topic.put(*orders(5, "perhaps"), partition=2)
+        topic.put(*order_events(5, "perhaps"), partition=2)
         assert consumer_server.stop() == 0
-    topic.put(*orders(40, "missed"), partition=1)
+    topic.put(*order_events(40, "missed"), partition=1)
     consumer_server.start()
-    expected = text(orders(5, "perhaps") + orders(40, "missed"))
+    expected = decoded(order_events(5, "perhaps") + order_events(40, "missed"))
     with consumer_server.listen(last_event_id=position) as again:
         assert Counter(again.wait_for(45)) == Counter(expected)
         assert again.named("gap") == []
 
 
 def test_stream_can_begin_at_a_time(topic: Topic, consumer_server: Server) -> None:
-    topic.put(*orders(3, "old"))
+    topic.put(*order_events(3, "old"))
     eventually(lambda: consumer_server.checks["events"]["shown"] == 3)
     moment = datetime.now(UTC)
-    topic.put(*orders(3, "new"), partition=1)
+    topic.put(*order_events(3, "new"), partition=1)
     eventually(lambda: consumer_server.checks["events"]["shown"] == 6)
     with consumer_server.listen(start=moment.isoformat()) as listener:
-        assert listener.wait_for(3) == text(orders(3, "new"))
+        assert listener.wait_for(3) == decoded(order_events(3, "new"))
         assert listener.named("gap") == []
 
 
@@ -94,13 +94,13 @@ def test_gap_is_sent_when_the_position_is_older_than_the_ring(
     server = start_server(ring_events=100)
     with server.listen() as listener:
         position = listener.position
-    topic.put(*orders(400))
+    topic.put(*order_events(400))
     eventually(lambda: server.checks["events"]["shown"] == 400)
     with server.listen(last_event_id=position) as late:
         (gap,) = eventually(lambda: late.named("gap"))
         lost_from, lost_to = gap["lost"]["0"]
         assert (gap["reason"], gap["from"], lost_from) == ("expired", position, 0)
-        assert late.wait_for(400 - lost_to) == text(orders(400))[lost_to:]
+        assert late.wait_for(400 - lost_to) == decoded(order_events(400))[lost_to:]
 
 
 def test_gap_is_sent_when_retention_deleted_events_during_a_restart(
@@ -109,11 +109,11 @@ def test_gap_is_sent_when_retention_deleted_events_during_a_restart(
     with consumer_server.listen() as listener:
         position = listener.position
     consumer_server.stop()
-    topic.put(*orders(10))
-    topic.forget_before(0, 7)
+    topic.put(*order_events(10))
+    topic.delete_before(0, 7)
     consumer_server.start()
     with consumer_server.listen(last_event_id=position) as late:
-        assert late.wait_for(3) == text(orders(10))[7:]
+        assert late.wait_for(3) == decoded(order_events(10))[7:]
         assert [(gap["reason"], gap["lost"]) for gap in late.named("gap")] == [("expired", {"0": [0, 7]})]
 
 
@@ -125,7 +125,7 @@ def test_gap_is_sent_for_a_foreign_position_and_the_stream_goes_on(
         (gap,) = eventually(lambda: listener.named("gap"))
         assert gap["reason"] == ("recreated" if ";" in position else "unreadable")
         topic.put(event("a"))
-        assert listener.wait_for(1) == text([event("a")])
+        assert listener.wait_for(1) == decoded([event("a")])
 
 
 def test_gap_is_sent_for_a_recreated_topic_that_is_read_from_its_beginning(
@@ -133,17 +133,17 @@ def test_gap_is_sent_for_a_recreated_topic_that_is_read_from_its_beginning(
 ) -> None:
     server = start_server(watch_interval_s=0.2)
     with server.listen() as listener:
-        topic.put(*orders(5))
+        topic.put(*order_events(5))
         listener.wait_for(5)
         topic.delete()
         topic.create()
-        topic.put(*orders(8, "new"), partition=1)
-        assert listener.wait_for(13)[5:] == text(orders(8, "new"))
+        topic.put(*order_events(8, "new"), partition=1)
+        assert listener.wait_for(13)[5:] == decoded(order_events(8, "new"))
         assert [gap["reason"] for gap in listener.named("gap")] == ["recreated"]
 
 
 def test_history_pages_back_beyond_the_ring(topic: Topic, start_server: StartServer) -> None:
-    topic.put(*orders(300))
+    topic.put(*order_events(300))
     server = start_server(ring_events=100)
     pages, before = [], None
     while True:
@@ -158,9 +158,9 @@ def test_history_pages_back_beyond_the_ring(topic: Topic, start_server: StartSer
 def test_test_event_reaches_the_viewers_of_every_replica_through_kafka(start_server: StartServer) -> None:
     one, two = start_server(), start_server()
     with one.listen() as here, two.listen() as there:
-        answer = requests.post(f"{one.url}/test-event", timeout=15)
-        assert answer.status_code == 202
+        response = requests.post(f"{one.url}/test-event", timeout=15)
+        assert response.status_code == 202
         for listener in (here, there):
-            assert json.loads(listener.wait_for(1)[0])["id"] == answer.json()["id"]
+            assert json.loads(listener.wait_for(1)[0])["id"] == response.json()["id"]
         with two.listen(last_event_id=here.position) as moved:
             assert moved.named("gap") == []

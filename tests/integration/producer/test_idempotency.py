@@ -1,4 +1,5 @@
-from collections.abc import Callable
+"""The Idempotency-Key of the POST requests: a retry with the same key places no second order."""
+
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,14 +10,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from producer.relay.outbox import Outbox
+from tests.integration.producer.conftest import Scalar
+from tests.shop import ORDER
 
-ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 POSTS = [
     ("/orders", ORDER),
     ("/orders/batch", {"orders": [ORDER, ORDER]}),
     ("/orders/random", {"count": 3}),
 ]
-Scalar = Callable[[str], Any]
 
 
 def post(api: FlaskClient, path: str, body: Any, key: str = "key-1") -> TestResponse:
@@ -27,19 +28,19 @@ def post(api: FlaskClient, path: str, body: Any, key: str = "key-1") -> TestResp
 def test_same_idempotency_key_and_body_get_the_same_response(
     api: FlaskClient, scalar: Scalar, path: str, body: dict[str, Any]
 ) -> None:
-    first, again = post(api, path, body), post(api, path, body)
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert again.data == first.data
-    assert again.headers.get("Location") == first.headers.get("Location")
+    first, retry = post(api, path, body), post(api, path, body)
+    assert (first.status_code, retry.status_code) == (201, 201)
+    assert retry.data == first.data
+    assert retry.headers.get("Location") == first.headers.get("Location")
     placed = len(body.get("orders", [])) or body.get("count", 1)
     assert scalar("SELECT count(*) FROM orders") == scalar("SELECT count(*) FROM outbox") == placed
 
 
 def test_idempotency_key_with_another_body_is_refused(api: FlaskClient, scalar: Scalar) -> None:
     post(api, "/orders", ORDER)
-    answer = post(api, "/orders", ORDER | {"quantity": 3})
-    assert answer.status_code == 422
-    assert "Idempotency-Key" in answer.get_json()["detail"]
+    response = post(api, "/orders", ORDER | {"quantity": 3})
+    assert response.status_code == 422
+    assert "Idempotency-Key" in response.get_json()["detail"]
     assert scalar("SELECT count(*) FROM orders") == 1
 
 
@@ -71,11 +72,11 @@ def test_concurrent_requests_with_one_idempotency_key_place_one_order(app: Flask
         return post(app.test_client(), "/orders", ORDER)
 
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(place, range(50)))
+        responses = list(pool.map(place, range(50)))
     assert scalar("SELECT count(*) FROM orders") == 1
-    assert {answer.status_code for answer in answers} <= {201, 409}
-    assert len({answer.data for answer in answers if answer.status_code == 201}) == 1
-    assert all("Retry-After" in answer.headers for answer in answers if answer.status_code == 409)
+    assert {response.status_code for response in responses} <= {201, 409}
+    assert len({response.data for response in responses if response.status_code == 201}) == 1
+    assert all("Retry-After" in response.headers for response in responses if response.status_code == 409)
 
 
 def test_retry_during_the_first_request_gets_409_with_retry_after(
@@ -83,16 +84,16 @@ def test_retry_during_the_first_request_gets_409_with_retry_after(
 ) -> None:
     with engine.begin() as running:
         running.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('key-1', 0))"))
-        answer = post(api, "/orders", ORDER)
-        assert answer.status_code == 409
-        assert answer.headers["Retry-After"] == "1"
+        response = post(api, "/orders", ORDER)
+        assert response.status_code == 409
+        assert response.headers["Retry-After"] == "1"
     assert post(api, "/orders", ORDER).status_code == 201
 
 
 def test_failed_request_stores_no_idempotency_key(
     api: FlaskClient, engine: sa.Engine, scalar: Scalar
 ) -> None:
-    """The database refuses the event after the key was taken: nothing stays, and a retry is a new try."""
+    """The database refuses the event after the key was stored: nothing is kept, and a retry is a new attempt."""
     with engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE outbox ADD CONSTRAINT broken CHECK (version > 1)"))
     try:

@@ -1,3 +1,5 @@
+"""The producer's pages and scripts: what a strict Content-Security-Policy and accessibility ask for."""
+
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -6,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from producer.config import Settings
 from tests.project import ROOT
 
 PRODUCER = ROOT / "producer_service" / "producer"
@@ -24,20 +27,20 @@ STRICT = {
 }
 
 
-class Inline(HTMLParser):
-    """What a strict policy would refuse, and the files that are asked for."""
+class PageParser(HTMLParser):
+    """The inline parts of a page that a strict policy would refuse, and the files that the page loads."""
 
     def __init__(self, html: str):
         super().__init__()
-        self.refused: list[str] = []
+        self.inline: list[str] = []
         self.files: list[str] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        refused = tag == "style" or (tag == "script" and "src" not in given)
-        if refused or any(name == "style" or name.startswith("on") for name in given):
-            self.refused.append(self.get_starttag_text() or tag)
+        is_inline = tag == "style" or (tag == "script" and "src" not in given)
+        if is_inline or any(name == "style" or name.startswith("on") for name in given):
+            self.inline.append(self.get_starttag_text() or tag)
         if tag in ("script", "link", "img"):
             self.files.append(given.get("src") or given.get("href") or "")
 
@@ -58,8 +61,8 @@ def test_content_security_policy_of_the_docs_allows_swagger_ui_icons(api: FlaskC
 
 @pytest.mark.parametrize("path", PAGES)
 def test_page_has_nothing_inline_and_loads_only_our_own_files(api: FlaskClient, path: str) -> None:
-    page = Inline(api.get(path).text)
-    assert page.refused == []
+    page = PageParser(api.get(path).text)
+    assert page.inline == []
     assert page.files
     for file in page.files:
         assert re.match(r"/(?!/)", file)
@@ -68,7 +71,7 @@ def test_page_has_nothing_inline_and_loads_only_our_own_files(api: FlaskClient, 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_template_has_nothing_inline(template: Path) -> None:
-    assert Inline(template.read_text()).refused == []
+    assert PageParser(template.read_text()).inline == []
 
 
 @pytest.mark.parametrize("script", OUR_SCRIPTS, ids=lambda path: path.name)
@@ -103,13 +106,15 @@ def test_every_control_of_the_checkout_page_is_labelled(api: FlaskClient) -> Non
         assert f'id="{control}-error"' in html
 
 
-def test_pages_link_to_the_dashboard(api: FlaskClient) -> None:
-    address = api.application.config["CONSUMER_URL"]
+def test_pages_link_to_the_dashboard(api: FlaskClient, settings: Settings) -> None:
+    address = settings.consumer_url
     assert all(f'href="{address}"' in api.get(path).text for path in PAGES)
 
 
 def test_swagger_ui_files_match_their_published_hashes() -> None:
     folder = PRODUCER / "static" / "swagger"
-    noted = dict(re.findall(r"^ {4}([0-9a-f]{64})  (\S+)$", (folder / "README.md").read_text(), re.MULTILINE))
+    published = dict(
+        re.findall(r"^ {4}([0-9a-f]{64})  (\S+)$", (folder / "README.md").read_text(), re.MULTILINE)
+    )
     found = {hashlib.sha256(file.read_bytes()).hexdigest(): file.name for file in folder.iterdir()}
-    assert noted == {sha256: name for sha256, name in found.items() if name != "README.md"}
+    assert published == {sha256: name for sha256, name in found.items() if name != "README.md"}
