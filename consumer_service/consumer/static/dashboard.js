@@ -4,6 +4,7 @@ import { Deduplicator } from "./deduplicator.js";
 import { Figures, formatDuration } from "./figures.js";
 import { describeGap } from "./gaps.js";
 import { History } from "./history.js";
+import { ServerClock } from "./server_clock.js";
 import { Stream } from "./stream.js";
 import { ago, MAX_ROWS, Table } from "./table.js";
 
@@ -35,10 +36,11 @@ const [count, rate, latency, latencyNote, last, lastNote, shown, message, histor
   "history",
 ].map(byId);
 
-const table = new Table(byId("rows"));
 const figures = new Figures();
 const deduplicator = new Deduplicator();
-const history = new History("/events", document.body.dataset.position);
+const clock = new ServerClock();
+const table = new Table(byId("rows"), () => clock.now());
+const history = new History("/events", document.body.dataset.position, clock);
 let queue = [];
 let lastEvent = null;
 let renderAgainAt = 0;
@@ -51,6 +53,14 @@ const stream = new Stream("/stream", document.body.dataset.position, {
   gap(data) {
     byId("notice-text").textContent = describeGap(data);
     byId("notice").hidden = false;
+  },
+  begin(position) {
+    if (!document.body.dataset.position) {
+      // The page was rendered before the consumer had read the topic. History loaded without a position could end
+      // before the place where the stream begins, and what lies between would be missing.
+      history.startAt(position);
+      loadHistory(FIRST_PAGE, false);
+    }
   },
 });
 
@@ -68,7 +78,13 @@ function receive(text) {
   if (!event || deduplicator.isDuplicate(event)) {
     return;
   }
-  figures.addEvent(Date.now());
+  const now = clock.now();
+  figures.addEvent(now);
+  // Measured when the event arrives: in a hidden tab it is drawn much later.
+  const placed = event.type === "order.placed" ? Date.parse(event.data.placed_at ?? event.time) : NaN;
+  if (!Number.isNaN(placed)) {
+    figures.addLatency(now - placed, now);
+  }
   lastEvent = event;
   queue.push(event);
   if (queue.length > 2 * MAX_ROWS) {
@@ -104,19 +120,12 @@ function render() {
   const events = queue;
   queue = [];
   table.addNewest(events);
-  const now = Date.now();
-  for (const event of events) {
-    const placed = event.type === "order.placed" ? Date.parse(event.data.placed_at ?? event.time) : NaN;
-    if (!Number.isNaN(placed)) {
-      figures.addLatency(now - placed, now);
-    }
-  }
   setText(count, figures.count.toLocaleString());
   if (!table.size) {
     showEmpty();
   }
   showTable();
-  showLast(now);
+  showLast(clock.now());
 }
 
 function showTable() {
@@ -170,7 +179,7 @@ function showFigures() {
   if (document.hidden) {
     return;
   }
-  const now = Date.now();
+  const now = clock.now();
   const perSecond = figures.rate(now);
   setText(
     rate,
@@ -196,7 +205,7 @@ async function loadHistory(limit, announce) {
   try {
     const added = await history.load(limit, (events) => table.addOlder(events));
     if (announce) {
-      say(added ? `${added} older ${added === 1 ? "event" : "events"} loaded.` : "There are no older events.");
+      say(describeLoaded(added));
     }
     lastEvent ??= history.newest;
     isLoaded = true;
@@ -208,6 +217,13 @@ async function loadHistory(limit, announce) {
   }
   showEmpty();
   showTable();
+}
+
+function describeLoaded(added) {
+  if (added) {
+    return `${added} older ${added === 1 ? "event" : "events"} loaded.`;
+  }
+  return history.isComplete ? "There are no older events." : "No older events yet. Load history again to look further.";
 }
 
 async function sendTestEvent(click) {
@@ -250,4 +266,6 @@ document.addEventListener("visibilitychange", () => {
 
 setInterval(showFigures, 1_000);
 stream.start();
-loadHistory(FIRST_PAGE, false);
+if (document.body.dataset.position) {
+  loadHistory(FIRST_PAGE, false);
+}

@@ -12,7 +12,7 @@ export function describeGap(gap) {
     case "overflow":
       return `${events} skipped: they arrived faster than this page could receive them. The stream continues live.`;
     case "recreated":
-      return "The Kafka topic was created again, so the older rows belong to the previous one. The stream continues.";
+      return "The Kafka topic was created again or has lost events, so older rows may not be in it. The stream continues.";
     case "unreadable":
       return "The server could not tell where this page had left off. Events in between may be missing. The stream continues live.";
     default:

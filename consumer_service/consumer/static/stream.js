@@ -16,8 +16,12 @@ export class Stream {
   #heardAt = 0;
   #state = "connecting";
   #position;
+  #hasBegun = false;
 
-  /** on: the callbacks {state(name), event(text), gap(data)}. */
+  /**
+   * on: the callbacks {state(name), event(text), gap(data), begin(position)}; begin is called once, with the position
+   * before everything that the stream brings.
+   */
   constructor(url, position, on) {
     this.#url = url;
     this.#position = position;
@@ -50,6 +54,10 @@ export class Stream {
     source.addEventListener("status", (event) => {
       this.#hear(event);
       this.#waitMs = MIN_WAIT_MS;
+      if (!this.#hasBegun) {
+        this.#hasBegun = true;
+        this.#on.begin(event.lastEventId);
+      }
       this.#setState(JSON.parse(event.data).state);
     });
     source.addEventListener("gap", (event) => {
@@ -58,7 +66,8 @@ export class Stream {
     });
     source.addEventListener("busy", (event) => {
       this.#hear(event);
-      this.#setState(JSON.parse(event.data).reason === "starting" ? "reconnecting" : "busy");
+      // Any other reason means that no consumer can be reached: it is starting, or there is none behind the gateway.
+      this.#setState(JSON.parse(event.data).reason === "streams" ? "busy" : "reconnecting");
     });
   }
 

@@ -13,13 +13,17 @@ const COLUMNS = [
   ["Time", "c-time"],
 ];
 const MAX_FLASHES = 25;
+const COPIED_MS = 1200;
 
 export class Table {
   #body;
+  #now;
   #ids = new Set();
 
-  constructor(body) {
+  /** now: a function that returns the server's time in milliseconds. */
+  constructor(body, now) {
     this.#body = body;
+    this.#now = now;
     body.addEventListener("click", (click) => copy(click.target.closest("button[data-copy]")));
     body.addEventListener("pointerover", (over) => explain(over.target));
   }
@@ -72,7 +76,7 @@ export class Table {
         continue;
       }
       this.#ids.add(event.id);
-      rows.push(createRow(event));
+      rows.push(createRow(event, this.#now()));
     }
     return rows;
   }
@@ -105,7 +109,7 @@ function createTemplate() {
   return row;
 }
 
-function createRow(event) {
+function createRow(event, now) {
   const data = event.data ?? {};
   const isTest = event.type === "test.event";
   const row = template.cloneNode(true);
@@ -125,7 +129,7 @@ function createRow(event) {
   fill(quantity, data.quantity);
   fill(status, data.status);
   time.firstChild.dateTime = event.time ?? "";
-  time.firstChild.textContent = ago(row.eventTime, Date.now());
+  time.firstChild.textContent = ago(row.eventTime, now);
   return row;
 }
 
@@ -138,6 +142,12 @@ function fill(cell, value) {
 
 function fillOrder(button, id) {
   button.dataset.copy = id;
+  labelOrder(button);
+}
+
+/** Give an id's button its ordinary text, for the eye and for screen readers. */
+function labelOrder(button) {
+  const id = button.dataset.copy;
   button.textContent = id.length > 14 ? shortId(id) : id;
   button.setAttribute("aria-label", `${button.textContent}: copy order ID`);
 }
@@ -195,15 +205,13 @@ async function copy(button) {
   if (!button) {
     return;
   }
-  const label = button.textContent;
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "copied";
   } catch {
     button.textContent = button.dataset.copy; // without a clipboard, the full id is shown to be selected
     return;
   }
-  setTimeout(() => {
-    button.textContent = label;
-  }, 1200);
+  button.textContent = "copied";
+  button.setAttribute("aria-label", "Order ID copied");
+  setTimeout(() => labelOrder(button), COPIED_MS);
 }

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
-from db.migrate import ROLES
+from db.roles import ROLES
 from local_stack.services import PRODUCER, RELAY
 from producer import create_app
 from producer.config import Settings
