@@ -31,6 +31,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", help="the folder in which the browser tests store their pictures")
 
 
+# Tests that share a stack run in one process, one after the other; the groups run side by side (`make test`).
+GROUPS = {
+    "tests/e2e/test_start_project.py": "starts stacks of its own",
+    "tests/e2e/test_which_way.py": "starts stacks of its own",
+    "tests/e2e": "running stack",
+    "tests/browser": "running stack",
+    "tests/integration": "databases and topics of its own",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(ROOT).as_posix()
+        group = next((group for start, group in GROUPS.items() if path.startswith(start)), "no stack")
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 STACKS: dict[str, type[Stack]] = {"native": Stack, "compose": ComposeStack, "containers": ContainerStack}
 
 
