@@ -71,13 +71,13 @@ def _problem(error: HTTPException) -> Response:
 
 def _invalid_body(error: ValidationError) -> Response:
     details = [
-        FieldError(pointer=_pointer(each["loc"]), detail=_sentence(each))
+        FieldError(pointer=json_pointer(each["loc"]), detail=_sentence(each))
         for each in error.errors(include_url=False)
     ]
     return _problem(InvalidFields("The body is not valid; see errors.", details))
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
+def json_pointer(location: tuple[int | str, ...]) -> str:
     """Return the JSON pointer (RFC 6901) of a place in the body."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 

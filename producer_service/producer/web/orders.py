@@ -14,7 +14,7 @@ from producer.services import current_services
 from producer.web import responses
 from producer.web.backlog import refuse_when_full
 from producer.web.idempotency import IdempotentRequest
-from producer.web.pagination import read_cursor, read_limit, read_status, write_cursor
+from producer.web.pagination import read_cursor, read_limit, read_parameters, read_status, write_cursor
 from producer.web.responses import json_response
 from producer.web.strict_json import read_body
 from producer.web.transaction import transaction
@@ -96,9 +96,10 @@ def change_order(order_id: UUID) -> Response:
 @orders.get("/orders")
 def list_orders() -> Response:
     """Answer one page of orders, newest first."""
-    limit = read_limit(request.args.get("limit"))
-    status = read_status(request.args.get("status"))
-    after = read_cursor(request.args.get("after"))
+    parameters = read_parameters(request)
+    limit = read_limit(parameters.get("limit"))
+    status = read_status(parameters.get("status"))
+    after = read_cursor(parameters.get("after"))
     with transaction():
         found = Order.newest(limit + 1, after, status)
     page, more = found[:limit], len(found) > limit
