@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest, Forbidden
 
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+from producer.web.errors import SAFE_METHODS
+
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::[0-9]{1,5})?")
 
 
