@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from confluent_kafka.admin import AdminClient
@@ -24,6 +25,10 @@ from tests.shop import Shop
 from tests.stack import Stack
 
 DRIVER = "postgresql+psycopg2"
+
+# How long an example takes says nothing on a shared machine.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
