@@ -3,6 +3,7 @@
 from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.cached import Overdue
 from producer.domain.database import ReadOnly
 from producer.services import current_services
 from producer.web import responses
@@ -24,7 +25,7 @@ def ready() -> Response:
     """Answer 200 while the database does. Without Kafka it is `degraded`: orders are taken, their events wait."""
     services = current_services()
     database, outbox = _database_and_outbox()
-    kafka = Check.model_validate(services.topic_health())
+    kafka = _kafka()
     breaker = responses.Breaker(state=services.publisher.breaker.state)
     body = responses.Ready(
         status=_status(database, kafka, outbox, breaker),
@@ -43,11 +44,17 @@ def _status(
     return "ok"
 
 
+def _kafka() -> Check:
+    try:
+        return Check.model_validate(current_services().topic_health())
+    except Overdue as error:
+        return Check(status="unavailable", detail=str(error))
+
+
 def _database_and_outbox() -> tuple[Check, Outbox]:
     try:
-        current_services().database.require_writable()
-        backlog = current_services().measure_backlog()
-    except (SQLAlchemyError, ReadOnly) as error:
+        backlog = current_services().database_health()
+    except (SQLAlchemyError, ReadOnly, Overdue) as error:
         problem = str(error).splitlines()[0]
         return Check(status="unavailable", detail=problem), Outbox(rows=None, oldest_s=None)
     return Check(status="ok"), Outbox(rows=backlog.rows, oldest_s=backlog.oldest_s)
