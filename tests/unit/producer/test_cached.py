@@ -55,6 +55,20 @@ def in_time(call: Callable[[], int], within_s: float = 5.0) -> int:
     return value
 
 
+def test_cached_value_is_computed_once_in_its_period() -> None:
+    clock, computed_at = FakeClock(0.0), []
+
+    def compute() -> str:
+        computed_at.append(clock.now)
+        return "ok"
+
+    cached = Cached(compute, 2.0, clock)
+    for moment in (0.0, 1.9, 2.0, 3.0, 4.1):
+        clock.now = moment
+        assert cached() == "ok"
+    assert computed_at == [0.0, 2.0, 4.1]
+
+
 def test_without_keeping_every_call_in_turn_gets_a_new_value(compute: Computation) -> None:
     cached = Cached(compute, 0)
     assert [cached(), cached(), cached()] == [1, 2, 3]

@@ -117,7 +117,7 @@ def test_fatal_error_that_no_poll_has_told_is_raised_by_flush(client: Client) ->
 
 
 def test_publisher_replaces_the_client_once_and_goes_on(new_client: Callable[[], Client]) -> None:
-    clients: list[Any] = []
+    clients: list[Client] = []
 
     def create() -> Client:
         clients.append(new_client())
