@@ -1,16 +1,22 @@
 """PostgreSQL that accepts connections and never answers: nobody waits behind somebody else."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from flask import Flask
 from psycopg2 import extensions
 
 from producer import create_app
+from producer.cached import Cached
 from producer.config import Settings
+from producer.domain.backlog import Backlog
+from producer.services import EXTENSION
 from tests.integration.producer.conftest import services_of
 
 ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
@@ -79,3 +85,37 @@ def test_health_answers_within_its_bound(frozen_app: Callable[[float], Flask]) -
         answers = list(pool.map(ask, range(REQUESTS)))
     assert {answer[:2] for answer in answers} == {(503, "unavailable")}
     assert max(seconds for *_, seconds in answers) < 2
+
+
+# --- What waits in the outbox
+
+
+def test_outbox_that_takes_too_long_to_count_is_degraded_and_not_unavailable(
+    settings: Settings,
+) -> None:
+    app = create_app(settings)
+    services = services_of(app)
+    go_on = threading.Event()
+    slow = Cached(lambda: Backlog(int(go_on.wait(10)), None), 0, wait_s=0.05)
+    healthy = Cached(lambda: {"status": "ok"}, 60)
+    app.extensions[EXTENSION] = replace(services, outbox_health=slow, topic_health=healthy)
+    response = app.test_client().get("/health/ready")
+    go_on.set()
+    assert response.status_code == 200
+    assert response.get_json()["status"] == "degraded"
+    assert response.get_json()["checks"]["database"] == {"status": "ok"}
+    assert response.get_json()["checks"]["outbox"] == {"rows": None, "oldest_s": None}
+    services.stop()
+
+
+def test_old_event_in_the_outbox_is_degraded(settings: Settings) -> None:
+    app = create_app(settings)
+    services = services_of(app)
+    healthy = Cached(lambda: {"status": "ok"}, 60)
+    statuses = []
+    for oldest_s in (None, 30.0, 30.1):
+        outbox = Cached(partial(Backlog, 1, oldest_s), 0)
+        app.extensions[EXTENSION] = replace(services, outbox_health=outbox, topic_health=healthy)
+        statuses.append(app.test_client().get("/health/ready").get_json()["status"])
+    assert statuses == ["ok", "ok", "degraded"]
+    services.stop()
