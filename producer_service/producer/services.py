@@ -19,6 +19,10 @@ from producer.publishing.topic_health import TopicHealth
 EXTENSION = "services"
 TOPIC_HEALTH_KEPT_S = 2.0
 BACKLOG_KEPT_S = 1.0
+# How long /health/ready waits for each answer; whoever asks for our health waits about 2 s.
+DATABASE_HEALTH_S = 1.0
+OUTBOX_HEALTH_S = 0.3
+TOPIC_HEALTH_S = 1.1
 STOP_S = 2.0
 
 
@@ -31,6 +35,8 @@ class Services:
     notifier: Notifier
     publisher: Publisher
     topic_health: Cached[dict[str, str]]
+    database_health: Cached[None]
+    outbox_health: Cached[Backlog]
     backlog: Cached[Backlog]
     backlog_limit: BacklogLimit
 
@@ -58,13 +64,16 @@ def create_services(settings: Settings) -> Services:
     publisher = _create_publisher(settings, notifier)
     limit = BacklogLimit(settings.outbox_max_rows, settings.outbox_max_age_s)
     health = TopicHealth(publisher, settings.kafka_topic, settings.kafka_topic_min_insync_replicas)
+    measure = partial(measure_backlog, database.engine, limit)
     return Services(
         settings=settings,
         database=database,
         notifier=notifier,
         publisher=publisher,
-        topic_health=Cached(health, TOPIC_HEALTH_KEPT_S),
-        backlog=Cached(partial(measure_backlog, database.engine, limit), BACKLOG_KEPT_S),
+        topic_health=Cached(health, TOPIC_HEALTH_KEPT_S, wait_s=TOPIC_HEALTH_S),
+        database_health=Cached(database.require_writable, 0, wait_s=DATABASE_HEALTH_S),
+        outbox_health=Cached(measure, 0, wait_s=OUTBOX_HEALTH_S),
+        backlog=Cached(measure, BACKLOG_KEPT_S, wait_s=timeout_s),
         backlog_limit=limit,
     )
 
