@@ -7,11 +7,13 @@ import json
 import sys
 import threading
 import time
+from functools import partial
 from itertools import count
 
 from producer.config import Settings
 from producer.demo.random_orders import random_draft
-from producer.domain.models import Order
+from producer.domain.models import Order, Placement
+from producer.publishing.publisher import PublishPermit
 from producer.services import create_services
 
 THREADS = 4
@@ -27,14 +29,17 @@ def main(rate: int, seconds: int) -> None:
     drafts = [random_draft() for _ in range(DRAFTS)]
     start = time.monotonic()
 
+    def commit(placement: Placement, permit: PublishPermit) -> None:
+        (event,) = placement.events
+        committed_s[str(event.id)] = time.time()
+        permit.publish(placement.events)
+
     def place_orders() -> None:
         while (number := next(numbers)) < rate * seconds:
             pause.wait(max(0.0, start + number / rate - time.monotonic()))
-            permit = services.publisher.request_permit()
-            with services.database.transaction():
-                _, (event,) = Order.place([drafts[number % DRAFTS]], permit.grace)
-            committed_s[str(event.id)] = time.time()
-            permit.publish([event])
+            with services.publisher.request_permit() as permit:
+                placement = Order.place([drafts[number % DRAFTS]], permit.grace)
+                services.group_commit.store(placement, None, partial(commit, placement, permit))
 
     threads = [threading.Thread(target=place_orders) for _ in range(THREADS)]
     for thread in threads:

@@ -10,6 +10,7 @@ from producer.cached import Cached
 from producer.config import Settings
 from producer.domain.backlog import Backlog, BacklogLimit, measure_backlog
 from producer.domain.database import Database, create_engine
+from producer.domain.group_commit import GroupCommit
 from producer.publishing.breaker import Breaker, BreakerPolicy
 from producer.publishing.kafka import producer_settings
 from producer.publishing.notify import Notifier
@@ -32,6 +33,7 @@ class Services:
 
     settings: Settings
     database: Database
+    group_commit: GroupCommit
     notifier: Notifier
     publisher: Publisher
     topic_health: Cached[dict[str, str]]
@@ -50,6 +52,7 @@ class Services:
         self.publisher.close()
         self.notifier.close(STOP_S)
         self.database.engine.dispose()
+        self.group_commit.close()
 
     def measure_backlog(self) -> Backlog:
         """Count what waits in the outbox now. Raises SQLAlchemyError when the database does not answer."""
@@ -60,6 +63,7 @@ def create_services(settings: Settings) -> Services:
     """Create everything without connecting anywhere: the database at its first use, Kafka after the fork."""
     url, timeout_s = settings.sqlalchemy_url, settings.database_timeout_s
     database = Database(url, settings.database_pool_size, timeout_s)
+    intake = create_engine(url, 1, timeout_s, isolation_level="AUTOCOMMIT")
     notifier = Notifier(create_engine(url, 1, timeout_s, isolation_level="AUTOCOMMIT"))
     publisher = _create_publisher(settings, notifier)
     limit = BacklogLimit(settings.outbox_max_rows, settings.outbox_max_age_s)
@@ -68,6 +72,7 @@ def create_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         database=database,
+        group_commit=GroupCommit(intake, timeout_s),
         notifier=notifier,
         publisher=publisher,
         topic_health=Cached(health, TOPIC_HEALTH_KEPT_S, wait_s=TOPIC_HEALTH_S),

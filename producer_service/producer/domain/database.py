@@ -1,12 +1,13 @@
 """The engine and its transactions: every wait for PostgreSQL has an end, and so has every transaction."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session
 
 from producer.domain.query_deadline import bound_all_waits
@@ -35,6 +36,7 @@ def create_engine(url: sa.URL, pool_size: int, timeout_s: float, **options: Any)
         **options,
     )
     sa.event.listen(engine, "connect", _TransactionTimeout(timeout_s))
+    sa.event.listen(engine, "checkout", _drop_if_closed)
     sa.event.listen(engine, "handle_error", _drop_connections_to_a_standby)
     return engine
 
@@ -80,6 +82,15 @@ class _TransactionTimeout:
             connection.commit()
 
 
+def _drop_if_closed(connection: Any, record: Any, proxy: Any) -> None:
+    """Replace a pooled connection that the server has closed, without a round trip to ask: nothing is to be read
+    from a connection that is at rest, except its end."""
+    at_rest = select.poll()
+    at_rest.register(connection.fileno(), select.POLLIN)
+    if at_rest.poll(0):
+        raise DisconnectionError
+
+
 def _drop_connections_to_a_standby(context: ExceptionContext) -> None:
     """Treat "read-only" as a lost connection: the server was demoted, and the next connection may find another."""
     if getattr(context.original_exception, "pgcode", None) == READ_ONLY_SQL_TRANSACTION:
@@ -98,7 +109,7 @@ class Database:
     """The engine of one process, and the transactions that records live in."""
 
     def __init__(self, url: sa.URL, pool_size: int, timeout_s: float):
-        self.engine = create_engine(url, pool_size, timeout_s, pool_pre_ping=True)
+        self.engine = create_engine(url, pool_size, timeout_s)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -1,6 +1,6 @@
 """An order and its outbox row, stored together or not at all."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Self
@@ -39,16 +39,14 @@ class Order(Record):
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP)
 
     @classmethod
-    def place(cls, drafts: list[OrderDraft], grace: timedelta) -> tuple[list[Self], list[Event]]:
-        """Store new orders with their outbox rows; return the orders and their events.
+    def place(cls, drafts: list[OrderDraft], grace: timedelta) -> "Placement":
+        """Make new orders and their events, for `GroupCommit.store`: the only way an order comes to be.
 
-        grace: how long the rows are left to the direct publish before the relay may take them.
+        grace: how long the rows are left to the direct publish before the relay may take them. A new order has no
+        earlier version in the outbox, so every event may be published directly.
         """
-        orders = cls.create_all([cls._new(draft) for draft in drafts])
-        events = [order_event(order) for order in orders]
-        # A new order has no earlier version in the outbox, so every event may be published directly.
-        OutboxEvent.add(events, direct=True, grace=grace)
-        return orders, events
+        orders = [cls._new(draft) for draft in drafts]
+        return Placement(orders, [order_event(order) for order in orders], grace)
 
     @classmethod
     def get_for_update(cls, key: UUID) -> Self | None:
@@ -89,12 +87,22 @@ class Order(Record):
         now = datetime.now(UTC)
         return cls(
             id=uuid7(),
-            **draft.model_dump(),
+            **dict(draft),
+            total=draft.unit_price * draft.quantity,
             status=Status.PLACED.value,
             version=1,
             created_at=now,
             updated_at=now,
         )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Orders that are to be stored together, with their events."""
+
+    orders: list[Order]
+    events: list[Event]
+    grace: timedelta
 
 
 class OutboxEvent(Record):

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from producer.domain.record import TIMESTAMP, Record, current_session
@@ -37,26 +36,3 @@ class StoredResponse(Record):
         """Return the response stored for this key, or None."""
         stored = cls.find(key)
         return stored if stored is not None and stored.expires_at > datetime.now(UTC) else None
-
-    @classmethod
-    def put(
-        cls,
-        key: str,
-        *,
-        fingerprint: bytes,
-        status: int,
-        location: str | None,
-        body: bytes,
-        expires_at: datetime,
-    ) -> None:
-        """Store a response; one that has expired is replaced."""
-        values = {
-            "key": key,
-            "fingerprint": fingerprint,
-            "status": status,
-            "location": location,
-            "body": body,
-            "expires_at": expires_at,
-        }
-        insert = postgresql.insert(cls).values(values)
-        current_session().execute(insert.on_conflict_do_update(index_elements=["key"], set_=values))

@@ -20,6 +20,7 @@ from werkzeug.exceptions import (
 
 from producer.cached import Overdue
 from producer.domain.database import CommitUnknown
+from producer.domain.group_commit import NotTaken
 from producer.domain.status import InvalidTransition
 from producer.web import responses
 from producer.web.responses import FieldError, json_response
@@ -53,6 +54,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OperationalError, _database_unavailable)
     app.register_error_handler(InterfaceError, _database_unavailable)
     app.register_error_handler(PoolTimeout, _database_unavailable)
+    app.register_error_handler(NotTaken, _database_unavailable)
     app.register_error_handler(Overdue, _database_unavailable)
     app.register_error_handler(DBAPIError, _database_error)
     app.register_error_handler(CommitUnknown, _commit_unknown)

@@ -15,6 +15,7 @@ from flask import Request, Response
 from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest, Conflict, UnprocessableEntity
 
+from producer.domain.group_commit import KeyedResponse
 from producer.domain.stored_response import StoredResponse
 
 KEPT = timedelta(hours=24)
@@ -59,11 +60,11 @@ class IdempotentRequest:
             response.headers["Location"] = stored.location
         return response
 
-    def store(self, response: Response) -> None:
-        """Store the response for a repetition of this request, within the open transaction."""
+    def to_store(self, response: Response) -> KeyedResponse | None:
+        """Return what is to be stored with the orders, for a repetition of this request."""
         if self._key is None:
-            return
-        StoredResponse.put(
+            return None
+        return KeyedResponse(
             self._key,
             fingerprint=self._fingerprint,
             status=response.status_code,

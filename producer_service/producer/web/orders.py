@@ -5,15 +5,16 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request, url_for
 from pydantic import BaseModel
-from werkzeug.exceptions import NotFound, PreconditionFailed
+from werkzeug.exceptions import HTTPException, NotFound, PreconditionFailed
 
 from producer.demo.random_orders import random_draft
 from producer.domain.draft import OrderBatch, OrderDraft, RandomOrders, StatusChange
+from producer.domain.group_commit import KeyInUse
 from producer.domain.models import Order
 from producer.services import current_services
 from producer.web import responses
 from producer.web.backlog import refusal_when_full
-from producer.web.idempotency import IdempotentRequest
+from producer.web.idempotency import IdempotentRequest, RequestInProgress
 from producer.web.pagination import read_cursor, read_limit, read_parameters, read_status, write_cursor
 from producer.web.responses import json_response
 from producer.web.strict_json import read_body
@@ -61,20 +62,32 @@ def place_random_orders() -> Response:
 def _place(
     body: BaseModel, drafts: Callable[[], list[OrderDraft]], respond: Callable[[list[Order]], Response]
 ) -> Response:
-    """A request that was answered before gets that response also while the outbox is full."""
-    idempotent = IdempotentRequest(request, body)
-    refusal = refusal_when_full()
-    with current_services().publisher.request_permit() as permit:
-        with transaction():
-            if (earlier := idempotent.earlier_response()) is not None:
-                return earlier
-            if refusal is not None:
-                raise refusal
-            placed, events = Order.place(drafts(), permit.grace)
-            response = respond(placed)
-            idempotent.store(response)
-        permit.publish(events)
+    """Store new orders together with those of other requests, and answer once they are committed.
+
+    A request that was answered before gets that response, also while the outbox is full.
+    """
+    services, idempotent = current_services(), IdempotentRequest(request, body)
+    if (refusal := refusal_when_full()) is not None:
+        return _earlier_response(idempotent, refusal)
+    with services.publisher.request_permit() as permit:
+        placement = Order.place(drafts(), permit.grace)
+        response = respond(placement.orders)
+        try:
+            services.group_commit.store(
+                placement, idempotent.to_store(response), lambda: permit.publish(placement.events)
+            )
+        except KeyInUse as error:
+            return _earlier_response(idempotent, RequestInProgress() if error.is_running else None)
     return response
+
+
+def _earlier_response(idempotent: IdempotentRequest, otherwise: HTTPException | None) -> Response:
+    """Answer as before. Raises `otherwise` when there is no such response: by default, that it is to be repeated."""
+    with transaction():
+        earlier = idempotent.earlier_response()
+    if earlier is None:
+        raise otherwise or RequestInProgress
+    return earlier
 
 
 @orders.patch("/orders/<uuid:order_id>")

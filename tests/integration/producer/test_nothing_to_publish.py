@@ -130,8 +130,9 @@ def test_event_is_direct_only_while_no_earlier_one_is_in_the_outbox(
             assert found is not None
             return found.move_to(status, GRACE).direct
 
-    with services.database.transaction():
-        (order,), (placed,) = Order.place([draft], GRACE)
+    placement = Order.place([draft], GRACE)
+    (order,), (placed,) = placement.orders, placement.events
+    services.group_commit.store(placement, None, lambda: None)
     assert placed.direct
     assert not move(Status.CONFIRMED)
     with engine.begin() as connection:
