@@ -45,7 +45,6 @@ class DispatchOutbox(Protocol):
 class DispatchReadBack(Protocol):
     """The part of ReadBack that the dispatcher uses."""
 
-    def is_alive(self) -> bool: ...
     def staleness_s(self) -> float: ...
     def request_proof(self) -> None: ...
 
@@ -69,10 +68,8 @@ class Dispatcher:
     def run_once(self) -> float:
         """Do one round; return how long to wait before the next one, in seconds.
 
-        Raises ReadBackEnded, or KafkaException when the Kafka client is unusable: the process must end.
+        Raises KafkaException when the Kafka client is unusable: the process must end.
         """
-        if not self._readback.is_alive():
-            raise ReadBackEnded
         try:
             self._producer.poll(0)  # serves the delivery reports, and with them what must be parked
             self._clean_up()
@@ -133,7 +130,3 @@ class Dispatcher:
             return
         logger.error("Kafka refused event %s of order %s: %s", event.id, event.order_id, error.str())
         self._outbox.park(event.id, error.str())
-
-
-class ReadBackEnded(Exception):
-    """The read-back thread has ended, and without it nothing may be claimed."""

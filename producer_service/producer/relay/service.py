@@ -20,6 +20,7 @@ from producer.relay.dispatch import Dispatcher
 from producer.relay.listener import Listener
 from producer.relay.outbox import Lease, Outbox
 from producer.relay.readback import ReadBack
+from producer.relay.readback_thread import ReadBackThread
 from producer.relay.wakeup import Wakeup
 
 DATABASE_TIMEOUT_S = 3.0
@@ -54,9 +55,11 @@ def serve(settings: Settings) -> None:
         wakeup.set,
     )
     dispatcher = Dispatcher(outbox, readback, producer, settings.kafka_topic)
-    readback.start()
+    thread = ReadBackThread(readback)
+    thread.start()
     listener.start()
     while running:
+        thread.check()
         settings.relay_heartbeat_file.touch()
         wakeup.wait(dispatcher.run_once())
     # Dying is safe, so the stop has a bound: whatever still waits for a server is cut off.
@@ -64,5 +67,5 @@ def serve(settings: Settings) -> None:
     deadline.daemon = True
     deadline.start()
     listener.close(STOP_S)
-    readback.close(STOP_S)
+    thread.close(STOP_S)
     producer.flush(STOP_S)

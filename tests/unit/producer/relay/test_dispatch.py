@@ -5,7 +5,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from sqlalchemy.exc import OperationalError
 
-from producer.relay.dispatch import IN_FLIGHT, MAX_STALENESS_S, POLL_S, Dispatcher, ReadBackEnded
+from producer.relay.dispatch import IN_FLIGHT, MAX_STALENESS_S, POLL_S, Dispatcher
 from producer.relay.outbox import DueEvent
 
 
@@ -32,10 +32,7 @@ class FakeOutbox:
 
 class FakeReadBack:
     def __init__(self, staleness_s: float = 0.0):
-        self.stale, self.asked, self.alive = staleness_s, 0, True
-
-    def is_alive(self) -> bool:
-        return self.alive
+        self.stale, self.asked = staleness_s, 0
 
     def staleness_s(self) -> float:
         return self.stale
@@ -151,10 +148,3 @@ def test_a_database_that_is_gone_is_waited_for() -> None:
     outbox.away = False
     waiting.run_once()
     assert kafka.sent == [b"a"]
-
-
-def test_without_a_read_back_it_ends() -> None:
-    readback = FakeReadBack()
-    readback.alive = False
-    with pytest.raises(ReadBackEnded):
-        dispatcher(FakeOutbox(), readback, FakeKafka()).run_once()
