@@ -137,7 +137,7 @@ def test_two_relays_that_remove_the_same_rows_do_not_deadlock(relay_engine: sa.E
     rows = [str(put(uuid4())) for _ in range(300)]
     with ThreadPoolExecutor() as pool:
         orders = (rows, rows[::-1], sorted(rows))
-        for removal in [pool.submit(Outbox(relay_engine).remove, order) for order in orders]:
+        for removal in [pool.submit(Outbox(relay_engine).delete, order) for order in orders]:
             removal.result(30)
     assert not Outbox(relay_engine).has_due()
 
