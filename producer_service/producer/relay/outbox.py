@@ -109,6 +109,17 @@ OLDEST_UNPARKED = sa.text(
     """
 )
 
+# A claimed row whose partition is unreachable is left alone for a while, ever longer, up to a minute.
+HOLD = sa.text(
+    """
+    UPDATE outbox
+    SET due_at = clock_timestamp() + make_interval(secs => least(60, power(2, least(attempts, 10) - 1)))
+    WHERE id IN (
+        SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    """
+)
+
 PARK = sa.text(
     """
     UPDATE outbox SET parked_at = clock_timestamp(), parked_reason = :reason
@@ -205,6 +216,11 @@ class Outbox:
         oldest: datetime | None = found[0][0] if found else None
         return oldest
 
+    def hold(self, ids: Sequence[str]) -> None:
+        """Put off claimed rows that were not published: by a second, and longer with each attempt."""
+        with self._engine.connect() as connection:
+            connection.execute(HOLD, {"ids": "{" + ",".join(ids) + "}"})
+
     def park(self, event_id: UUID | str, reason: str) -> None:
         """Park a row that Kafka refuses for good; later versions of its order wait behind it."""
         with self._engine.connect() as connection:
@@ -225,10 +241,10 @@ class Outbox:
             self._release_successors(deleted)
         return bool(discarded)
 
-    def delete_expired_keys(self, limit: int) -> None:
-        """Delete up to `limit` idempotency keys that have expired."""
+    def delete_expired_keys(self, limit: int) -> int:
+        """Delete up to `limit` idempotency keys that have expired; return how many there were."""
         with self._engine.connect() as connection:
-            connection.execute(DELETE_EXPIRED_KEYS, {"limit": limit})
+            return connection.execute(DELETE_EXPIRED_KEYS, {"limit": limit}).rowcount
 
     def _release_successors(self, deleted: Any) -> int:
         """Make the next version of each order due; return how many there were.

@@ -4,7 +4,7 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 TOPIC = "orders"
@@ -15,6 +15,7 @@ class FakeMessage:
 
     def __init__(self, partition: int, offset: int, headers: Any):
         self._partition, self._offset, self._headers = partition, offset, headers
+        self._asked = 0
 
     def partition(self) -> int:
         return self._partition
@@ -27,6 +28,8 @@ class FakeMessage:
 
     def headers(self) -> Any:
         if isinstance(self._headers, BaseException):
+            self._asked += 1
+            assert self._asked == 1, "asked twice, the real client crashes the process"
             raise self._headers
         return self._headers
 
@@ -37,6 +40,7 @@ class FakeTopic:
     def __init__(self, partitions: int = 2):
         self.logs: dict[int, list[Any]] = {number: [] for number in range(partitions)}
         self.unreachable: set[int] = set()
+        self.topic_id = "one"
 
     def append(self, partition: int, event_id: str) -> None:
         self.logs[partition].append([("id", event_id.encode())])
@@ -72,7 +76,10 @@ class FakeConsumer:
     def offsets_for_times(self, wanted: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         for each in wanted:
             self.topic.require_leader(each.partition)
-        return [TopicPartition(each.topic, each.partition, 0) for each in wanted]
+        return [TopicPartition(each.topic, each.partition, self._first(each.partition)) for each in wanted]
+
+    def _first(self, partition: int) -> int:
+        return 0 if self.topic.logs[partition] else OFFSET_END
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         self.positions = {each.partition: each.offset for each in partitions}
@@ -111,3 +118,9 @@ class FakeAdmin:
             if each.partition not in self.topic.unreachable:
                 answer.set_result(SimpleNamespace(offset=len(self.topic.logs[each.partition])))
         return answers
+
+    def describe_topics(self, topics: TopicCollection, **options: Any) -> dict[str, Future[Any]]:
+        answer: Future[Any] = Future()
+        partitions = [SimpleNamespace(id=number) for number in self.topic.logs]
+        answer.set_result(SimpleNamespace(partitions=partitions, topic_id=self.topic.topic_id))
+        return {TOPIC: answer}
