@@ -9,13 +9,14 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Message
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.config import RELAY_BATCH
 from producer.publishing.produce import KafkaProducer, produce_event
 from producer.relay.outbox import DueEvent
 from producer.relay.partitioner import partition_of
 
 logger = logging.getLogger(__name__)
 
-CLAIM = 1000
+CLAIM = RELAY_BATCH
 IN_FLIGHT = 5000
 POLL_S = 0.5
 MAX_STALENESS_S = 1.0
