@@ -8,27 +8,25 @@ ratios within a run are the result: the figures of two machines, or of two momen
 
 import argparse
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from bench import cluster
+from bench.cluster import ROOT
 from producer.config import Settings
 from producer.publishing import topics
 from producer.publishing.kafka import admin_settings, consumer_settings
 
-ROOT = Path(__file__).parent.parent
 WAYS = ("poll", "relay", "direct")
 INSERT_BACKLOG = sa.text(
     """
@@ -145,16 +143,11 @@ def stop(process: psutil.Process) -> None:
 
 def measure(way: str, base: Settings, rows: int, rates: list[int], seconds: int) -> None:
     publisher = "direct" if way == "direct" else "relay"
-    settings = base.model_copy(update={"kafka_topic": f"bench-{uuid.uuid4().hex[:8]}"})
+    settings = base.model_copy(
+        update={"kafka_topic": f"bench-{uuid.uuid4().hex[:8]}", "publisher": publisher}
+    )
     topics.ensure(AdminClient(admin_settings(settings)), settings)
-    environment = os.environ | {
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'producer_service'}",
-        "DATABASE_URL": settings.database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "KAFKA_TOPIC": settings.kafka_topic,
-        "PUBLISHER": publisher,
-        "RELAY_HEARTBEAT_FILE": f"{tempfile.gettempdir()}/{settings.kafka_topic}.heartbeat",
-    }
+    environment = cluster.environment(settings)
     engine = sa.create_engine(settings.sqlalchemy_url, poolclass=sa.NullPool)
     if way != "direct":  # what direct leaves behind is drained by the same relay
         done = drain(way, settings, engine, environment, rows)
@@ -175,25 +168,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="order-stream-bench-") as home:
-        stack = [sys.executable, "-m", "local_stack", "--home", home]
-        subprocess.run([*stack, "start", "postgres", "kafka-1", "kafka-2", "kafka-3"], cwd=ROOT, check=True)
-        try:
-            env = dict(
-                line.split("=", 1) for line in (Path(home) / "env").read_text().splitlines() if "=" in line
-            )
-            address = env["DATABASE_URL"].strip("'\"")
-            subprocess.run(
-                [sys.executable, "-m", "alembic", "upgrade", "head"],
-                cwd=ROOT / "db", env=os.environ | {"DATABASE_URL": address}, check=True, capture_output=True,
-            )  # fmt: skip
-            base = Settings(
-                database_url=address, kafka_bootstrap_servers=env["KAFKA_BOOTSTRAP_SERVERS"].strip("'\"")
-            )
-            for way in arguments.ways:
-                measure(way, base, arguments.rows, arguments.rates, arguments.seconds)
-        finally:
-            subprocess.run([*stack, "stop"], cwd=ROOT, check=True)
+    with cluster.started() as base:
+        for way in arguments.ways:
+            measure(way, base, arguments.rows, arguments.rates, arguments.seconds)
 
 
 if __name__ == "__main__":

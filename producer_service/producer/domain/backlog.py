@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 # Rows are counted only up to the limit. A parked row waits for an operator, and what is behind it waits with it:
 # neither is a sign of a backlog.
-_MEASURE = sa.text(
+MEASURE = sa.text(
     """
     SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT :max_rows + 1) AS counted),
            (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM outbox AS waiting
@@ -48,5 +48,5 @@ class Backlog:
 def measure_backlog(engine: sa.Engine, limit: BacklogLimit) -> Backlog:
     """Count what waits in the outbox. Raises SQLAlchemyError when the database does not answer."""
     with engine.connect() as connection:
-        rows, oldest_s, parked = connection.execute(_MEASURE, {"max_rows": limit.rows}).one()
+        rows, oldest_s, parked = connection.execute(MEASURE, {"max_rows": limit.rows}).one()
     return Backlog(rows, None if oldest_s is None else round(oldest_s, 3), parked)
