@@ -25,7 +25,7 @@ from bench import cluster
 from bench.cluster import ROOT
 from bench.publish import INSERT_BACKLOG, empty, start_relay, stop, wait_for
 from producer.config import Settings
-from producer.domain.backlog import MEASURE
+from producer.domain.backlog import EXACT_ROWS, MEASURE
 from producer.publishing import topics
 from producer.publishing.kafka import admin_settings, consumer_settings
 from producer.relay.outbox import CLAIM, HAS_DUE, OLDEST_UNPARKED
@@ -83,10 +83,10 @@ def post_latency(port: int, seconds: float, what: str) -> float:
     return p50
 
 
-def ask_everything(connection: sa.Connection, settings: Settings, what: str) -> None:
+def ask_everything(connection: sa.Connection, what: str) -> None:
     """Time each question three times and print the quickest; claims are rolled back."""
     questions: dict[str, Callable[[], object]] = {
-        "backlog": lambda: connection.execute(MEASURE, {"max_rows": settings.outbox_max_rows}).all(),
+        "backlog": lambda: connection.execute(MEASURE, {"exact": EXACT_ROWS}).all(),
         "oldest row": lambda: connection.execute(OLDEST_UNPARKED).all(),
         "anything due": lambda: connection.execute(HAS_DUE).all(),
         "claim 1000": lambda: connection.execute(CLAIM, LEASE).all(),
@@ -103,11 +103,11 @@ def ask_everything(connection: sa.Connection, settings: Settings, what: str) -> 
     print(f"{what}: {', '.join(times)}", flush=True)
 
 
-def ask_with_and_without_indexes(engine: sa.Engine, settings: Settings, what: str) -> None:
+def ask_with_and_without_indexes(engine: sa.Engine, what: str) -> None:
     with engine.connect() as connection:
-        ask_everything(connection, settings, what)
+        ask_everything(connection, what)
         connection.execute(sa.text("DROP INDEX outbox_created_at, outbox_parked"))
-        ask_everything(connection, settings, f"{what}, without the indexes of 0003")
+        ask_everything(connection, f"{what}, without the indexes of 0003")
         connection.rollback()
 
 
@@ -157,9 +157,9 @@ def measure(base: Settings, rows: int, seconds: float) -> None:
         print(f"{rows} rows, heap {heap_mib(engine):.0f} MiB", flush=True)
         full = post_latency(port, seconds, f"{rows} rows")
         print(f"POST /orders, {rows} rows against none: {full / before:.2f} x", flush=True)
-        ask_with_and_without_indexes(engine, settings, f"{rows} rows")
+        ask_with_and_without_indexes(engine, f"{rows} rows")
         drain(engine, settings, environment, rows)
-        ask_with_and_without_indexes(engine, settings, "just drained")
+        ask_with_and_without_indexes(engine, "just drained")
         begun = time.monotonic()
         wait_for(lambda: heap_mib(engine) < 50, 180)
         print(

@@ -51,7 +51,7 @@ class Services:
 
     def measure_backlog(self) -> Backlog:
         """Count what waits in the outbox now. Raises SQLAlchemyError when the database does not answer."""
-        return measure_backlog(self.database.engine, self.backlog_limit)
+        return measure_backlog(self.database.engine)
 
 
 def create_services(settings: Settings) -> Services:
@@ -61,7 +61,7 @@ def create_services(settings: Settings) -> Services:
     notifier = Notifier(create_engine(url, 1, timeout_s, isolation_level="AUTOCOMMIT"))
     publisher = _create_publisher(settings, notifier)
     limit = BacklogLimit(settings.outbox_max_rows, settings.outbox_max_age_s)
-    monitor = BacklogMonitor(partial(measure_backlog, database.engine, limit))
+    monitor = BacklogMonitor(partial(measure_backlog, database.engine))
     health = TopicHealth(publisher, settings.kafka_topic, settings.kafka_topic_min_insync_replicas)
     return Services(
         settings=settings,

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
+from producer.domain.backlog import EXACT_ROWS, measure_backlog
 from producer.services import EXTENSION, Services
 from tests.eventually import eventually
 
@@ -50,3 +52,22 @@ def test_questions_about_the_backlog_use_indexes(engine: sa.Engine) -> None:
         for index, question in questions.items():
             plan: list[Any] = list(connection.execute(sa.text(f"EXPLAIN {question}")).scalars())
             assert any(index in line for line in plan), plan
+
+
+def test_many_rows_are_counted_about_right(engine: sa.Engine) -> None:
+    """Counting a million rows would take longer than the answer is worth."""
+    many = (
+        "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, version, direct, due_at)"
+        " SELECT gen_random_uuid(), 'order', gen_random_uuid(), 'order.placed', '{}', 1, false, now()"
+        " FROM generate_series(1, :rows)"
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.text(many), {"rows": EXACT_ROWS})
+    assert measure_backlog(engine).rows == EXACT_ROWS
+    with engine.begin() as connection:
+        connection.execute(sa.text(many), {"rows": 20_000})
+        connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+    eventually(lambda: measure_backlog(engine).rows == pytest.approx(EXACT_ROWS + 20_000, rel=0.1))
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM outbox"))
+    assert measure_backlog(engine).rows == 0
