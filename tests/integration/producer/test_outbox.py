@@ -223,7 +223,8 @@ def test_held_row_is_offered_again_after_ever_longer_pauses(
 def test_expired_keys_are_deleted_a_limited_number_at_a_time(outbox: Outbox, engine: sa.Engine) -> None:
     keys = (
         "INSERT INTO idempotency_keys SELECT 'old' || n, ''::bytea, 201, NULL, ''::bytea, now() - interval '1 s'"
-        " FROM generate_series(1, 5) AS n UNION ALL SELECT 'new', ''::bytea, 201, NULL, ''::bytea, now() + interval '1 h'"
+        " FROM generate_series(1, 5) AS n"
+        " UNION ALL SELECT 'new', ''::bytea, 201, NULL, ''::bytea, now() + interval '1 h'"
     )
     with engine.begin() as connection:
         connection.execute(sa.text(keys))

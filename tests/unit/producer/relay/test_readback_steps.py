@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from producer.relay.end_offsets import STUCK_S
 from producer.relay.readback import ReadBack
@@ -100,6 +100,19 @@ def test_message_whose_headers_cannot_be_read_is_skipped_counted_and_logged(
     assert stepped.staleness() == {0: 0.0, 1: 0.0}
     assert stepped.skipped == 2
     assert "partition 1 offset 0" in caplog.text
+
+
+def test_batch_that_cannot_be_unpacked_stops_no_other_partition(caplog: pytest.LogCaptureFixture) -> None:
+    event = str(uuid4())
+    topic, outbox = FakeTopic(), FakeOutbox(event)
+    stepped = readback(outbox, topic, FakeClock())
+    stepped.step()
+    topic.append_headers(1, KafkaError(KafkaError._BAD_COMPRESSION, "cannot be unpacked"))
+    topic.append(0, event)
+    prove(stepped)
+    assert outbox.rows == set()
+    assert stepped.staleness() == {0: 0.0, 1: INFINITE}  # what was in that batch is not known
+    assert "partition 1 offset 0: KafkaError" in caplog.text
 
 
 def test_partition_that_is_added_is_read_back(caplog: pytest.LogCaptureFixture) -> None:
