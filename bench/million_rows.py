@@ -31,6 +31,7 @@ from producer.publishing.kafka import admin_settings, consumer_settings
 from producer.relay.outbox import CLAIM, HAS_DUE, OLDEST_UNPARKED
 
 ORDER = json.dumps({"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2})
+CHUNK = 10_000
 LEASE = {"limit": 1000, "first_s": 10, "longest_s": 60}
 
 
@@ -69,8 +70,8 @@ def post_latency(port: int, seconds: float, what: str) -> float:
     while (begun := time.monotonic()) < end:
         connection.request("POST", "/orders", ORDER, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        response.read()
-        assert response.status == 201, response.status
+        body = response.read()
+        assert response.status == 201, body
         waits.append((time.monotonic() - begun) * 1000)
     connection.close()
     waits.sort()
@@ -109,6 +110,13 @@ def ask_with_and_without_indexes(engine: sa.Engine, what: str) -> None:
         connection.execute(sa.text("DROP INDEX outbox_created_at, outbox_parked"))
         ask_everything(connection, f"{what}, without the indexes of 0003")
         connection.rollback()
+
+
+def fill(engine: sa.Engine, rows: int) -> None:
+    """Store rows as an outage would: in many transactions."""
+    for begin in range(0, rows, CHUNK):
+        with engine.begin() as connection:
+            connection.execute(INSERT_BACKLOG, {"rows": min(CHUNK, rows - begin)})
 
 
 def events_in_kafka(settings: Settings) -> int:
@@ -152,8 +160,7 @@ def measure(base: Settings, rows: int, seconds: float) -> None:
     with producer(environment) as port:
         post_latency(port, 3, "to warm up")
         before = post_latency(port, seconds, "empty outbox")
-        with engine.begin() as connection:
-            connection.execute(INSERT_BACKLOG, {"rows": rows})
+        fill(engine, rows)
         print(f"{rows} rows, heap {heap_mib(engine):.0f} MiB", flush=True)
         full = post_latency(port, seconds, f"{rows} rows")
         print(f"POST /orders, {rows} rows against none: {full / before:.2f} x", flush=True)
