@@ -9,9 +9,11 @@ a run are the result.
 import argparse
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,9 +23,7 @@ import sqlalchemy as sa
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from bench import cluster
-from bench.cluster import ROOT
-from bench.publish import INSERT_BACKLOG, empty, start_relay, stop, wait_for
+from bench.publish import INSERT_BACKLOG, ROOT, is_outbox_empty, running_relay, running_stores, wait_until
 from producer.config import Settings
 from producer.domain.backlog import EXACT_ROWS, MEASURE
 from producer.publishing import topics
@@ -45,7 +45,7 @@ def producer(environment: dict[str, str]) -> Iterator[int]:
         command, cwd=ROOT / "producer_service", env=environment, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(lambda: answers(port), 30)
+        wait_until(lambda: answers(port), 30)
         yield port
     finally:
         process.terminate()
@@ -138,15 +138,13 @@ def heap_mib(engine: sa.Engine) -> float:
 
 
 def drain(engine: sa.Engine, settings: Settings, environment: dict[str, str], rows: int) -> None:
-    begun, relay = time.monotonic(), start_relay("relay", environment)
-    try:
-        wait_for(lambda: events_in_kafka(settings) > 0, 60)
+    begun = time.monotonic()
+    with running_relay("relay", environment):
+        wait_until(lambda: events_in_kafka(settings) > 0, 60)
         print(f"relay: first event in Kafka {time.monotonic() - begun:.1f} s after its start", flush=True)
-        wait_for(lambda: empty(engine), 1800)
+        wait_until(lambda: is_outbox_empty(engine), 1800)
         took = time.monotonic() - begun
         print(f"relay: drained in {took:.0f} s, {rows / took:.0f} rows/s", flush=True)
-    finally:
-        stop(relay)
 
 
 def measure(base: Settings, rows: int, seconds: float) -> None:
@@ -155,7 +153,15 @@ def measure(base: Settings, rows: int, seconds: float) -> None:
         update={"kafka_topic": name, "publisher": "relay", "outbox_max_rows": 10 * rows}
     )
     topics.ensure(AdminClient(admin_settings(settings)), settings)
-    environment = cluster.environment(settings) | {"OUTBOX_MAX_ROWS": str(settings.outbox_max_rows)}
+    environment = os.environ | {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'producer_service'}",
+        "DATABASE_URL": settings.database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "KAFKA_TOPIC": settings.kafka_topic,
+        "PUBLISHER": settings.publisher,
+        "OUTBOX_MAX_ROWS": str(settings.outbox_max_rows),
+        "RELAY_HEARTBEAT_FILE": f"{tempfile.gettempdir()}/{settings.kafka_topic}.heartbeat",
+    }
     engine = sa.create_engine(settings.sqlalchemy_url, poolclass=sa.NullPool)
     with producer(environment) as port:
         post_latency(port, 3, "to warm up")
@@ -168,7 +174,7 @@ def measure(base: Settings, rows: int, seconds: float) -> None:
         drain(engine, settings, environment, rows)
         ask_with_and_without_indexes(engine, "just drained")
         begun = time.monotonic()
-        wait_for(lambda: heap_mib(engine) < 50, 180)
+        wait_until(lambda: heap_mib(engine) < 50, 180)
         print(
             f"heap {heap_mib(engine):.0f} MiB, {time.monotonic() - begun:.0f} s after the drain", flush=True
         )
@@ -181,7 +187,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=20)
     arguments = parser.parse_args()
-    with cluster.started() as base:
+    with running_stores() as base:
         measure(base, arguments.rows, arguments.seconds)
 
 

@@ -9,8 +9,6 @@ import sqlalchemy as sa
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# How many rows the relay claims at once.
-RELAY_BATCH = 1000
 # What the read-back may take after a delivery; a lease covers both.
 READ_BACK_S = 1.0
 
@@ -55,11 +53,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"RELAY_LEASE_S ({self.relay_lease_s:g}) must be at least PUBLISH_TIMEOUT_S + 1 ({lease_s:g}):"
                 " a row whose lease ends while its event is on its way is sent twice"
-            )
-        if self.publish_queue < RELAY_BATCH:
-            raise ValueError(
-                f"PUBLISH_QUEUE ({self.publish_queue}) must be at least {RELAY_BATCH}:"
-                " the relay claims so many rows at once"
             )
         if self.kafka_topic_min_insync_replicas > self.kafka_topic_replication_factor:
             raise ValueError(

@@ -50,7 +50,7 @@ class Backlog:
 
     rows: int
     oldest_s: float | None
-    parked: int
+    parked: int = 0
 
     def exceeds(self, limit: BacklogLimit) -> bool:
         """Return whether too many events wait, or one has waited too long."""

@@ -9,14 +9,13 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Message
 from sqlalchemy.exc import SQLAlchemyError
 
-from producer.config import RELAY_BATCH
 from producer.publishing.produce import KafkaProducer, produce_event
 from producer.relay.outbox import DueEvent
 from producer.relay.partitioner import partition_of
 
 logger = logging.getLogger(__name__)
 
-CLAIM = RELAY_BATCH
+CLAIM = 1000
 IN_FLIGHT = 5000
 POLL_S = 0.5
 MAX_STALENESS_S = 1.0
@@ -59,7 +58,7 @@ class Dispatcher:
     """Claims due rows and hands them to Kafka, while the read-back of their partition is up to date.
 
     new_single_producer: makes the client that sends each event in a batch of its own; it is needed rarely.
-    in_flight: how many events may wait for Kafka's answer.
+    in_flight: how many events may wait for Kafka's answer; no more than the queue of the client holds.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -16,70 +16,58 @@ from producer.relay.dispatch import (
 from producer.relay.outbox import DueEvent
 from producer.relay.partitioner import partition_of
 from tests.clock import FakeClock
+from tests.unit.producer.fake_kafka import FakeProducer
 
 
 class FakeOutbox:
+    """A DispatchOutbox of the given due rows; `blocked` is how many wait behind an earlier version."""
+
     def __init__(self, *due: DueEvent, blocked: int = 0):
         self.due, self.blocked = list(due), blocked
         self.parked: dict[str, str] = {}
         self.held: list[str] = []
         self.expired_keys = 0
-        self.away = False
+        self.is_down = False
 
     def claim(self, limit: int) -> tuple[list[DueEvent], int]:
-        if self.away:
-            raise OperationalError("SELECT", {}, Exception("away"))
-        taken, self.due = self.due[:limit], self.due[limit:]
-        return taken, self.blocked
+        """Take up to `limit` due rows. Raises OperationalError while `is_down`."""
+        if self.is_down:
+            raise OperationalError("SELECT", {}, Exception("no answer"))
+        claimed, self.due = self.due[:limit], self.due[limit:]
+        return claimed, self.blocked
 
     def has_due(self) -> bool:
+        """Return whether any row is due."""
         return bool(self.due)
 
+    def park(self, event_id: str, reason: str) -> None:
+        """Remember the reason."""
+        self.parked[event_id] = reason
+
+    def hold(self, ids: Sequence[str]) -> None:
+        """Remember the ids."""
+        self.held += ids
+
     def delete_expired_keys(self, limit: int) -> int:
+        """Delete up to `limit` of `expired_keys`; return how many."""
         deleted = min(limit, self.expired_keys)
         self.expired_keys -= deleted
         return deleted
 
-    def hold(self, ids: Sequence[str]) -> None:
-        self.held += ids
-
-    def park(self, event_id: str, reason: str) -> None:
-        self.parked[event_id] = reason
-
 
 class FakeReadBack:
+    """A DispatchReadBack whose knowledge has the given age. proofs_requested: how often a proof was asked for."""
+
     def __init__(self, staleness_s: float = 0.0):
-        self.stale, self.asked = {0: staleness_s, 1: staleness_s}, 0
+        self.stale, self.proofs_requested = {0: staleness_s, 1: staleness_s}, 0
 
     def staleness(self) -> dict[int, float]:
+        """Return the age of each partition's last proof."""
         return self.stale
 
     def request_proof(self) -> None:
-        self.asked += 1
-
-
-class FakeKafka:
-    def __init__(self, raises: KafkaError | None = None):
-        self.sent: list[bytes] = []
-        self.reports: list[Callable] = []
-        self.raises = raises
-
-    def produce(
-        self, topic: str, value: bytes, key: bytes, *, headers: object, on_delivery: Callable
-    ) -> None:
-        if self.raises is not None:
-            raise KafkaException(self.raises)
-        self.sent.append(value)
-        self.reports.append(on_delivery)
-
-    def poll(self, timeout: float) -> int:
-        return 0
-
-    def __len__(self) -> int:
-        return len(self.reports)
-
-    def deliver(self, error: KafkaError | None = None) -> None:
-        self.reports.pop(0)(error, None)
+        """Count the request."""
+        self.proofs_requested += 1
 
 
 def event(payload: str = "{}") -> DueEvent:
@@ -87,39 +75,38 @@ def event(payload: str = "{}") -> DueEvent:
 
 
 def dispatcher(
-    outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeKafka, single: FakeKafka | None = None
+    outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeProducer, single: FakeProducer | None = None
 ) -> Dispatcher:
-    return Dispatcher(
-        outbox, readback, kafka, "orders", FakeClock(0.0), new_single_producer=lambda: single  # type: ignore
-    )  # fmt: skip
+    singly = FakeProducer() if single is None else single  # one with nothing in flight is falsy
+    return Dispatcher(outbox, readback, kafka, "orders", FakeClock(), new_single_producer=lambda: singly)
 
 
-def test_due_rows_go_to_kafka() -> None:
-    kafka = FakeKafka()
+def test_dispatcher_sends_due_rows_to_kafka() -> None:
+    kafka = FakeProducer()
     assert dispatcher(FakeOutbox(event("a"), event("b")), FakeReadBack(), kafka).run_once() == 0
     assert kafka.sent == [b"a", b"b"]
 
 
-def test_nothing_is_claimed_while_the_read_back_is_behind() -> None:
-    outbox, readback, kafka = FakeOutbox(event()), FakeReadBack(staleness_s=MAX_STALENESS_S), FakeKafka()
+def test_dispatcher_claims_nothing_while_the_read_back_is_stale() -> None:
+    outbox, readback, kafka = FakeOutbox(event()), FakeReadBack(staleness_s=MAX_STALENESS_S), FakeProducer()
     dispatcher(outbox, readback, kafka).run_once()
     assert kafka.sent == []
     assert outbox.has_due()
-    assert readback.asked == 1
+    assert readback.proofs_requested == 1
 
 
-def test_an_idle_relay_asks_the_brokers_nothing() -> None:
+def test_idle_dispatcher_requests_no_proof() -> None:
     readback = FakeReadBack(staleness_s=float("inf"))
-    assert dispatcher(FakeOutbox(), readback, FakeKafka()).run_once() == POLL_S
-    assert readback.asked == 0
+    assert dispatcher(FakeOutbox(), readback, FakeProducer()).run_once() == POLL_S
+    assert readback.proofs_requested == 0
 
 
-def test_rows_behind_others_are_looked_through_without_a_pause() -> None:
-    assert dispatcher(FakeOutbox(blocked=7), FakeReadBack(), FakeKafka()).run_once() == 0
+def test_dispatcher_does_not_pause_after_a_claim_of_blocked_rows() -> None:
+    assert dispatcher(FakeOutbox(blocked=7), FakeReadBack(), FakeProducer()).run_once() == 0
 
 
 def test_event_that_kafka_refuses_alone_is_parked() -> None:
-    outbox, kafka, single = FakeOutbox(event("a"), event("b")), FakeKafka(), FakeKafka()
+    outbox, kafka, single = FakeOutbox(event("a"), event("b")), FakeProducer(), FakeProducer()
     relay = dispatcher(outbox, FakeReadBack(), kafka, single)
     relay.run_once()
     kafka.deliver(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
@@ -132,7 +119,7 @@ def test_event_that_kafka_refuses_alone_is_parked() -> None:
 
 
 def test_innocent_events_of_a_refused_batch_are_sent_singly_and_not_parked() -> None:
-    outbox, kafka, single = FakeOutbox(*(event(str(n)) for n in range(500))), FakeKafka(), FakeKafka()
+    outbox, kafka, single = FakeOutbox(*(event(str(n)) for n in range(500))), FakeProducer(), FakeProducer()
     relay = dispatcher(outbox, FakeReadBack(), kafka, single)
     relay.run_once()
     for _ in range(500):
@@ -146,7 +133,11 @@ def test_innocent_events_of_a_refused_batch_are_sent_singly_and_not_parked() -> 
 
 
 def test_events_in_both_producers_are_in_flight() -> None:
-    outbox, kafka, single = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeKafka(), FakeKafka()
+    outbox, kafka, single = (
+        FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))),
+        FakeProducer(),
+        FakeProducer(),
+    )
     relay = dispatcher(outbox, FakeReadBack(), kafka, single)
     for _ in range(20):
         relay.run_once()
@@ -157,9 +148,9 @@ def test_events_in_both_producers_are_in_flight() -> None:
     assert outbox.has_due()
 
 
-def test_what_librdkafka_refuses_at_once_is_parked_too() -> None:
+def test_event_that_librdkafka_refuses_at_once_is_parked() -> None:
     outbox = FakeOutbox(event())
-    kafka = FakeKafka(raises=KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
+    kafka = FakeProducer(error=KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
     dispatcher(outbox, FakeReadBack(), kafka).run_once()
     assert list(outbox.parked.values()) == ["too large"]
 
@@ -167,29 +158,40 @@ def test_what_librdkafka_refuses_at_once_is_parked_too() -> None:
 @pytest.mark.parametrize(
     "unknown", [KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT, KafkaError._PURGE_QUEUE]
 )
-def test_an_unknown_outcome_is_left_to_the_lease(unknown: int) -> None:
-    outbox, kafka = FakeOutbox(event()), FakeKafka()
+def test_event_with_an_unknown_outcome_is_left_to_its_lease(unknown: int) -> None:
+    outbox, kafka = FakeOutbox(event()), FakeProducer()
     dispatcher(outbox, FakeReadBack(), kafka).run_once()
     kafka.deliver(KafkaError(unknown))
     assert outbox.parked == {}
 
 
-def test_a_client_that_is_finished_ends_the_process() -> None:
-    kafka = FakeKafka()
+def test_fatal_kafka_error_ends_the_relay() -> None:
+    kafka = FakeProducer()
     dispatcher(FakeOutbox(event()), FakeReadBack(), kafka).run_once()
     with pytest.raises(KafkaException):
         kafka.deliver(KafkaError(KafkaError._FATAL, "fenced", fatal=True))
 
 
+def test_no_more_is_claimed_than_the_clients_queue_holds() -> None:
+    """A row that is claimed and not queued would wait for the end of its lease."""
+    outbox, kafka = FakeOutbox(*(event() for _ in range(10))), FakeProducer(room=3)
+    relay = Dispatcher(
+        outbox, FakeReadBack(), kafka, "orders", FakeClock(), new_single_producer=FakeProducer, in_flight=3
+    )
+    relay.run_once()
+    relay.run_once()
+    assert (len(kafka.sent), len(outbox.due)) == (3, 7)
+
+
 def test_client_that_refuses_to_produce_as_it_is_finished_ends_the_process() -> None:
     """The error that `produce` raises then does not call itself fatal."""
-    kafka = FakeKafka(raises=KafkaError(KafkaError._FATAL, "fenced"))
+    kafka = FakeProducer(error=KafkaError(KafkaError._FATAL, "fenced"))
     with pytest.raises(KafkaException):
         dispatcher(FakeOutbox(event()), FakeReadBack(), kafka).run_once()
 
 
-def test_what_is_in_flight_is_bounded() -> None:
-    outbox, kafka = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeKafka()
+def test_events_in_flight_are_bounded() -> None:
+    outbox, kafka = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeProducer()
     busy = dispatcher(outbox, FakeReadBack(), kafka)
     for _ in range(20):
         busy.run_once()
@@ -199,19 +201,19 @@ def test_what_is_in_flight_is_bounded() -> None:
     assert len(kafka.sent) == IN_FLIGHT + 1
 
 
-def test_a_database_that_is_gone_is_waited_for() -> None:
-    outbox, kafka = FakeOutbox(event("a")), FakeKafka()
+def test_dispatcher_waits_for_a_database_that_does_not_answer() -> None:
+    outbox, kafka = FakeOutbox(event("a")), FakeProducer()
     waiting = dispatcher(outbox, FakeReadBack(), kafka)
-    outbox.away = True
+    outbox.is_down = True
     assert waiting.run_once() == POLL_S
-    outbox.away = False
+    outbox.is_down = False
     waiting.run_once()
     assert kafka.sent == [b"a"]
 
 
 def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCaptureFixture) -> None:
     events = [event(str(n)) for n in range(100)]
-    outbox, kafka, readback = FakeOutbox(*events), FakeKafka(), FakeReadBack()
+    outbox, kafka, readback = FakeOutbox(*events), FakeProducer(), FakeReadBack()
     readback.stale = {0: 0.0, 1: MAX_STALENESS_S, 2: 0.0}
     relay = dispatcher(outbox, readback, kafka)
     relay.run_once()
@@ -219,7 +221,7 @@ def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCapt
     assert outbox.held == held
     assert len(kafka.sent) == 100 - len(held)
     assert 0 < len(held) < 100
-    assert readback.asked == 1
+    assert readback.proofs_requested == 1
     relay.run_once()
     assert [record.getMessage() for record in caplog.records] == [
         "Holding the orders of partitions [1]: not read back"
@@ -227,17 +229,17 @@ def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCapt
 
 
 def test_nothing_is_claimed_before_the_read_back_has_begun() -> None:
-    outbox, kafka, readback = FakeOutbox(event()), FakeKafka(), FakeReadBack()
+    outbox, kafka, readback = FakeOutbox(event()), FakeProducer(), FakeReadBack()
     readback.stale = {}
     assert dispatcher(outbox, readback, kafka).run_once() < POLL_S
-    assert (kafka.sent, readback.asked) == ([], 1)
+    assert (kafka.sent, readback.proofs_requested) == ([], 1)
 
 
 def test_expired_keys_are_deleted_at_any_rate() -> None:
     clock, outbox = FakeClock(0.0), FakeOutbox()
     relay = Dispatcher(
-        outbox, FakeReadBack(), FakeKafka(), "orders", clock, new_single_producer=FakeKafka  # type: ignore
-    )  # fmt: skip
+        outbox, FakeReadBack(), FakeProducer(), "orders", clock, new_single_producer=FakeProducer
+    )
     outbox.expired_keys = 10 * CLEAN_UP + 1
     relay.run_once()
     assert outbox.expired_keys == 10 * CLEAN_UP + 1  # a relay that starts has other things to do

@@ -199,8 +199,7 @@ def test_read_back_begins_at_the_end_when_nothing_is_that_young() -> None:
     topic = FakeTopic()
     consumer = topic.new_consumer()
     topic.append(0, str(uuid4()))
-    stepped = ReadBack(
-        FakeOutbox(oldest=LONG_AGO), lambda: consumer, topic.new_admin, TOPIC, lambda: None, FakeClock()
-    )  # type: ignore[arg-type]
+    topic.new_consumer = lambda: consumer  # type: ignore[method-assign]
+    stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, FakeClock())
     stepped.step()
     assert consumer.positions == {0: 0, 1: 0}
