@@ -106,7 +106,7 @@ def settings(kafka: str, database_url: str, tmp_path: Path) -> Settings:
         kafka_bootstrap_servers=kafka,
         kafka_topic=f"orders-{uuid.uuid4().hex[:12]}",
         kafka_topic_partitions=3,
-        relay_lease_s=3,
+        relay_lease_s=6,
         relay_heartbeat_file=tmp_path / "relay.heartbeat",
     )
     engine = sa.create_engine(settings.sqlalchemy_url, poolclass=sa.NullPool)

@@ -8,9 +8,13 @@ RETRY_AFTER_S = 5
 
 
 def refusal_when_full() -> ServiceUnavailable | None:
-    """Return the error for a new order when too many events, or too old ones, wait to be published."""
+    """Return the error for a new order when too many events, or too old ones, wait to be published, or nobody knows."""
     services = current_services()
-    if not services.backlog().exceeds(services.backlog_limit):
+    backlog = services.backlog()
+    if backlog is None:
+        detail = "How many orders wait to be published is not known at the moment; none is taken until it is."
+        return ServiceUnavailable(detail, retry_after=RETRY_AFTER_S)
+    if not backlog.exceeds(services.backlog_limit):
         return None
     detail = "Too many orders wait to be published; none is taken until Kafka has caught up."
     return ServiceUnavailable(detail, retry_after=RETRY_AFTER_S)

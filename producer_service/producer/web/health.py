@@ -25,7 +25,7 @@ def ready() -> Response:
     """Answer 200 while the database does. Without Kafka it is `degraded`: orders are taken, their events wait."""
     services = current_services()
     database = _database()
-    outbox = _outbox() if database.status == "ok" else Outbox(rows=None, oldest_s=None)
+    outbox = _outbox() if database.status == "ok" else Outbox(rows=None, oldest_s=None, parked=None)
     kafka = _kafka()
     breaker = responses.Breaker(state=services.publisher.breaker.state)
     body = responses.Ready(
@@ -41,7 +41,7 @@ def _status(
     if database.status != "ok":
         return "unavailable"
     is_old = outbox.rows is None or (outbox.oldest_s or 0) > OLD_EVENT_S
-    if kafka.status != "ok" or breaker.state == "open" or is_old:
+    if kafka.status != "ok" or breaker.state == "open" or is_old or outbox.parked:
         return "degraded"
     return "ok"
 
@@ -66,5 +66,8 @@ def _outbox() -> Outbox:
     try:
         backlog = current_services().outbox_health()
     except (SQLAlchemyError, Overdue):
-        return Outbox(rows=None, oldest_s=None)
-    return Outbox(rows=backlog.rows, oldest_s=backlog.oldest_s)
+        return Outbox(rows=None, oldest_s=None, parked=None)
+    outbox = Outbox(rows=backlog.rows, oldest_s=backlog.oldest_s, parked=backlog.parked)
+    if backlog.parked:  # they wait for an operator, so the check says how to look at them
+        outbox.detail = f"Kafka refused {backlog.parked} events; to see them: ./start_project.sh parked"
+    return outbox
