@@ -164,6 +164,7 @@ class TestStarted:
         assert shell.stdout.strip() == started.addresses()["DATABASE_URL"]
         assert {*started.addresses()} == {
             "DATABASE_URL",
+            "PGREQUIREAUTH",
             "KAFKA_BOOTSTRAP_SERVERS",
             "PRODUCER_URL",
             "CONSUMER_URL",
