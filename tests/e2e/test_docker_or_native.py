@@ -1,5 +1,6 @@
 """The choice of start_project.sh between Docker and native, and the reason that it prints. Nothing is started."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def test_systems_without_packages_are_told_before_anything_is_installed(
     assert not (machine / ".local").exists()
 
 
-def fake_engine(machine: Path, version: str, network: str = "exit 1") -> None:
+def fake_engine(machine: Path, version: str, network: str = "exit 1", inspected: str = "") -> None:
     """Install a docker whose engine has this version, and which tells the environment of `up`."""
     install_docker(
         machine,
@@ -129,6 +130,9 @@ def fake_engine(machine: Path, version: str, network: str = "exit 1") -> None:
             *'version --format'*) echo {version} ;;
             *'network inspect'*) {network} ;;
             *MemTotal*) echo 16000000000 ;;
+            'compose ps'*) echo 1234 ;;
+            inspect*) printf '%s\\n' '{inspected}' ;;
+            'exec 1234'*) echo 'degraded parked=3' ;;
             *'compose config --services'*) echo gateway ;;
             *'compose config'*) echo 'name: mine' ;;
             *' up '*) echo "networks: ${{INTERNAL_NETWORKS:-nat}} port: ${{PRODUCER_PORT:-}}" >&2; exit 1 ;;
@@ -168,3 +172,14 @@ def test_port_given_to_a_start_in_docker_is_remembered_unless_env_has_one(machin
     assert "port: 5201" in run(machine, "--docker", PRODUCER_PORT="5201")[1]
     (machine / ".env").write_text("PRODUCER_PORT=5301\n")
     assert "port: 5201" not in run(machine, "--docker")[1]
+
+
+def test_status_in_docker_says_degraded_and_parked_as_the_service_does_now(machine: Path) -> None:
+    """To Docker, degraded is healthy; and its last check, which knew of two parked events, is seconds old."""
+    last_check = '1234 gateway 1 running 42 healthy "degraded parked=2\\n"'
+    fake_engine(machine, "28.0.0", inspected=last_check)
+    table, _ = run(machine, "--docker", "status")
+    assert "gateway    running             42  degraded\n" in table
+    assert "gateway: Events that Kafka refused wait for a decision: 3 (./start_project.sh parked)" in table
+    shown, _ = run(machine, "--docker", "status", "--json")
+    assert json.loads(shown) == [{"name": "gateway", "state": "running", "pid": 42, "health": "degraded"}]
