@@ -35,6 +35,9 @@ SETTINGS = {
     "controller.quorum.fetch.timeout.ms": "1000",
     "controller.quorum.election.timeout.ms": "500",
     "controller.quorum.election.backoff.max.ms": "500",
+    # A broker that is back leads its partitions again within seconds (by default: within 5 minutes). Until then one
+    # broker does the work of all: POST to browser took p99 70 ms instead of 16 after every restart.
+    "leader.imbalance.check.interval.seconds": "2",
 }
 
 LOGGING = """\

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from confluent_kafka.admin import AdminClient
 
 from local_stack.services import APPS, BROKERS, POSTGRES, PRODUCER, RELAY
 from tests.e2e.customer import Customer
@@ -73,6 +74,34 @@ def test_killed_process_comes_back_and_no_order_is_missing(
     eventually(lambda: shop.count_outbox_rows() == 0, within=40)
     assert restored_stack.services()[service]["pid"] != pid
     assert not viewer.gaps()
+
+
+def leaders(bootstrap_servers: str, topic: str = "orders") -> list[tuple[int, int]]:
+    """Return, for each partition, the broker that leads it and the one that should."""
+    metadata = AdminClient({"bootstrap.servers": bootstrap_servers}).list_topics(topic, timeout=5)
+    return [
+        (partition.leader, partition.replicas[0]) for partition in metadata.topics[topic].partitions.values()
+    ]
+
+
+def test_broker_that_was_killed_leads_its_partitions_again(restored_stack: Stack, kafka: str) -> None:
+    """Within seconds: until then the other brokers do its work."""
+
+    def each_leads_its_own() -> bool:
+        found = leaders(kafka)
+        assert all(leader == preferred for leader, preferred in found), found
+        return True
+
+    def all_lead_others() -> bool:
+        found = leaders(kafka)
+        assert not any(leader == 1 for leader, _ in found), found
+        return True
+
+    assert {preferred for _, preferred in leaders(kafka)} == {1, 2, 3}
+    eventually(each_leads_its_own, within=30)
+    restored_stack.kill(BROKERS[0])
+    eventually(all_lead_others, within=30, every=0.2)
+    eventually(each_leads_its_own, within=60, every=0.5)
 
 
 def test_retry_after_a_lost_response_gets_the_same_order(restored_stack: Stack, shop: Shop) -> None:
