@@ -131,5 +131,7 @@ class Database:
     def require_writable(self) -> None:
         """Raise ReadOnly when the database takes no writes, SQLAlchemyError when it does not answer."""
         with self.engine.connect() as connection:
-            if connection.execute(sa.text("SHOW transaction_read_only")).scalar_one() == "on":
-                raise ReadOnly("The database is read-only.")
+            read_only = connection.execute(sa.text("SHOW transaction_read_only")).scalar_one() == "on"
+        if read_only:
+            self.engine.dispose()  # new connections may find a server, or settings, that take writes
+            raise ReadOnly("The database is read-only.")

@@ -41,6 +41,11 @@ class IdempotentRequest:
         text = f"{request.method} {request.path}\n{body.model_dump_json()}"
         self._fingerprint = hashlib.sha256(text.encode()).digest()
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the request may be repeated."""
+        return self._key is not None
+
     def earlier_response(self) -> Response | None:
         """Return the response given before, within the open transaction.
 

@@ -83,6 +83,8 @@ def _place(
 
 def _earlier_response(idempotent: IdempotentRequest, otherwise: HTTPException | None) -> Response:
     """Answer as before. Raises `otherwise` when there is no such response: by default, that it is to be repeated."""
+    if otherwise is not None and not idempotent.has_key:
+        raise otherwise
     with transaction():
         earlier = idempotent.earlier_response()
     if earlier is None:
