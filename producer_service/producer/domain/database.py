@@ -130,8 +130,11 @@ class Database:
 
     def require_writable(self) -> None:
         """Raise ReadOnly when the database takes no writes, SQLAlchemyError when it does not answer."""
+        if self._is_read_only():
+            self.engine.dispose()  # a new connection may find a server, or settings, that take writes
+            if self._is_read_only():
+                raise ReadOnly("The database is read-only.")
+
+    def _is_read_only(self) -> bool:
         with self.engine.connect() as connection:
-            read_only = connection.execute(sa.text("SHOW transaction_read_only")).scalar_one() == "on"
-        if read_only:
-            self.engine.dispose()  # new connections may find a server, or settings, that take writes
-            raise ReadOnly("The database is read-only.")
+            return bool(connection.execute(sa.text("SHOW transaction_read_only")).scalar_one() == "on")
