@@ -95,7 +95,7 @@ def stores_of(settings: Settings) -> tuple[list[psutil.Process], list[psutil.Pro
         int(address.rsplit(":", 1)[1]): "kafka" for address in settings.kafka_bootstrap_servers.split(",")
     }
     found: dict[str, list[psutil.Process]] = {"postgres": [], "kafka": []}
-    for connection in psutil.net_connections("tcp4"):
+    for connection in psutil.net_connections("tcp"):
         port = connection.laddr.port if connection.laddr else None
         if connection.status == psutil.CONN_LISTEN and port in wanted and connection.pid:
             found[wanted[port]].append(psutil.Process(connection.pid))
