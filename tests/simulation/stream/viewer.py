@@ -77,6 +77,7 @@ class Viewer:
         self.has: set[Key] = set()
         self._highest: dict[int, int] = {}
         self._covered: set[tuple[int, int]] = set()
+        self._earlier: set[Key] = set()  # events from before its stream's range, which may come again
         self.connection: Connection | None = None
         self._parser = Parser(False)
         self.is_connecting = False
@@ -84,10 +85,10 @@ class Viewer:
         self.is_loading = False
         # As in stream.js: the position of the page's script, the URL of its EventSource, and the browser's own id.
         self.position = ""
-        self.position_step = 0
         self._url_from = ""
         self._last_event_id = ""
         self._connection_id: Position | None = None
+        self._connection_start: Position | None = None
         self._is_greeted = False
         self._is_told_anew = False
         self.topic = ""
@@ -110,7 +111,6 @@ class Viewer:
             return
         self.is_page_loaded = True
         self.position = self.cursor = body.decode()
-        self.position_step = self.world.step
         self.world.tell(f"{self.name} has the page, rendered at {short(self.position) or 'no position'}")
         if self.position:
             self._begin_at(Position.parse(self.position))
@@ -119,6 +119,9 @@ class Viewer:
             self._may_load = True
 
     def _begin_at(self, position: Position) -> None:
+        if self.topic != position.topic_id:
+            logs = enumerate(self.world.cluster.incarnations[position.topic_id])
+            self._earlier = {e.key for p, log in logs for e in log.entries[: position.at(p)] if e.key}
         self.begin, self.topic = position, position.topic_id
         self.history_topic = self.history_topic or position.topic_id
         self.verified = dict(enumerate(position.offsets))
@@ -172,17 +175,18 @@ class Viewer:
         return query, headers
 
     def _excuse_cut_back(self, resumed: Position) -> None:
-        """A position from before a log was cut back cannot be told from one after it: nobody can be told."""
+        """Expect nothing of a partition that was cut back below the position: nobody can be told.
+
+        A position from before the cut, or of a replica that has yet to find out, looks like any other."""
         for cut in self.world.cuts:
-            is_older = cut.step >= self.position_step
-            if is_older and cut.topic_id == resumed.topic_id and resumed.at(cut.partition) > cut.end:
+            if cut.topic_id == resumed.topic_id and resumed.at(cut.partition) > cut.end:
                 self.excused.add(cut.partition)
 
     def connected(self, connection: Connection) -> None:
         self.is_connecting = False
         self.connection = connection
         self._parser = Parser(connection.chunked)
-        self._connection_id = None
+        self._connection_id = self._connection_start = None
         self._is_greeted = False
 
     def read(self, size: int) -> int:
@@ -244,7 +248,11 @@ class Viewer:
     def _take_id(self, position: Position, text: str) -> None:
         previous = self._connection_id
         told, self._is_told_anew = self._is_told_anew, False
-        if previous is not None and not told and "C13" not in KNOWN:
+        if self._connection_start is None:
+            self._connection_start = position
+        if previous == self._connection_start and "C13" in KNOWN:
+            told = True
+        if previous is not None and not told:
             if previous.topic_id != position.topic_id:
                 raise Violation(f"{self.name}'s stream changed to another topic without a gap")
             if not position.covers(previous):
@@ -253,7 +261,6 @@ class Viewer:
                 )
         self._connection_id = position
         self.position = self._last_event_id = text
-        self.position_step = self.world.step
         if self.begin is None:
             self._begin_at(position)
             if self.is_page and not self._may_load:
@@ -274,7 +281,8 @@ class Viewer:
                 continue
             verified, end = self.verified.get(partition, 0), min(position.at(partition), log.end)
             for offset in range(verified, end):
-                self._must_have(log.entries[offset], partition, offset, "its id is past it")
+                if log.entries[offset].key not in self._earlier:
+                    self._must_have(log.entries[offset], partition, offset, "its id is past it")
             self.verified[partition] = max(verified, end)
 
     def _must_have(self, entry: Entry, partition: int, offset: int, why: str) -> None:

@@ -49,7 +49,6 @@ def app() -> Flask:
 class Cut:
     """A log that was cut back to `end`."""
 
-    step: int
     topic_id: str
     partition: int
     end: int
@@ -77,7 +76,6 @@ class World:
         self._tells = tells
         self._told: dict[str, int] = {}
         self._is_settling = False
-        self.step = 0
         self.app = app()
         self.scheduler = Scheduler(self._check_newcomers)
         self.cluster = Cluster(self.scheduler, self.setup["partitions"], self.setup["fetch"])
@@ -137,7 +135,6 @@ class World:
         """Do all steps, end the faults, and let everything settle. Raises Violation."""
         self.replicas = [Replica(self, "ABC"[i], self.setup) for i in range(self.setup["replicas"])]
         for step in plan.steps:
-            self.step += 1
             getattr(self, f"_{step[0]}")(*step[1:])
             self._check()
         self._settle()
@@ -220,7 +217,7 @@ class World:
         lost = self.cluster.cut_back(partition, end)
         if not lost:
             return
-        self.cuts.append(Cut(self.step, self.cluster.topic_id, partition, end))
+        self.cuts.append(Cut(self.cluster.topic_id, partition, end))
         self.tell(f"Kafka's partition {partition} is cut back to {end}")
         for entry in lost:
             if entry.key and not is_lost and entry.is_first:
@@ -295,6 +292,12 @@ class World:
             after = str(chosen.services.ring._position)
             where = f": the ring is at {short(after)}" if after != position else ""
             self.tell(f"{actor.name if actor else ''} runs{where}")
+
+    def _sync(self, replica: int) -> None:
+        """Let a replica find out about its topic, and read what there is."""
+        for seconds, kind in ((2.1, "freshness"), (0.2, "tail"), (1.1, "tail")):
+            self.scheduler.now += seconds
+            self._run(replica, kind, UNLIMITED)
 
     def _requests(self, which: int, pauses: int) -> None:
         """Let one of the requests that are on their way go on."""
@@ -451,7 +454,6 @@ class World:
     def _settle(self) -> None:
         """End all faults and let every viewer get what it lacks. Raises Violation when one never does."""
         self.tell("— all faults end —")
-        self.step += 1
         self._is_settling = True
         self.history_limit = 100
         self._kafka(False)
@@ -495,6 +497,8 @@ class World:
     def _is_read(self, replica: Replica) -> bool:
         ring = replica.services.ring
         if not ring.is_open or ring.position.topic_id != self.cluster.topic_id:
+            return False
+        if not self.cluster.is_read_by(replica.name):
             return False
         return all(ring.position.at(p) >= log.end for p, log in enumerate(self.cluster.logs))
 
