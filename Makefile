@@ -45,8 +45,9 @@ lint: $(STAMP) ## check style, types and spelling: Python, JavaScript, shell, Do
 unit: $(STAMP) ## the tests that need no database and no Kafka; takes seconds
 	$(PY) -m pytest tests/unit tests/contract
 
+# Three processes: most tests wait for real servers, and each group of tests has a stack of its own.
 test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses 3 --dist loadgroup
 
 test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in containers
 	$(PY) -m pytest --stack containers tests/integration

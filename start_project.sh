@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole system with one command, in one of two ways: deploy/docker/ needs Docker with Compose v2 and
-# nothing else, local_stack/ needs Python 3.11 or newer with venv and nothing else.
+# Starts the whole system with one command, in one of two ways: deploy/docker/ needs only Docker with Compose v2,
+# local_stack/ needs only Python 3.11 or newer with venv.
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")"
 
@@ -11,22 +11,22 @@ fail() {
 
 usage() {
     cat <<'END'
-./start_project.sh [start] [SERVICE...] start everything or these services, print the addresses
-                   stop [SERVICE...]    stop everything or these services; the data stays
-                   restart [SERVICE...]
-                   status [--json]      exit code 0 only when all are healthy
-                   logs [-f] [SERVICE...]
-                   scale SERVICE=N...   with Docker: producer, relay, consumer
-                   reset [--yes]        stop, and delete all data
-In front of a command: --docker, --native (else Docker when an engine and Compose v2 answer),
-                       --lite: with Docker, one broker instead of three
+./start_project.sh [start] [SERVICE...]    start everything or these services, and print the addresses
+                   stop [SERVICE...]       stop everything or these services; the data stays
+                   restart [SERVICE...]    restart everything or these services
+                   status [--json]         print the state; exit code 0 only when all are healthy
+                   logs [-f] [SERVICE...]  print the last lines; -f follows
+                   scale SERVICE=N...      with Docker only: producer, relay, consumer
+                   reset [--yes]           stop everything and delete all data
+Before a command:  --docker or --native; without either, Docker if an engine and Compose v2 answer
+                   --lite: with Docker, one broker instead of three
 Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer; with Docker also gateway kafka-ui
-Settings, from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), natively 0 takes a free port;
-all others are in .env.example.
+Settings come from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002); natively, 0 takes a free port.
+All others are in .env.example.
 END
 }
 
-# Why Docker cannot be used here; nothing when it can.
+# Print why Docker cannot be used here; nothing if it can.
 docker_problem() {
     command -v docker >/dev/null || { echo "there is no Docker on this machine"; return; }
     version=$(docker compose version --short 2>/dev/null) || version=''
@@ -38,10 +38,10 @@ docker_problem() {
 
 native_runs() { [ -s .local/run/supervisord.pid ] && kill -0 "$(cat .local/run/supervisord.pid)" 2>/dev/null; }
 
-# Started by this script, or with a bare `docker compose up`.
+# Whether the stack was started with Docker, by this script or with `docker compose up`.
 docker_runs() { [ "$last" ] || [ "$(docker compose ps --quiet 2>/dev/null)" ]; }
 
-# A start keeps to the way that runs already; everything else follows what was started last.
+# Set `way`. A start keeps to the way that is running already; other commands follow the last start.
 choose() {
     if native_runs; then way=native; return; fi
     if [ "$command" != start ]; then
@@ -54,13 +54,13 @@ choose() {
         echo "Without Docker: $problem."
     else
         way=docker
-        echo "With Docker Compose: an engine and Compose $(docker compose version --short) answer; --native does without."
+        echo "With Docker Compose: an engine and Compose $(docker compose version --short) answer; --native starts without Docker."
     fi
 }
 
 native() {
     case ${1:-start} in
-        scale) fail "scale is for Docker; natively there is one of each." ;;
+        scale) fail "scale is for Docker; natively, each service runs once." ;;
         reset) reset_native "${2:-}" ;;
     esac
     own=.local/venv/bin/python
@@ -90,12 +90,12 @@ except ImportError:
 
 reset_native() {
     if [ "$1" != --yes ]; then
-        printf 'All orders and events of this folder will be deleted. Type yes: '
+        printf 'All orders and events of this folder will be deleted. Type yes to confirm: '
         read -r answer || answer=''
         [ "$answer" = yes ] || fail "Nothing was deleted."
     fi
     if [ -x .local/venv/bin/python ]; then
-        .local/venv/bin/python -m local_stack.bootstrap stop || fail "It could not be stopped; nothing was deleted."
+        .local/venv/bin/python -m local_stack.bootstrap stop || fail "The stack could not be stopped; nothing was deleted."
     fi
     rm -rf .local/postgres .local/postgres.part .local/kafka .local/password .local/env
     echo "  all data is deleted"
@@ -121,15 +121,15 @@ forced=$way
 [ "$way" ] || choose
 if [ "$way" = docker ] && [ "$command" = start ] && [ "$forced" ]; then
     problem=$(docker_problem)
-    [ -z "$problem" ] || fail "--docker: $problem. Without it: ./start_project.sh --native"
-    ! native_runs || fail "This project runs natively: ./start_project.sh stop comes first."
+    [ -z "$problem" ] || fail "--docker: $problem. To start without Docker: ./start_project.sh --native"
+    ! native_runs || fail "This project is running natively: stop it first with ./start_project.sh stop"
 fi
 if [ "$way" = native ]; then
     [ "$command" != start ] || [ -z "$last" ] || rm .local/docker
     native "$@"
 fi
 
-# Once small, a stack stays small: its topic has one replica. Only `reset` ends that.
+# A stack that was started small stays small, as its topic has one replica, until `reset`.
 [ "$last" != lite ] || lite=lite
 if [ "$command" = start ]; then
     [ -d .local ] || mkdir -m 700 .local

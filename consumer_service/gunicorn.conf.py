@@ -10,8 +10,10 @@ from types import FrameType
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # the worker's class is beside this file
+
 workers = 1
-worker_class = "gthread"
+worker_class = "head_first_worker.HeadFirstWorker"
 # An open stream leaves its thread (fanout/hijack.py); with the fallback it keeps it (fanout/threads.py).
 threads = 108 if os.environ.get("FANOUT") == "generator" else 8
 worker_connections = 1000

@@ -1,8 +1,4 @@
-"""Migrations as a one-shot program. It knows the database's address and nothing of the services' code.
-
-Two migrators at once are safe: the advisory lock lets the second wait for the first, and then it finds
-nothing to do.
-"""
+"""Alembic's environment: runs the migrations. It needs the database's address and imports no service code."""
 
 import os
 from logging.config import fileConfig
@@ -10,17 +6,22 @@ from logging.config import fileConfig
 import sqlalchemy as sa
 from alembic import context
 
-ANY_ONE_NUMBER = 6_001_002  # the advisory lock's name; it only has to be the same in every migrator
+MIGRATIONS_LOCK = 6_001_002  # an arbitrary number, but the same in every migrator
 
 
 def database_url() -> sa.URL:
+    """Return DATABASE_URL with the driver that is installed here. Exits when it is not set."""
     address = os.environ.get("DATABASE_URL")
     if not address:
-        raise SystemExit("DATABASE_URL is not set: postgresql://user:password@host:port/database")
+        raise SystemExit("DATABASE_URL is not set; expected postgresql://user:password@host:port/database")
     return sa.make_url(address).set(drivername="postgresql+psycopg2")
 
 
-def migrate() -> None:
+def run_migrations() -> None:
+    """Apply the missing migrations in one transaction.
+
+    An advisory lock makes it safe to run two migrators at once: the second waits, then finds nothing to do.
+    """
     engine = sa.create_engine(
         database_url(),
         poolclass=sa.NullPool,
@@ -29,12 +30,12 @@ def migrate() -> None:
     with engine.connect() as connection:
         context.configure(connection=connection, transactional_ddl=True)
         with context.begin_transaction():
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ANY_ONE_NUMBER})
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATIONS_LOCK})
             context.run_migrations()
 
 
 if context.is_offline_mode():
-    raise SystemExit("these migrations run against a database; --sql is not supported")
+    raise SystemExit("These migrations run against a database; --sql is not supported.")
 if context.config.config_file_name:
     fileConfig(context.config.config_file_name, disable_existing_loggers=False)
-migrate()
+run_migrations()

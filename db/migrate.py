@@ -1,6 +1,6 @@
-"""The migrator's one shot: the schema, then the apps' roles, their rights and their passwords.
+"""The migrator: brings the schema up to date, then sets the rights and passwords of the apps' roles.
 
-Everything here may be repeated, so it runs at every start.
+Every step can be repeated, so it runs at every start.
 """
 
 import os
@@ -9,26 +9,33 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from roles import ROLES  # type: ignore[import-not-found]  # found when run as a script: this folder is no package
 
 HERE = Path(__file__).parent
-ROLES = ("producer", "relay")
-ANY_OTHER_NUMBER = 6_001_003  # than the one in env.py
+ROLES_LOCK = 6_001_003  # arbitrary, but not the number of the migrations' lock in env.py
 
 
 def upgrade() -> None:
+    """Apply the migrations that are missing."""
     command.upgrade(Config(HERE / "alembic.ini"), "head")
 
 
 def grant(engine: sa.Engine) -> None:
-    """Rights are taken and given in one transaction: an app that is at work notices nothing. Two migrators
-    at once would change the same rows of the catalogue: the second waits."""
+    """Create the roles and set their rights (roles.sql).
+
+    All rights are revoked and granted again in one transaction, so a running app notices nothing. The lock
+    lets a second migrator wait, as both would change the same rows of the system catalogue.
+    """
     with engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ANY_OTHER_NUMBER})
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ROLES_LOCK})
         connection.exec_driver_sql((HERE / "roles.sql").read_text().replace("%", "%%"))
 
 
 def set_passwords(engine: sa.Engine, folder: Path) -> None:
-    """From the files that libpq reads in the apps (PGPASSFILE): host:port:database:user:password."""
+    """Set each role's password to the one in its pgpass file, which libpq reads in the app (PGPASSFILE).
+
+    A line of that file is host:port:database:user:password.
+    """
     with engine.begin() as connection:
         for role in ROLES:
             password = (folder / role / "pgpass").read_text().strip().rsplit(":", 1)[1]
@@ -36,6 +43,7 @@ def set_passwords(engine: sa.Engine, folder: Path) -> None:
 
 
 def main() -> None:
+    """Migrate the database at DATABASE_URL, with the passwords in the folder SECRETS."""
     address = sa.make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
     engine = sa.create_engine(address, poolclass=sa.NullPool, connect_args={"connect_timeout": 10})
     upgrade()

@@ -1,11 +1,13 @@
-"""Makes the database's passwords, once: each in a volume that only those mount who need it.
+"""Creates the database's passwords once, each in its own volume, mounted only where it is needed.
 
-    owner/password, owner/pgpass   PostgreSQL's first start; the migrator
-    producer/pgpass, relay/pgpass  these two apps (and the migrator, which sets them)
+    owner/password, owner/pgpass   for PostgreSQL's first start and for the migrator
+    producer/pgpass, relay/pgpass  for the app of that name, and for the migrator, which sets its password
 
-The owner's password is in the database from its first start on. If its volume is lost, the data must not get
-a new one that nobody can log in with: this stops, and deletes nothing. The apps' passwords can be made anew,
-as the migrator sets them at every start. It imports the standard library only and needs no rights of root.
+The owner's password is stored in the database at its first start. If the volume that holds it is lost, a new
+password would lock everybody out of the data, so this program stops instead and deletes nothing. The apps'
+passwords can be replaced at any time, as the migrator sets them at every start.
+
+It imports only the standard library and does not need to run as root.
 """
 
 import os
@@ -13,33 +15,58 @@ import secrets
 import sys
 from pathlib import Path
 
-MAJOR = "18"
+from roles import ROLES  # type: ignore[import-not-found]  # found when run as a script: this folder is no package
+
+POSTGRES_MAJOR = "18"
 OWNER = DATABASE = "orders"
 
 
-class DataNotOurs(Exception):
-    """The data volume does not fit; the message says what to do."""
+class UnusableData(Exception):
+    """This PostgreSQL cannot use the data volume; the message says what to do."""
 
 
 def check_data(data: Path, has_password: bool) -> None:
-    """The official image keeps each major version's files in a folder of its name, older ones at the top."""
+    """Check that the data volume is empty or usable. has_password: whether the owner's password exists.
+
+    The official image keeps the files of a major version in a folder named after it; before version 18 it
+    kept them at the top of the volume. Raises UnusableData when the data is of another version or its
+    password is gone.
+    """
     found = {path.name for path in data.iterdir()} if data.is_dir() else set()
-    foreign = sorted(name for name in found if name.isdigit() and name != MAJOR)
-    if foreign or found & {"PG_VERSION", "data"}:
-        version = foreign[0] if foreign else "a version before 18"
-        raise DataNotOurs(
-            f"The data volume holds a database of PostgreSQL {version}; this is {MAJOR}. Nothing was "
-            "changed. Dump it with its own version and load it here, or delete it: ./start_project.sh reset"
+    others = sorted(name for name in found if name.isdigit() and name != POSTGRES_MAJOR)
+    if others or found & {"PG_VERSION", "data"}:
+        version = others[0] if others else "a version before 18"
+        raise UnusableData(
+            f"The data volume holds a database of PostgreSQL {version}, but this is PostgreSQL {POSTGRES_MAJOR}. "
+            "Nothing was changed. Dump the data with its own version and load it here, or delete it: "
+            "./start_project.sh reset"
         )
-    if MAJOR in found and not has_password:
-        raise DataNotOurs(
+    if POSTGRES_MAJOR in found and not has_password:
+        raise UnusableData(
             "The data volume holds a database, but the volume with its password is gone. Nothing was "
             "changed. Restore the volume `owner-secret`, or delete the data: ./start_project.sh reset"
         )
 
 
-def write(path: Path, text: str, mode: int) -> None:
-    """Whole or not at all, and never readable by more than `mode` says."""
+def create_passwords(folder: Path) -> None:
+    """Create the passwords that do not exist yet; `folder` has a subfolder for the owner and each role."""
+    password = folder / "owner" / "password"
+    if not password.exists():
+        # PostgreSQL reads this file as another user, hence the mode; no other service mounts this volume.
+        write_atomically(password, secrets.token_hex(24), 0o444)
+    write_pgpass(folder / "owner", OWNER, password.read_text())
+    for role in ROLES:
+        if not (folder / role / "pgpass").exists():
+            write_pgpass(folder / role, role, secrets.token_hex(24))
+
+
+def write_pgpass(folder: Path, user: str, password: str) -> None:
+    """Write the file that libpq takes the password from; libpq ignores a file that others can read."""
+    write_atomically(folder / "pgpass", f"*:*:{DATABASE}:{user}:{password}\n", 0o400)
+
+
+def write_atomically(path: Path, text: str, mode: int) -> None:
+    """Write a file completely or not at all; it never has wider permissions than `mode`."""
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -51,28 +78,13 @@ def write(path: Path, text: str, mode: int) -> None:
     part.rename(path)
 
 
-def make(folder: Path) -> None:
-    password = folder / "owner" / "password"
-    if not password.exists():
-        # PostgreSQL reads it as another user, hence the mode; nobody else mounts this volume.
-        write(password, secrets.token_hex(24), 0o444)
-    write_pgpass(folder / "owner", OWNER, password.read_text())
-    for role in ("producer", "relay"):
-        if not (folder / role / "pgpass").exists():
-            write_pgpass(folder / role, role, secrets.token_hex(24))
-
-
-def write_pgpass(folder: Path, user: str, password: str) -> None:
-    """libpq ignores such a file when anyone but its owner may read it."""
-    write(folder / "pgpass", f"*:*:{DATABASE}:{user}:{password}\n", 0o400)
-
-
 def main() -> None:
+    """Check /data, then create the passwords in the folder SECRETS. Exits with one line of error."""
     folder = Path(os.environ.get("SECRETS", "/secrets"))
     try:
         check_data(Path("/data"), (folder / "owner" / "password").exists())
-        make(folder)
-    except DataNotOurs as error:
+        create_passwords(folder)
+    except UnusableData as error:
         sys.exit(f"error: {error}")
 
 

@@ -1,20 +1,20 @@
--- Who may do what. Run by the owner after every migration, in one transaction, as often as you like.
--- The apps get rights on rows, table by table, and none to create, change or empty a table. The web consumer
--- has no role: it never needs the database. Passwords are set by migrate.py; without one a role cannot log in
--- over the network.
+-- The rights of each role. migrate.py runs this as the owner after every migration, in one transaction; it can
+-- be repeated. The apps get rights on rows, table by table, but may not create, alter or truncate a table. The
+-- consumer has no role, because it never uses the database. migrate.py also sets the passwords; a role without
+-- one cannot log in over the network. The roles are those of roles.py.
 
 DO $$
 DECLARE
     name text;
 BEGIN
-    -- Roles belong to the server, not to this database: two migrators of two databases may meet here.
+    -- Roles belong to the server, not to one database, so the migrator of another database may create them now.
     FOREACH name IN ARRAY ARRAY['producer', 'relay'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION', name);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END;
     END LOOP;
-    -- Nobody connects who is not named here; nobody but the owner makes tables, temporary ones included.
+    -- Only these roles and the owner may connect; only the owner may create tables, temporary ones included.
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO producer, relay', current_database());
 END
@@ -24,13 +24,13 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO producer, relay;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM producer, relay;
 
--- An order is placed and changed, never deleted; its event is stored beside it and never touched again.
+-- The producer places and changes orders and never deletes one. It stores their events and never changes those.
 GRANT SELECT, INSERT, UPDATE ON orders TO producer;
 GRANT SELECT, INSERT ON outbox TO producer;
 GRANT SELECT, INSERT, UPDATE ON idempotency_keys TO producer;
 
--- Events are claimed, parked and, once read back, deleted. The relay sees no order but in its events.
+-- The relay claims and parks events, and deletes them once they are read back. It cannot read the orders.
 GRANT SELECT, UPDATE, DELETE ON outbox TO relay;
 GRANT SELECT, INSERT ON outbox_discarded TO relay;
--- It clears away what has expired: FOR UPDATE wants UPDATE on one column at least.
+-- It also deletes expired idempotency keys; its FOR UPDATE needs UPDATE on at least one column.
 GRANT SELECT (key, expires_at), UPDATE (expires_at), DELETE ON idempotency_keys TO relay;

@@ -16,7 +16,7 @@ from producer.config import Settings
 from producer.publishing import topics
 from producer.publishing.kafka import admin_settings
 from tests.compose.stack import ComposeStack
-from tests.e2e.viewer import View, Viewer
+from tests.e2e.viewer import OpenViewer, Viewer
 from tests.eventually import eventually
 from tests.integration.containers import ContainerStack
 from tests.project import ROOT
@@ -27,8 +27,25 @@ DRIVER = "postgresql+psycopg2"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--stack", choices=list(STACKS), default="native", help="what the tests stand on")
-    parser.addoption("--pictures", help="the folder that the browser tests put their pictures into")
+    parser.addoption("--stack", choices=list(STACKS), default="native", help="what the tests run on")
+    parser.addoption("--pictures", help="the folder in which the browser tests store their pictures")
+
+
+# Tests that share a stack run in one process, one after the other; the groups run side by side (`make test`).
+GROUPS = {
+    "tests/e2e/test_start_project.py": "starts stacks of its own",
+    "tests/e2e/test_which_way.py": "starts stacks of its own",
+    "tests/e2e": "running stack",
+    "tests/browser": "running stack",
+    "tests/integration": "databases and topics of its own",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(ROOT).as_posix()
+        group = next((group for start, group in GROUPS.items() if path.startswith(start)), "no stack")
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 STACKS: dict[str, type[Stack]] = {"native": Stack, "compose": ComposeStack, "containers": ContainerStack}
@@ -42,7 +59,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def kafka(stack: Stack) -> str:
-    """Bootstrap servers of three real brokers."""
+    """The bootstrap servers of three real brokers."""
     return stack.env["KAFKA_BOOTSTRAP_SERVERS"]
 
 
@@ -64,7 +81,7 @@ def migrate(url: sa.URL) -> None:
 
 @pytest.fixture(scope="session")
 def database_url(postgres: sa.URL) -> Iterator[str]:
-    """A migrated database of the tests' own, beside the one that the stack's services use; as a libpq URL."""
+    """The libpq URL of a migrated database for the tests, beside the one that the stack's services use."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     server = sa.create_engine(postgres.set(drivername=DRIVER), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
@@ -78,7 +95,7 @@ def database_url(postgres: sa.URL) -> Iterator[str]:
 
 @pytest.fixture
 def settings(kafka: str, database_url: str, tmp_path: Path) -> Settings:
-    """The producer's settings, with empty tables and the name of a topic of the test's own."""
+    """The producer's settings, with empty tables and the name of a topic for this test only."""
     settings = Settings(
         database_url=database_url,
         kafka_bootstrap_servers=kafka,
@@ -95,7 +112,7 @@ def settings(kafka: str, database_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def topic(settings: Settings) -> Iterator[str]:
-    """The test's own topic, made for those who ask for it."""
+    """The name of the test's topic, which is created for this test and deleted after it."""
     admin = AdminClient(admin_settings(settings))
     topics.ensure(admin, settings)
     yield settings.kafka_topic
@@ -103,32 +120,32 @@ def topic(settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def running(stack: Stack) -> Stack:
+def running_stack(stack: Stack) -> Stack:
     stack.run("start")
     return stack
 
 
 @pytest.fixture
-def whole(running: Stack) -> Iterator[Stack]:
-    """For tests that break a part: afterwards everything is healthy again, or the test has failed."""
-    yield running
-    running.run("start")
-    eventually(lambda: running.run("status", check=False).returncode == 0, within=30)
+def restored_stack(running_stack: Stack) -> Iterator[Stack]:
+    """The stack for tests that break a part of it: the test fails unless all is healthy again afterwards."""
+    yield running_stack
+    running_stack.run("start")
+    eventually(running_stack.is_healthy, within=30)
 
 
 @pytest.fixture
-def shop(running: Stack) -> Shop:
-    return Shop(running.env["PRODUCER_URL"])
+def shop(running_stack: Stack) -> Shop:
+    return Shop(running_stack.env["PRODUCER_URL"])
 
 
 @pytest.fixture
-def view(running: Stack) -> Iterator[View]:
-    """Opens a stream that is live when it is returned, and closes it after the test."""
+def open_viewer(running_stack: Stack) -> Iterator[OpenViewer]:
+    """Open a stream and return its viewer once it is live; the stream is closed after the test."""
     with ExitStack() as open_streams:
 
-        def open_stream() -> Viewer:
-            viewer = open_streams.enter_context(Viewer(running.env["CONSUMER_URL"] + "/stream"))
+        def open_viewer() -> Viewer:
+            viewer = open_streams.enter_context(Viewer(running_stack.env["CONSUMER_URL"] + "/stream"))
             eventually(viewer.is_live)
             return viewer
 
-        yield open_stream
+        yield open_viewer

@@ -1,4 +1,4 @@
-"""The API's document as tests use it: what is described, and whether an answer fits."""
+"""The OpenAPI document as tests use it: which operations it describes, and whether a response fits."""
 
 import copy
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ Part = dict[str, Any]
 
 
 class DescribedApi:
+    """A copy of an OpenAPI document whose references can be followed."""
+
     def __init__(self, document: Part):
         self.document = copy.deepcopy(document)
         self._registry: Registry[Any] = Registry().with_resource(
@@ -21,37 +23,40 @@ class DescribedApi:
         )
 
     def close(self) -> "DescribedApi":
-        """As a reader who ignores nothing: an answer with a field that is not described does not fit."""
+        """Refuse fields that are not described from now on, as a client would that ignores none; return self."""
         for schema in self.document["components"]["schemas"].values():
             schema["additionalProperties"] = False
         return self
 
     def operations(self) -> Iterator[tuple[str, str, Part]]:
+        """Iterate over the method, the path and the description of every operation."""
         for path, operations in self.document["paths"].items():
             yield from ((method, path, operations[method]) for method in METHODS if method in operations)
 
     def operation(self, method: str, path: str) -> Part:
-        found: Part = self.document["paths"][path][method]
-        return found
+        """Return the description of one operation."""
+        operation: Part = self.document["paths"][path][method]
+        return operation
 
     def resolve(self, part: Part) -> Part:
+        """Return the part that a reference leads to; a part that is no reference is returned as it is."""
         while "$ref" in part:
-            found: Any = self.document
+            target: Any = self.document
             for step in part["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-            part = found
+                target = target[step]
+            part = target
         return part
 
     def misfits(self, schema: Part, value: Any) -> list[str]:
-        """What is wrong with a value, in words; none when it fits."""
-        placed = {"$ref": "urn:api" + schema["$ref"]} if "$ref" in schema else schema
-        validator = Draft202012Validator(placed, registry=self._registry, format_checker=FormatChecker())
+        """Return a message for each place where the value violates the schema; none when it fits."""
+        located = {"$ref": "urn:api" + schema["$ref"]} if "$ref" in schema else schema
+        validator = Draft202012Validator(located, registry=self._registry, format_checker=FormatChecker())
         return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
-    def hold(self, method: str, path: str, answer: TestResponse) -> None:
-        """The answer is one of those described: status, media type, headers and body."""
-        described = self.resolve(self.operation(method, path)["responses"][str(answer.status_code)])
-        schema = described["content"][answer.mimetype or ""]["schema"]
-        assert set(described.get("headers", {})) <= set(answer.headers.keys())
-        value = answer.get_json() if answer.is_json else answer.text
+    def hold(self, method: str, path: str, response: TestResponse) -> None:
+        """Assert that the response is a described one: status, media type, headers and body."""
+        described = self.resolve(self.operation(method, path)["responses"][str(response.status_code)])
+        schema = described["content"][response.mimetype or ""]["schema"]
+        assert set(described.get("headers", {})) <= set(response.headers.keys())
+        value = response.get_json() if response.is_json else response.text
         assert self.misfits(schema, value) == []

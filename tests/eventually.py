@@ -1,4 +1,4 @@
-"""Waiting in tests: look again until it is so, never longer than a deadline."""
+"""Waiting in tests: poll a condition until it is true, never longer than a deadline."""
 
 import threading
 import time
@@ -8,17 +8,21 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], within: float = 15, every: float = 0.05) -> T:
-    """The first truthy answer of `look`. An AssertionError inside it counts as "not yet"."""
+def eventually(condition: Callable[[], T], within: float = 15, every: float = 0.05) -> T:
+    """Return the first truthy result of `condition`, called every `every` seconds.
+
+    An AssertionError inside it counts as "not yet". Raises AssertionError, with the last result, when there is
+    none within `within` seconds.
+    """
     end = time.monotonic() + within
     pause = threading.Event()
     while True:
         try:
-            if answer := look():
-                return answer
-            seen = f"last answer: {answer!r}"
+            if result := condition():
+                return result
+            last = f"last result: {result!r}"
         except AssertionError as error:
-            seen = str(error)
+            last = str(error)
         if time.monotonic() > end:
-            raise AssertionError(f"not within {within} s; {seen}")
+            raise AssertionError(f"not within {within} s; {last}")
         pause.wait(every)

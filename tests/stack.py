@@ -1,4 +1,4 @@
-"""The system under test, as its user starts it: natively, here; in containers, see tests/compose/stack.py."""
+"""The system under test, started as users start it: natively here, in containers in tests/compose/stack.py."""
 
 import json
 import os
@@ -18,11 +18,9 @@ from local_stack.services import STORES
 from local_stack.supervisord import processes
 from tests.project import ROOT
 
-BACKENDS = [*STORES]
-
 
 def clone(folder: Path) -> None:
-    """What git knows or would add, as it is now."""
+    """Copy the working tree, uncommitted and untracked files included, without what git ignores."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in names:
@@ -40,17 +38,21 @@ class Stack:
     @classmethod
     @contextmanager
     def started(cls) -> Iterator[Self]:
+        """Start the stores in a temporary home; kill everything afterwards."""
         with tempfile.TemporaryDirectory(prefix="order-stream-") as folder:
             stack = cls(Path(folder))
             try:
-                stack.run("start", *BACKENDS)
+                stack.run("start", *STORES)
                 yield stack
             finally:
                 stack._kill_all()
                 stack.run("stop")
 
     def _kill_all(self) -> None:
-        """The data goes with the folder: nobody needs to sign off. Who restarts the others goes first."""
+        """Kill the supervisor, which would restart the others, and then all others.
+
+        The data is deleted with the folder, so no process needs an orderly end.
+        """
         found = processes.find(self.home)
         for process in sum(found.values(), start=found.pop(processes.SUPERVISOR, [])):
             with suppress(psutil.NoSuchProcess):
@@ -71,6 +73,10 @@ class Stack:
     def run(
         self, *arguments: str, check: bool = True, within: float = 180
     ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the stack for at most `within` seconds.
+
+        Raises AssertionError with its output when it fails and `check` is set.
+        """
         done = subprocess.run(
             [*self.command, *arguments],
             cwd=self.folder,
@@ -83,13 +89,16 @@ class Stack:
             raise AssertionError(f"{arguments}: {done.stdout}{done.stderr}")
         return done
 
+    def is_healthy(self) -> bool:
+        return self.run("status", check=False).returncode == 0
+
     def services(self) -> dict[str, dict[str, Any]]:
-        """Of each service: state, pid and health."""
+        """Return the state, pid and health of each service by its name."""
         rows = json.loads(self.run("status", "--json", check=False).stdout)
         return {row["name"]: row for row in rows}
 
     def kill(self, service: str) -> int:
-        """The process and its children, as a machine that runs out of memory might do it; its pid."""
+        """Kill a service's process with its children, as an out-of-memory killer might; return its pid."""
         pid = int(self.services()[service]["pid"])
         for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
             os.kill(process.pid, signal.SIGKILL)
@@ -97,6 +106,7 @@ class Stack:
 
     @property
     def env(self) -> dict[str, str]:
+        """The addresses of the services, by the names of their environment variables."""
         lines = (self.home / "env").read_text().splitlines()
         pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
         return {name: value.strip("'\"") for name, value in pairs}

@@ -1,6 +1,6 @@
-"""Orders, and the outbox that holds each event until it has been read back from Kafka.
+"""Create the orders, and the outbox that holds each event until it has been read back from Kafka.
 
-The CHECKs repeat what the API validates. `numeric > 0` alone accepts NaN, so each amount is bound above too.
+The CHECKs repeat what the API validates. `numeric > 0` alone accepts NaN, so amounts have an upper bound too.
 The outbox's column names are the defaults of Debezium's outbox event router.
 """
 
@@ -29,7 +29,7 @@ def upgrade() -> None:
         )
         """
     )
-    # The list is newest first by id (a UUID v7 begins with its time); a status narrows it.
+    # For the list of orders with a status, newest first: a UUID v7 begins with its time, so ids sort by it.
     op.execute("CREATE INDEX orders_status_id ON orders (status, id)")
     op.execute(
         """
@@ -49,10 +49,11 @@ def upgrade() -> None:
         )
         """
     )
-    # "Is an earlier version of this order still here?" is asked before every publish.
+    # Before every publish, the outbox is searched for an earlier version of the same order.
     op.execute("CREATE UNIQUE INDEX outbox_aggregateid_version ON outbox (aggregateid, version)")
     op.execute("CREATE INDEX outbox_due_at ON outbox (due_at) WHERE parked_at IS NULL")
-    # Rows live for seconds: vacuum by number of dead rows, not by share of a table that is mostly empty.
+    # Rows live for seconds, so vacuum after a number of dead rows: the table is mostly empty, and a share of
+    # its size says nothing.
     op.execute(
         "ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)"
     )

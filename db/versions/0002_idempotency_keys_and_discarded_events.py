@@ -1,4 +1,4 @@
-"""Answers that were given under an Idempotency-Key, and events that an operator has discarded."""
+"""Create the stored responses of requests with an Idempotency-Key, and the record of discarded events."""
 
 from alembic import op
 
@@ -20,7 +20,7 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX idempotency_keys_expires_at ON idempotency_keys (expires_at)")
-    # The one way an event leaves the outbox without having been in Kafka: it stays on record here.
+    # Discarding is the only way that an event leaves the outbox without being in Kafka, so it is recorded here.
     op.execute(
         """
         CREATE TABLE outbox_discarded (

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The commands of start_project.sh on Docker Compose: it needs Docker and a shell, no Python.
-# Run in the project's folder. COMPOSE_FILE, COMPOSE_PROJECT_NAME and .env mean what they mean to Compose.
+# Runs the commands of start_project.sh with Docker Compose. Needs Docker and a shell, no Python.
+# Runs in the project's folder. COMPOSE_FILE, COMPOSE_PROJECT_NAME and .env work as for Compose itself.
 set -eu
 
 all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer gateway kafka-ui'
@@ -22,7 +22,8 @@ services() {
         ! echo "$present" | grep -qx "$name" || echo "$name"
     done
 }
-# How many replicas were asked for, of these services; of all, without a name. Others would be an error.
+# Print --scale options with the saved number of replicas, for these services only: Compose refuses others.
+# Without a name, for all services.
 scale_options() {
     [ -s "$scales" ] || return 0
     while IFS='=' read -r service count; do
@@ -34,7 +35,7 @@ scale_options() {
 
 known() {
     for name; do
-        services | grep -qx -- "$name" || fail "There is no service $name; there are $(services | tr '\n' ' ')."
+        services | grep -qx -- "$name" || fail "There is no service $name. The services are: $(services | tr '\n' ' ')"
     done
 }
 
@@ -44,18 +45,18 @@ enough_memory() {
     has=$(docker info --format '{{.MemTotal}}')
     has=$((has / 1000000))
     [ "$has" -ge "$wanted" ] && return
-    [ "${LITE:-}" ] || fail "Docker has $has MB of memory, three brokers and the rest want $wanted MB: give it more, or start the small stack with --lite."
-    fail "Docker has $has MB of memory, the small stack wants $wanted MB: give it more, or start with --native."
+    [ "${LITE:-}" ] || fail "Docker has $has MB of memory, but the stack with three brokers needs $wanted MB: give Docker more, or start the small stack with --lite."
+    fail "Docker has $has MB of memory, but the small stack needs $wanted MB: give Docker more, or start with --native."
 }
 
-# One line on why it did not come up, from what the containers say about themselves.
+# Fail with one line on why the stack did not start, from the state and the logs of the containers.
 explain() {
     for id in $(containers); do
         problem=$(docker inspect --format '{{.State.Error}}' "$id")
         case $problem in
             *"already in use"* | *"already allocated"*)
                 port=$(echo "$problem" | sed -E 's/.*:([0-9]+)( failed)?:.*/\1/')
-                fail "Port $port is taken by another program: stop that, or choose others with PRODUCER_PORT, CONSUMER_PORT, KAFKA_UI_PORT."
+                fail "Port $port is taken by another program: stop that program, or choose other ports with PRODUCER_PORT, CONSUMER_PORT, KAFKA_UI_PORT."
                 ;;
             ?*) fail "$problem" ;;
         esac
@@ -83,10 +84,10 @@ explain() {
                 ;;
         esac
     done
-    fail "Docker Compose could not start it: ${last:-see above}"
+    fail "Docker Compose could not start the stack: ${last:-see above}"
 }
 
-# up OPTION [SERVICE...]: to a terminal as Compose shows it; else only the last line matters, if it fails.
+# up OPTION [SERVICE...]: on a terminal, show the progress of Compose; otherwise print one line if it fails.
 up() {
     option=$1
     shift
@@ -100,7 +101,8 @@ up() {
     fi
 }
 
-url() { # of a port of a service
+# url SERVICE PORT: print the address of a published port; nothing if there is none.
+url() {
     address=$(docker compose port "$1" "$2" 2>/dev/null) || return 0
     scheme=http
     [ "$1" != gateway ] || ! docker compose exec -T gateway test -s /secrets/gateway/tls.crt 2>/dev/null || scheme=https
@@ -126,7 +128,7 @@ start() {
         up --no-deps "$@"
     else
         enough_memory
-        say "building the images and starting; the first time this takes minutes"
+        say "building the images and starting; this takes minutes the first time"
         up --build "$@"
     fi
     [ $# -gt 0 ] || addresses
@@ -146,7 +148,7 @@ restart() {
     up --no-deps "$@"
 }
 
-# service, number, state, pid, health; one line for each container, and one for a service without any.
+# Print name, state, pid and health: a line for each container, and one for a service without containers.
 rows() {
     {
         ids=$(containers)
@@ -184,11 +186,11 @@ status() {
 }
 
 scale() {
-    [ $# -gt 0 ] || fail "scale what? For example: ./start_project.sh scale producer=2 consumer=3"
+    [ $# -gt 0 ] || fail "scale needs services and numbers, for example: ./start_project.sh scale producer=2 consumer=3"
     for wish; do
         case $wish in
             producer=[1-9] | consumer=[1-9] | relay=[1-9]) ;;
-            *) fail "$wish: producer, relay and consumer can be scaled, to 1 up to 9." ;;
+            *) fail "$wish: only producer, relay and consumer can be scaled, to 1 to 9 replicas." ;;
         esac
     done
     for wish; do
@@ -201,7 +203,7 @@ scale() {
 
 reset() {
     if [ "${1:-}" != --yes ]; then
-        printf 'All orders and events of %s will be deleted, with the passwords. Type yes: ' "$(docker compose config --format '{{.Name}}' 2>/dev/null | head -1 || echo this project)"
+        printf 'All orders, events and passwords of %s will be deleted. Type yes to confirm: ' "$(docker compose config --format '{{.Name}}' 2>/dev/null | head -1 || echo this project)"
         read -r answer || answer=''
         [ "$answer" = yes ] || fail "Nothing was deleted."
     fi
@@ -217,7 +219,7 @@ case $verb in
     start | stop | restart | status | scale | reset) "$verb" "$@" ;;
     logs)
         [ ! -t 1 ] || exec docker compose logs "$@"
-        # Some versions begin each line with "erase this line", terminal or not.
+        # Some versions of Compose begin each line with the control sequence that erases it, terminal or not.
         docker compose --ansi never logs "$@" | sed "s/^$(printf '\033')\[2K//"
         ;;
     *) fail "There is no command $verb; see ./start_project.sh --help." ;;

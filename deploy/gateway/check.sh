@@ -1,5 +1,6 @@
 #!/bin/sh
-# Before nginx starts: which of the options are there, and is that enough for where the ports are open?
+# Runs before nginx: refuses to open the ports to others without TLS and a password, and writes what nginx.conf
+# includes.
 set -eu
 secrets=/secrets/gateway
 out=/tmp/nginx
@@ -12,14 +13,14 @@ refuse() {
 
 for name in tls.crt tls.key htpasswd; do
     [ ! -e "$secrets/$name" ] || [ -r "$secrets/$name" ] ||
-        refuse "the gateway runs as uid $(id -u) and cannot read $name: chmod or chown it."
+        refuse "The gateway runs as uid $(id -u) and cannot read $name: chmod or chown it."
 done
 
 tls='' password=''
 if [ -s "$secrets/tls.crt" ] && [ -s "$secrets/tls.key" ]; then
     tls=yes
 elif [ -e "$secrets/tls.crt" ] || [ -e "$secrets/tls.key" ]; then
-    refuse "TLS needs both tls.crt and tls.key beside each other."
+    refuse "TLS needs both tls.crt and tls.key in GATEWAY_SECRETS."
 fi
 [ ! -s "$secrets/htpasswd" ] || password=yes
 
@@ -31,7 +32,7 @@ case ${BIND_ADDRESS:-127.0.0.1} in
         ;;
 esac
 
-# What nginx.conf includes: one line for each server's port, and what holds for both servers.
+# One file with the port of each server, and one with the options of both.
 if [ "$tls" ]; then
     echo "listen 5001 ssl; listen [::]:5001 ssl;" >"$out/producer.listen"
     echo "listen 5002 ssl; listen [::]:5002 ssl;" >"$out/consumer.listen"
@@ -57,7 +58,7 @@ limit_conn_zone \$binary_remote_addr zone=streams:4m;
 END
 echo "limit_req zone=requests burst=${REQUESTS_BURST:-5000} nodelay;" >"$out/requests.limit"
 echo "limit_conn streams ${STREAMS_PER_ADDRESS:-2000};" >"$out/streams.limit"
-# Each open stream takes two files: as many as there may be.
+# Each open stream takes two file descriptors, so allow as many as possible.
 # shellcheck disable=SC3045 # not POSIX, but the shell of the image (BusyBox) has -H
 echo "worker_rlimit_nofile $(ulimit -H -n | sed 's/unlimited/1048576/');" >"$out/files.limit"
 echo "gateway: TLS ${tls:-no}, password ${password:-no}, for ${BIND_ADDRESS:-127.0.0.1}"

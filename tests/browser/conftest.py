@@ -1,19 +1,20 @@
 """The pages in a real browser: Debian's chromium, driven by Playwright.
 
-Without a chromium these tests are skipped; REQUIRE_BROWSER=1 makes that a failure. BROWSER names another one.
+Without a chromium these tests are skipped; REQUIRE_BROWSER=1 makes that a failure. BROWSER names another browser.
 """
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Literal, Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
-from tests.conftest import Stack
+from tests.stack import Stack
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# It asks its maker's servers nothing while it is used for this.
+# Chromium must not talk to the servers of its vendor during a test.
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -27,10 +28,19 @@ REPORT_VIOLATIONS = """
     window.violations = [];
     addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
 """
-OpenPage = Callable[..., Page]
+Theme = Literal["light", "dark"]
+
+
+class OpenPage(Protocol):
+    """The `open_page` fixture. service: the name of the environment variable with its address."""
+
+    def __call__(
+        self, service: str, path: str = "/", width: int = 1280, theme: Theme = "light", clock: bool = False
+    ) -> Page: ...
 
 
 def chromium_path() -> str:
+    """Return the path of a chromium; skip the test, or fail it when REQUIRE_BROWSER=1, if there is none."""
     found = os.environ.get("BROWSER") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if found is None and os.environ.get("REQUIRE_BROWSER") == "1":
         pytest.fail("REQUIRE_BROWSER=1, and no chromium was found")
@@ -53,19 +63,22 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, running: Stack) -> Iterator[OpenPage]:
-    """Opens a page of its own: `open_page("CONSUMER_URL", width=390, theme="dark")`. After the test no page
-    may have broken its policy or logged an error."""
+def open_page(browser: Browser, running_stack: Stack) -> Iterator[OpenPage]:
+    """Open a page with its own context: `open_page("CONSUMER_URL", width=390, theme="dark")`.
+
+    clock: the test can move the page's clock forward.
+    The test fails when a page violated its Content-Security-Policy or raised an error.
+    """
     contexts: list[BrowserContext] = []
     pages: list[Page] = []
     errors: list[str] = []
 
     def open_page(
-        service: str, path: str = "/", width: int = 1280, theme: str = "light", clock: bool = False
+        service: str, path: str = "/", width: int = 1280, theme: Theme = "light", clock: bool = False
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
-            color_scheme=theme,  # type: ignore[arg-type]  # "light" or "dark"
+            color_scheme=theme,
             reduced_motion="reduce",
         )
         if clock:
@@ -75,7 +88,7 @@ def open_page(browser: Browser, running: Stack) -> Iterator[OpenPage]:
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(running.env[service] + path)
+        page.goto(running_stack.env[service] + path)
         pages.append(page)
         return page
 

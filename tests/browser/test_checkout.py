@@ -1,25 +1,27 @@
+"""The checkout page and the API's documentation in a browser."""
+
 import re
-from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from local_stack.services import PRODUCER
 from tests.browser.conftest import OpenPage
-from tests.conftest import Stack
-from tests.shop import Shop
+from tests.shop import DELIVERY, Shop
+from tests.stack import Stack
 
 
 def fill(page: Page, **fields: str) -> None:
-    wanted: dict[str, Any] = {
+    defaults = {
         "customer_name": "Ada Lovelace",
         "item": "Basic Tee",
         "unit_price": "32.10",
         "quantity": "3",
-    } | fields
-    for name, value in wanted.items():
+    }
+    for name, value in (defaults | fields).items():
         page.locator(f"#{name}").fill(value)
 
 
-def test_an_order_that_is_confirmed_appears_in_two_open_dashboards(open_page: OpenPage) -> None:
+def test_placed_order_appears_in_two_open_dashboards(open_page: OpenPage) -> None:
     dashboards = [open_page("CONSUMER_URL"), open_page("CONSUMER_URL")]
     for dashboard in dashboards:
         expect(dashboard.locator("#connection-word")).to_have_text("live")
@@ -34,7 +36,7 @@ def test_an_order_that_is_confirmed_appears_in_two_open_dashboards(open_page: Op
         expect(row).to_contain_text("32.10")
 
 
-def test_wrong_fields_are_named_beside_them_and_focus_goes_to_the_first(open_page: OpenPage) -> None:
+def test_invalid_fields_show_their_errors_and_the_first_field_is_focused(open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL")
     fill(page, customer_name="", unit_price="1.005", quantity="0")
     page.get_by_role("button", name="Confirm order").click()
@@ -45,36 +47,36 @@ def test_wrong_fields_are_named_beside_them_and_focus_goes_to_the_first(open_pag
     expect(page.locator("#item-error")).to_be_hidden()
 
 
-def test_two_clicks_place_one_order(open_page: OpenPage, shop: Shop) -> None:
-    before = shop.orders()
+def test_double_click_places_one_order(open_page: OpenPage, shop: Shop) -> None:
+    before = shop.count_orders()
     page = open_page("PRODUCER_URL")
     fill(page)
     page.get_by_role("button", name="Confirm order").dblclick()
     expect(page.locator("#result")).to_contain_text("Order placed")
-    assert shop.orders() == before + 1
+    assert shop.count_orders() == before + 1
 
 
-def test_two_hundred_random_orders_are_two_hundred(open_page: OpenPage, shop: Shop) -> None:
-    before = shop.orders()
+def test_two_hundred_random_orders_are_placed(open_page: OpenPage, shop: Shop) -> None:
+    before = shop.count_orders()
     page = open_page("PRODUCER_URL")
     page.locator("#count").fill("200")
     page.get_by_role("button", name="Generate random orders").click()
     expect(page.locator("#generated")).to_have_text("200 of 200 placed.")
     expect(page.locator("#progress")).to_have_js_property("value", 200)
-    assert shop.orders() == before + 200
+    assert shop.count_orders() == before + 200
 
 
-def test_an_order_is_taken_through_its_steps(open_page: OpenPage, shop: Shop) -> None:
+def test_order_is_taken_through_its_transitions(open_page: OpenPage, shop: Shop) -> None:
     order_id = shop.place(customer_name="Grace Hopper")
     page = open_page("PRODUCER_URL")
     row = page.locator("#recent tr", has_text="Grace Hopper").first
-    for button, status in (("Confirm", "confirmed"), ("Ship", "shipped"), ("Deliver", "delivered")):
+    for button, status in zip(("Confirm", "Ship", "Deliver"), DELIVERY, strict=True):
         row.get_by_role("button", name=re.compile(f"^{button}")).click()
         expect(row.locator(".status")).to_have_text(re.compile(status, re.IGNORECASE))
     assert order_id
 
 
-def test_it_can_be_used_without_a_mouse(open_page: OpenPage) -> None:
+def test_checkout_can_be_used_without_a_mouse(open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL")
     page.locator("#customer_name").focus()
     for text in ("Ada", "Mug", "with a handle", "4.50"):
@@ -84,20 +86,20 @@ def test_it_can_be_used_without_a_mouse(open_page: OpenPage) -> None:
     expect(page.locator("#result")).to_contain_text("Order placed")
 
 
-def test_without_the_shop_the_page_says_so_and_comes_back(whole: Stack, open_page: OpenPage) -> None:
+def test_checkout_reports_a_stopped_producer_and_recovers(restored_stack: Stack, open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL")
     expect(page.locator("#recent-state")).to_have_attribute("data-state", "live")
-    whole.run("stop", "producer")
+    restored_stack.run("stop", PRODUCER)
     expect(page.locator("#recent-state")).not_to_have_attribute("data-state", "live")
     fill(page)
     page.get_by_role("button", name="Confirm order").click()
     expect(page.locator("#result")).to_contain_text("will not be placed twice")
-    whole.run("start", "producer")
+    restored_stack.run("start", PRODUCER)
     page.get_by_role("button", name="Confirm order").click()
     expect(page.locator("#result")).to_contain_text("Order placed")
 
 
-def test_the_documentation_can_be_tried(open_page: OpenPage) -> None:
+def test_docs_page_can_execute_an_operation(open_page: OpenPage) -> None:
     page = open_page("PRODUCER_URL", "/docs")
     operation = page.locator(".opblock-post", has_text="/orders").first
     operation.click()

@@ -1,3 +1,5 @@
+"""The dashboard in a browser."""
+
 from collections.abc import Callable
 
 import psutil
@@ -5,34 +7,37 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from local_stack.services import CONSUMER
 from tests.browser.conftest import OpenPage
-from tests.conftest import Stack
 from tests.eventually import eventually
 from tests.shop import Shop
+from tests.stack import Stack
+
+MakeHistory = Callable[[int], None]
 
 
 @pytest.fixture
-def past(running: Stack, shop: Shop) -> Callable[[int], None]:
-    """Makes so many events, and returns when the dashboard would show them as the past."""
+def make_history(running_stack: Stack, shop: Shop) -> MakeHistory:
+    """Place this many random orders and one more; return when the history has them and the outbox is empty."""
 
     def make(count: int) -> None:
         shop.post("/orders/random", {"count": count})
         last = shop.place()
-        events = f"{running.env['CONSUMER_URL']}/events?limit={min(200, count)}"
+        events = f"{running_stack.env['CONSUMER_URL']}/events?limit={min(200, count)}"
 
         def is_shown() -> bool:
             return last in [event["subject"] for event in requests.get(events, timeout=10).json()["events"]]
 
         eventually(is_shown)
-        eventually(lambda: shop.outbox_rows() == 0)
+        eventually(lambda: shop.count_outbox_rows() == 0)
 
     return make
 
 
-def test_it_opens_with_what_was_there_and_follows(
-    open_page: OpenPage, shop: Shop, past: Callable[[int], None]
+def test_dashboard_opens_with_the_history_and_follows_the_stream(
+    open_page: OpenPage, shop: Shop, make_history: MakeHistory
 ) -> None:
-    past(120)
+    make_history(120)
     page = open_page("CONSUMER_URL")
     expect(page.locator("#connection-word")).to_have_text("live")
     expect(page.locator("#rows tr")).to_have_count(99)
@@ -41,8 +46,10 @@ def test_it_opens_with_what_was_there_and_follows(
     expect(page.locator("#count")).to_have_text("1")
 
 
-def test_history_pages_back_and_clear_clears(open_page: OpenPage, past: Callable[[int], None]) -> None:
-    past(300)
+def test_dashboard_loads_older_history_and_clears_the_table(
+    open_page: OpenPage, make_history: MakeHistory
+) -> None:
+    make_history(300)
     page = open_page("CONSUMER_URL")
     expect(page.locator("#rows tr")).to_have_count(99)
     page.get_by_role("button", name="Load history").click()
@@ -54,7 +61,7 @@ def test_history_pages_back_and_clear_clears(open_page: OpenPage, past: Callable
     expect(page.locator("#empty")).to_be_visible()
 
 
-def test_a_thousand_rows_are_the_most(open_page: OpenPage, shop: Shop) -> None:
+def test_dashboard_shows_at_most_a_thousand_rows(open_page: OpenPage, shop: Shop) -> None:
     page = open_page("CONSUMER_URL")
     expect(page.locator("#connection-word")).to_have_text("live")
     for _ in range(2):
@@ -63,7 +70,7 @@ def test_a_thousand_rows_are_the_most(open_page: OpenPage, shop: Shop) -> None:
     expect(page.locator("#rows tr")).to_have_count(1000)
 
 
-def test_a_test_event_is_seen_in_every_dashboard(open_page: OpenPage) -> None:
+def test_test_event_is_shown_in_every_dashboard(open_page: OpenPage) -> None:
     first, second = open_page("CONSUMER_URL"), open_page("CONSUMER_URL")
     for page in (first, second):
         expect(page.locator("#connection-word")).to_have_text("live")
@@ -72,35 +79,37 @@ def test_a_test_event_is_seen_in_every_dashboard(open_page: OpenPage) -> None:
         expect(page.locator("#rows tr").first).to_contain_text("test.event")
 
 
-def test_the_word_changes_with_the_server_and_nothing_is_missing(
-    whole: Stack, open_page: OpenPage, shop: Shop
+def test_dashboard_reconnects_after_a_restart_without_missing_an_order(
+    restored_stack: Stack, open_page: OpenPage, shop: Shop
 ) -> None:
     page = open_page("CONSUMER_URL")
-    word = page.locator("#connection-word")
-    expect(word).to_have_text("live")
-    whole.run("stop", "consumer")
-    expect(word).to_have_text("reconnecting")
+    connection = page.locator("#connection-word")
+    expect(connection).to_have_text("live")
+    restored_stack.run("stop", CONSUMER)
+    expect(connection).to_have_text("reconnecting")
     for number in range(5):
         shop.place(customer_name=f"Missed {number}")
-    whole.run("start", "consumer")
-    expect(word).to_have_text("live", timeout=40_000)
+    restored_stack.run("start", CONSUMER)
+    expect(connection).to_have_text("live", timeout=40_000)
     for number in range(5):
         expect(page.locator("#rows tr", has_text=f"Missed {number}")).to_have_count(1)
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_a_frozen_server_is_not_live(whole: Stack, open_page: OpenPage, shop: Shop) -> None:
-    """Its connections stay open: only the silence tells. The page's clock is put on by the 30 s."""
+def test_dashboard_of_a_frozen_consumer_is_not_live(
+    restored_stack: Stack, open_page: OpenPage, shop: Shop
+) -> None:
+    """A frozen consumer keeps its connections open, so the page must notice its silence, here by a faster clock."""
     page = open_page("CONSUMER_URL", clock=True)
-    word = page.locator("#connection-word")
-    expect(word).to_have_text("live")
-    consumer = psutil.Process(int(whole.services()["consumer"]["pid"]))
+    connection = page.locator("#connection-word")
+    expect(connection).to_have_text("live")
+    consumer = psutil.Process(int(restored_stack.services()[CONSUMER]["pid"]))
     frozen = [consumer, *consumer.children(recursive=True)]
     for process in frozen:
         process.suspend()
     try:
         page.clock.run_for(30_000)
-        expect(word).to_have_text("reconnecting")
+        expect(connection).to_have_text("reconnecting")
     finally:
         for process in frozen:
             process.resume()

@@ -1,4 +1,4 @@
-"""Every page, in every size and both themes: nothing sticks out, and axe finds nothing."""
+"""Every page in every size and both themes: nothing overflows, and axe finds no violation."""
 
 from pathlib import Path
 
@@ -7,19 +7,21 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage
-from tests.shop import Shop
+from producer.domain.status import Status
+from tests.browser.conftest import OpenPage, Theme
+from tests.shop import DELIVERY, Shop
 
 PAGES = {
     "checkout": ("PRODUCER_URL", "/"),
     "docs": ("PRODUCER_URL", "/docs"),
     "dashboard": ("CONSUMER_URL", "/"),
 }
-SIZES = (390, 768, 1280)
+WIDTHS = (390, 768, 1280)
+THEMES: tuple[Theme, ...] = ("light", "dark")
 
 
 @pytest.fixture
-def shown(open_page: OpenPage, shop: Shop, request: pytest.FixtureRequest) -> Page:
+def loaded_page(open_page: OpenPage, shop: Shop, request: pytest.FixtureRequest) -> Page:
     name, width, theme = request.param
     shop.post("/orders/random", {"count": 20})
     service, path = PAGES[name]
@@ -29,17 +31,17 @@ def shown(open_page: OpenPage, shop: Shop, request: pytest.FixtureRequest) -> Pa
     return page
 
 
-ALL = [(name, width, theme) for name in PAGES for width in SIZES for theme in ("light", "dark")]
+ALL = [(name, width, theme) for name in PAGES for width in WIDTHS for theme in THEMES]
 
 
-@pytest.mark.parametrize("shown", ALL, indirect=True, ids=lambda each: "-".join(map(str, each)))
-def test_a_page_fits_and_is_accessible(shown: Page) -> None:
-    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = Axe().run(shown)
-    assert found.violations_count == 0, found.generate_report()
+@pytest.mark.parametrize("loaded_page", ALL, indirect=True, ids=lambda each: "-".join(map(str, each)))
+def test_page_fits_and_is_accessible(loaded_page: Page) -> None:
+    assert loaded_page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    report = Axe().run(loaded_page)
+    assert report.violations_count == 0, report.generate_report()
 
 
-PICTURES = {
+PICTURES: dict[str, tuple[str, int, Theme]] = {
     "dashboard": ("dashboard", 1280, "light"),
     "dashboard-dark": ("dashboard", 1280, "dark"),
     "checkout": ("checkout", 1280, "light"),
@@ -48,27 +50,27 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_taken(
+def test_picture_of_a_page_is_taken(
     open_page: OpenPage, shop: Shop, name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """For the README: `make screenshots` keeps them."""
-    which, width, theme = PICTURES[name]
-    service, path = PAGES[which]
+    """Take a picture for the README; `make screenshots` keeps it."""
+    page_name, width, theme = PICTURES[name]
+    service, path = PAGES[page_name]
     page = open_page(service, path, width=width, theme=theme)
     for _ in range(6):
         shop.post("/orders/random", {"count": 4})
-    take_some_further(shop)
-    rows = page.locator("#recent tr" if which == "checkout" else "#rows tr")
+    advance_some_orders(shop)
+    rows = page.locator("#recent tr" if page_name == "checkout" else "#rows tr")
     expect(rows.nth(19)).to_be_attached()
-    expect(page.locator("#recent .status, #rows tr", has_text="delivered").first).to_be_attached()
+    expect(page.locator("#recent .status, #rows tr", has_text=Status.DELIVERED).first).to_be_attached()
     picture = Path(request.config.getoption("--pictures") or tmp_path) / f"{name}.png"
     page.screenshot(path=picture)
     assert picture.stat().st_size > 10_000
 
 
-def take_some_further(shop: Shop) -> None:
+def advance_some_orders(shop: Shop) -> None:
     newest = requests.get(f"{shop.url}/orders?limit=9", timeout=10).json()["orders"]
     for number, order in enumerate(newest[2:]):
-        for status in ("confirmed", "shipped", "delivered")[: number % 4]:
-            shop.change(order["id"], status)
+        for status in DELIVERY[: number % 4]:
+            shop.change_status(order["id"], status)
     shop.post("/orders/random", {"count": 3})

@@ -1,4 +1,4 @@
-"""What only holds in containers. `make test-compose` runs this folder and the same tests/e2e as natively."""
+"""Tests of the containers. `make test-compose` runs this folder, and the same tests/e2e as natively."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.stack import Stack
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Part of the suite only where it is asked for: a plain `make test` needs no Docker."""
+    """Deselect this folder unless Compose was asked for: a plain `make test` needs no Docker."""
     if config.getoption("--stack") != "compose":
         here = [item for item in items if "tests/compose" in item.path.as_posix()]
         config.hook.pytest_deselected(items=here)
@@ -15,6 +15,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def project(running: Stack) -> ComposeStack:
-    assert isinstance(running, ComposeStack)
-    return running
+def project(running_stack: Stack) -> ComposeStack:
+    assert isinstance(running_stack, ComposeStack)
+    return running_stack

@@ -10,21 +10,29 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from local_stack.services import BROKERS, NAMES
 from tests.stack import Stack, clone
 
-PORTS = ("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT", "KAFKA_1_PORT", "KAFKA_2_PORT", "KAFKA_3_PORT")
-# The producer of some tests runs on this machine and must reach Kafka; people's stacks do not open it.
+GATEWAY, KAFKA_UI = "gateway", "kafka-ui"
+# tests/unit/project/test_compose_file.py compares these with docker-compose.yml.
+SERVICES = (*NAMES, GATEWAY, KAFKA_UI)
+ONE_SHOTS = ("secrets", "migrate", "topics")
+BROKER_PORTS = {broker: f"{broker.upper().replace('-', '_')}_PORT" for broker in BROKERS}
+PORTS = ("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT", *BROKER_PORTS.values())
+# The producer of some tests runs on this machine and must reach Kafka; users' stacks do not publish its ports.
 FILES = "docker-compose.yml:tests/compose/reachable.yml"
 KILL = ("docker", "run", "--rm", "--pid", "host", "--privileged", "--network", "none", "python:3.13-slim")
 
 
 def free_ports(count: int) -> list[int]:
+    """Return the numbers of free ports on this machine's loopback address."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [int(each.getsockname()[1]) for each in sockets]
 
 
 def docker(*arguments: str) -> str:
+    """Run a docker command and return its output. Raises AssertionError when it fails."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"docker {arguments}: {done.stderr}"
     return done.stdout
@@ -47,7 +55,7 @@ class ComposeStack(Stack):
         with tempfile.TemporaryDirectory(prefix="order-stream-") as folder:
             clone(Path(folder))
             stack = cls(Path(folder))
-            stack.run("reset", "--yes")  # of a run that was cut off
+            stack.run("reset", "--yes")  # what an interrupted run left behind
             try:
                 stack.run("start", within=900)
                 yield stack
@@ -68,7 +76,7 @@ class ComposeStack(Stack):
 
     @property
     def env(self) -> dict[str, str]:
-        brokers = ",".join(f"127.0.0.1:{self.ports[f'KAFKA_{number}_PORT']}" for number in (1, 2, 3))
+        brokers = ",".join(f"127.0.0.1:{self.ports[port]}" for port in BROKER_PORTS.values())
         return {
             "PRODUCER_URL": f"http://127.0.0.1:{self.ports['PRODUCER_PORT']}",
             "CONSUMER_URL": f"http://127.0.0.1:{self.ports['CONSUMER_PORT']}",
@@ -76,14 +84,17 @@ class ComposeStack(Stack):
         }
 
     def kill(self, service: str) -> int:
-        """The container's first process; the kernel ends the others with it. Not `docker kill`: after that
-        Docker takes the container for stopped on purpose and does not start it again. By a container, since
-        this process may be nobody special."""
+        """Kill the container's first process, with which the kernel ends the others; return its pid.
+
+        Not by `docker kill`: after that Docker takes the container for stopped on purpose and does not restart
+        it. From a privileged container, since the process that runs the tests may lack the right.
+        """
         pid = int(self.services()[service]["pid"])
         subprocess.run([*KILL, "/bin/sh", "-c", f"kill -9 {pid}"], check=True, timeout=60)
         return pid
 
     def compose(self, *arguments: str, **settings: str) -> str:
+        """Run a command of Docker Compose and return its output. Raises AssertionError when it fails."""
         done = self.try_compose(*arguments, **settings)
         assert done.returncode == 0, f"docker compose {arguments}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -99,7 +110,7 @@ class ComposeStack(Stack):
         )
 
     def containers(self, *services: str) -> list[dict[str, Any]]:
-        """What Docker says about each container, those that have ended included."""
+        """Return what `docker inspect` says about each container, including those that have ended."""
         ids = self.compose("ps", "--all", "--quiet", *services).split()
         found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
         return found

@@ -1,39 +1,38 @@
-"""What every container must be: in the file, and in what Docker made of it."""
+"""The hardening of every container: in the Compose file, and in what Docker made of it."""
 
 import json
 from typing import Any
 
 import pytest
 
-from tests.compose.stack import ComposeStack, docker
+from local_stack.services import APPS, BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY
+from tests.compose.stack import GATEWAY, KAFKA_UI, ONE_SHOTS, SERVICES, ComposeStack, docker
 
-ONE_SHOTS = {"secrets", "migrate", "topics"}
-BROKERS = {"kafka-1", "kafka-2", "kafka-3"}
-SERVICES = {"postgres", *BROKERS, "producer", "relay", "consumer", "gateway", "kafka-ui"}
+ALL = (*SERVICES, *ONE_SHOTS)
 
 
 @pytest.fixture(scope="module")
-def config(running: ComposeStack) -> dict[str, Any]:
-    """As people run it: without what the tests add."""
-    text = running.compose("config", "--format", "json", COMPOSE_FILE="docker-compose.yml")
+def config(running_stack: ComposeStack) -> dict[str, Any]:
+    """The configuration as users run it, without what the tests add."""
+    text = running_stack.compose("config", "--format", "json", COMPOSE_FILE="docker-compose.yml")
     found: dict[str, Any] = json.loads(text)
     return found
 
 
 @pytest.fixture(scope="module")
-def containers(running: ComposeStack) -> dict[str, dict[str, Any]]:
+def containers(running_stack: ComposeStack) -> dict[str, dict[str, Any]]:
     return {
         container["Config"]["Labels"]["com.docker.compose.service"]: container
-        for container in running.containers()
+        for container in running_stack.containers()
     }
 
 
-def test_all_services_are_looked_at(config: dict[str, Any], containers: dict[str, Any]) -> None:
-    assert set(config["services"]) == set(containers) == SERVICES | ONE_SHOTS
+def test_hardening_tests_cover_all_services(config: dict[str, Any], containers: dict[str, Any]) -> None:
+    assert set(config["services"]) == set(containers) == set(ALL)
 
 
-@pytest.mark.parametrize("name", sorted(SERVICES | ONE_SHOTS))
-def test_in_the_file(config: dict[str, Any], name: str) -> None:
+@pytest.mark.parametrize("name", ALL)
+def test_service_is_hardened_in_the_compose_file(config: dict[str, Any], name: str) -> None:
     service = config["services"][name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -53,8 +52,8 @@ def test_in_the_file(config: dict[str, Any], name: str) -> None:
         assert service["stop_grace_period"]
 
 
-@pytest.mark.parametrize("name", sorted(SERVICES | ONE_SHOTS))
-def test_in_the_container(containers: dict[str, Any], name: str) -> None:
+@pytest.mark.parametrize("name", ALL)
+def test_service_is_hardened_in_its_container(containers: dict[str, Any], name: str) -> None:
     container = containers[name]
     host = container["HostConfig"]
     assert host["ReadonlyRootfs"] is True
@@ -73,7 +72,7 @@ def test_in_the_container(containers: dict[str, Any], name: str) -> None:
         assert container["State"]["ExitCode"] == 0
 
 
-@pytest.mark.parametrize("name", sorted(SERVICES))
+@pytest.mark.parametrize("name", SERVICES)
 def test_no_process_is_root_or_has_a_capability(containers: dict[str, Any], name: str) -> None:
     pid = containers[name]["State"]["Pid"]
     with open(f"/proc/{pid}/status") as file:
@@ -90,81 +89,90 @@ def test_no_password_is_in_an_environment_or_a_command(containers: dict[str, Any
         "cat /secrets/owner/password; sed 's/.*://' /secrets/*/pgpass",
     ).split()  # fmt: skip
     assert len(set(passwords)) == 3
-    told = json.dumps([[it["Config"]["Env"], it["Config"]["Cmd"], it["Args"]] for it in containers.values()])
-    assert not [password for password in passwords if password in told]
+    visible = json.dumps(
+        [[each["Config"]["Env"], each["Config"]["Cmd"], each["Args"]] for each in containers.values()]
+    )
+    assert not [password for password in passwords if password in visible]
 
 
-def test_each_sees_only_its_own_password(containers: dict[str, Any]) -> None:
+def test_container_mounts_only_its_own_password(containers: dict[str, Any]) -> None:
     mounts = {
-        name: {mount["Destination"] for mount in it["Mounts"] if mount["Destination"].startswith("/secrets/")}
-        for name, it in containers.items()
+        name: {
+            mount["Destination"]
+            for mount in container["Mounts"]
+            if mount["Destination"].startswith("/secrets/")
+        }
+        for name, container in containers.items()
     }
     everything = {"/secrets/owner", "/secrets/producer", "/secrets/relay"}
     assert mounts == {
-        **{name: set() for name in SERVICES | ONE_SHOTS},
+        **{name: set() for name in ALL},
         "secrets": everything,
         "migrate": everything,
-        "postgres": {"/secrets/owner"},
-        "producer": {"/secrets/producer"},
-        "relay": {"/secrets/relay"},
-        "gateway": {"/secrets/gateway"},
+        POSTGRES: {"/secrets/owner"},
+        PRODUCER: {"/secrets/producer"},
+        RELAY: {"/secrets/relay"},
+        GATEWAY: {"/secrets/gateway"},
     }
 
 
-REACH = "import socket; socket.create_connection(('{}', {}), 3)"
+CONNECT = "import socket; socket.create_connection(('{}', {}), 3)"
 
 
 @pytest.mark.parametrize(
     ("name", "host", "port", "allowed"),
     [
-        ("consumer", "postgres", 5432, False),
-        ("consumer", "kafka-1", 9092, True),
-        ("relay", "gateway", 5001, False),
-        ("relay", "postgres", 5432, True),
-        ("producer", "postgres", 5432, True),
-        ("producer", "consumer", 5002, True),
+        (CONSUMER, POSTGRES, 5432, False),
+        (CONSUMER, BROKERS[0], 9092, True),
+        (RELAY, GATEWAY, 5001, False),
+        (RELAY, POSTGRES, 5432, True),
+        (PRODUCER, POSTGRES, 5432, True),
+        (PRODUCER, CONSUMER, 5002, True),
     ],
 )
-def test_who_reaches_whom(running: ComposeStack, name: str, host: str, port: int, allowed: bool) -> None:
-    done = running.try_compose("exec", "-T", name, "python", "-c", REACH.format(host, port))
+def test_service_reaches_only_its_peers(
+    running_stack: ComposeStack, name: str, host: str, port: int, allowed: bool
+) -> None:
+    done = running_stack.try_compose("exec", "-T", name, "python", "-c", CONNECT.format(host, port))
     assert (done.returncode == 0) is allowed, done.stderr
 
 
-def test_who_is_on_which_network(config: dict[str, Any]) -> None:
+def test_networks_have_only_their_members(config: dict[str, Any]) -> None:
     members: dict[str, set[str]] = {"edge": set(), "app": set(), "data": set()}
     for name, service in config["services"].items():
         for network in service.get("networks", {}):
             members[network].add(name)
     assert members == {
-        "edge": {"gateway", "producer", "consumer", "kafka-ui"},
-        "app": {*BROKERS, "topics", "producer", "relay", "consumer", "kafka-ui"},
-        "data": {"postgres", "migrate", "producer", "relay"},
+        "edge": {GATEWAY, PRODUCER, CONSUMER, KAFKA_UI},
+        "app": {*BROKERS, "topics", *APPS, KAFKA_UI},
+        "data": {POSTGRES, "migrate", PRODUCER, RELAY},
     }
     assert config["networks"]["app"]["internal"]
     assert config["networks"]["data"]["internal"]
 
 
-def test_requests_do_not_wait_for_names_of_services_that_are_stopped(config: dict[str, Any]) -> None:
-    asked_of_nobody = {name for name, service in config["services"].items() if "dns" in service}
-    assert asked_of_nobody == {"gateway", "producer"}
+def test_dns_is_closed_where_requests_would_wait_for_stopped_services(config: dict[str, Any]) -> None:
+    without_dns = {name for name, service in config["services"].items() if "dns" in service}
+    assert without_dns == {GATEWAY, PRODUCER}
 
 
-def test_the_consumer_has_no_database_driver(running: ComposeStack) -> None:
-    assert running.try_compose("exec", "-T", "consumer", "python", "-c", "import psycopg2").returncode != 0
+def test_consumer_image_has_no_database_driver(running_stack: ComposeStack) -> None:
+    done = running_stack.try_compose("exec", "-T", CONSUMER, "python", "-c", "import psycopg2")
+    assert done.returncode != 0
 
 
-def test_nothing_can_be_written_but_tmp(running: ComposeStack) -> None:
-    for name in ("producer", "consumer", "relay"):
+def test_container_file_system_is_read_only(running_stack: ComposeStack) -> None:
+    for name in APPS:
         for path in ("/app/producer.py", "/venv/x", "/etc/x", "/secrets/producer/x"):
-            done = running.try_compose("exec", "-T", name, "/bin/sh", "-c", f"touch {path}")
+            done = running_stack.try_compose("exec", "-T", name, "/bin/sh", "-c", f"touch {path}")
             assert done.returncode != 0, (name, path)
 
 
-def test_every_topic_has_three_replicas(running: ComposeStack) -> None:
-    """Kafka's own topics too, once something has made them; the orders' topic also two in sync."""
-    text = running.compose(
-        "exec", "-T", "kafka-1", "/opt/kafka/bin/kafka-topics.sh",
-        "--bootstrap-server", "kafka-1:9092", "--describe", "--topic", "orders",
+def test_orders_topic_has_three_replicas(running_stack: ComposeStack) -> None:
+    """The orders topic has three replicas of each partition, of which two must be in sync for a write."""
+    text = running_stack.compose(
+        "exec", "-T", BROKERS[0], "/opt/kafka/bin/kafka-topics.sh",
+        "--bootstrap-server", f"{BROKERS[0]}:9092", "--describe", "--topic", "orders",
     )  # fmt: skip
     assert "PartitionCount: 6\tReplicationFactor: 3" in text
     assert "min.insync.replicas=2" in text

@@ -9,40 +9,40 @@ from consumer.fanout.sse import events
 from consumer.ring.position import Position
 from consumer.topic.events import read_event
 from consumer.topic.test_events import new_test_event
+from tests.contract import golden
 from tests.project import CONTRACTS
 
-EXAMPLES = sorted((CONTRACTS / "examples").glob("*.json"))
-PLACE = Position("A" * 22, (1,))
+MAX_BYTES = 64 << 10
+POSITION = Position("A" * 22, (1,))
 
-
-def golden(path: Path) -> bytes:
-    return path.read_bytes().rstrip(b"\n")
+each_golden_message = pytest.mark.parametrize("path", golden.PATHS, ids=lambda path: path.stem)
 
 
 def test_there_are_golden_messages() -> None:
-    assert EXAMPLES
+    assert golden.PATHS
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_every_golden_message_is_read(path: Path) -> None:
-    message = json.loads(golden(path))
-    event = read_event(golden(path), 64 << 10)
+@each_golden_message
+def test_golden_message_is_read(path: Path) -> None:
+    message = json.loads(golden.read(path))
+    event = read_event(golden.read(path), MAX_BYTES)
     assert (event.id, event.type, event.subject) == (message["id"], message["type"], message["subject"])
     assert event.version == message["data"].get("version", 1)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_unknown_fields_do_not_matter(path: Path) -> None:
-    message = json.loads(golden(path)) | {"traceparent": "00-1-2-03"}
+@each_golden_message
+def test_unknown_fields_are_ignored(path: Path) -> None:
+    message = json.loads(golden.read(path)) | {"traceparent": "00-1-2-03"}
     message["data"]["gift"] = True
-    assert read_event(json.dumps(message).encode(), 64 << 10).id == message["id"]
+    assert read_event(json.dumps(message).encode(), MAX_BYTES).id == message["id"]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_the_data_line_has_the_very_bytes(path: Path) -> None:
-    assert events([golden(path)], PLACE).startswith(b"data: " + golden(path) + b"\nid: ")
+@each_golden_message
+def test_sse_data_line_holds_the_bytes_from_kafka(path: Path) -> None:
+    block = events([golden.read(path)], POSITION)
+    assert block.startswith(b"data: " + golden.read(path) + b"\nid: ")
 
 
-def test_what_the_dashboard_sends_fits_the_schema() -> None:
+def test_test_event_fits_the_schema() -> None:
     schema = json.loads((CONTRACTS / "order-event.schema.json").read_text())
     jsonschema.validate(new_test_event(datetime.now(UTC)), schema)

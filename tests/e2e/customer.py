@@ -1,7 +1,7 @@
-"""Load: someone who orders without a pause."""
+"""A customer who orders without a pause, as load."""
 
 import threading
-from typing import Any
+from typing import Self
 
 import requests
 
@@ -10,7 +10,7 @@ from tests.shop import ORDER, Shop
 
 
 class Customer:
-    """Places orders one after the other, as fast as they are taken, and remembers what was acknowledged."""
+    """Places orders one after the other, as fast as they are taken, and keeps the ids of the acknowledged ones."""
 
     def __init__(self, shop: Shop):
         self._shop = shop
@@ -18,23 +18,24 @@ class Customer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Customer":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._thread.join(20)
 
     def _run(self) -> None:
         while not self._stop.wait(0.01):
             try:
-                answer = self._shop.post("/orders", ORDER)
+                response = self._shop.post("/orders", ORDER)
             except requests.RequestException:
                 continue
-            if answer.status_code == 201:
-                self.acknowledged.append(answer.json()["id"])
+            if response.status_code == 201:
+                self.acknowledged.append(response.json()["id"])
 
-    def goes_on(self, orders: int) -> None:
+    def place_more(self, orders: int) -> None:
+        """Wait until this many more orders have been acknowledged."""
         goal = len(self.acknowledged) + orders
         eventually(lambda: len(self.acknowledged) >= goal, within=40)

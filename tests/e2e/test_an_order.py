@@ -1,19 +1,21 @@
-"""An order is placed, and every open browser shows it."""
+"""The way of an order from the REST interface to every open stream."""
 
 import socket
+from functools import partial
 from urllib.parse import urlsplit
 
 import requests
 from confluent_kafka import Producer
 
-from tests.conftest import Stack
-from tests.e2e.viewer import View, Viewer
+from producer.domain.status import Status
+from tests.e2e.viewer import OpenViewer, Viewer
 from tests.eventually import eventually
-from tests.shop import ORDER, Shop
+from tests.shop import DELIVERY, ORDER, Shop
+from tests.stack import Stack
 
 
-def test_an_order_appears_in_an_open_browser(shop: Shop, view: View) -> None:
-    viewer = view()
+def test_order_appears_in_an_open_stream(shop: Shop, open_viewer: OpenViewer) -> None:
+    viewer = open_viewer()
     order_id = shop.place(customer_name="Zoë", description="first")
     eventually(lambda: viewer.times_seen()[order_id] == 1)
     (event,) = [event for event in viewer.events if event["subject"] == order_id]
@@ -30,47 +32,53 @@ def test_an_order_appears_in_an_open_browser(shop: Shop, view: View) -> None:
     assert viewer.position is not None
 
 
-def test_streams_opened_at_different_times_each_get_every_event_once(shop: Shop, view: View) -> None:
+def test_streams_opened_at_different_times_each_get_every_event_once(
+    shop: Shop, open_viewer: OpenViewer
+) -> None:
     viewers: list[Viewer] = []
-    placed: list[list[str]] = []
+    batches: list[list[str]] = []
     for _ in range(3):
-        viewers.append(view())
-        placed.append([shop.place() for _ in range(10)])
+        viewers.append(open_viewer())
+        batches.append([shop.place() for _ in range(10)])
     for number, viewer in enumerate(viewers):
-        expected = [order for batch in placed[number:] for order in batch]
-        eventually(lambda viewer=viewer, expected=expected: viewer.has_seen(expected))
+        expected = [order for batch in batches[number:] for order in batch]
+        eventually(partial(viewer.has_seen, expected))
         assert all(viewer.times_seen()[order] == 1 for order in expected)
 
 
-def test_random_orders_all_appear(shop: Shop, view: View) -> None:
-    viewer = view()
+def test_random_orders_all_appear(shop: Shop, open_viewer: OpenViewer) -> None:
+    viewer = open_viewer()
     assert shop.post("/orders/random", {"count": 1000}).json() == {"count": 1000}
     eventually(lambda: len(viewer.times_seen()) == 1000)
     assert set(viewer.times_seen().values()) == {1}
 
 
-def test_a_browser_that_was_away_gets_what_it_missed(running: Stack, shop: Shop, view: View) -> None:
-    first = view()
+def test_viewer_that_was_away_gets_the_events_it_missed(
+    running_stack: Stack, shop: Shop, open_viewer: OpenViewer
+) -> None:
+    first = open_viewer()
     seen = shop.place()
     eventually(lambda: first.times_seen()[seen] == 1)
     position = eventually(lambda: first.position)
     missed = [shop.place() for _ in range(20)]
-    with Viewer(running.env["CONSUMER_URL"] + "/stream", position) as back:
-        eventually(lambda: back.has_seen(missed))
-        assert not [name for name, _ in back.named if name == "gap"]
+    with Viewer(running_stack.env["CONSUMER_URL"] + "/stream", position) as returned:
+        eventually(lambda: returned.has_seen(missed))
+        assert not returned.gaps()
 
 
-def test_the_history_has_it_too(running: Stack, shop: Shop, view: View) -> None:
-    viewer = view()
+def test_order_appears_in_the_history(running_stack: Stack, shop: Shop, open_viewer: OpenViewer) -> None:
+    viewer = open_viewer()
     order_id = shop.place()
     eventually(lambda: viewer.times_seen()[order_id] == 1)
-    answer = requests.get(running.env["CONSUMER_URL"] + "/events?limit=5", timeout=10)
-    assert order_id in [event["subject"] for event in answer.json()["events"]]
+    response = requests.get(running_stack.env["CONSUMER_URL"] + "/events?limit=5", timeout=10)
+    assert order_id in [event["subject"] for event in response.json()["events"]]
 
 
-def test_garbage_on_the_topic_stops_nobody(running: Stack, shop: Shop, view: View) -> None:
-    viewer = view()
-    foreign = Producer({"bootstrap.servers": running.env["KAFKA_BOOTSTRAP_SERVERS"]})
+def test_garbage_on_the_topic_does_not_stop_the_stream(
+    running_stack: Stack, shop: Shop, open_viewer: OpenViewer
+) -> None:
+    viewer = open_viewer()
+    foreign = Producer({"bootstrap.servers": running_stack.env["KAFKA_BOOTSTRAP_SERVERS"]})
     for value in (b"", b"\x00\xff", b"[1,2]", b'{"id":1}', b'{"specversion":"1.0"}', None):
         foreign.produce("orders", value, key=b"garbage")
     assert foreign.flush(15) == 0
@@ -78,34 +86,36 @@ def test_garbage_on_the_topic_stops_nobody(running: Stack, shop: Shop, view: Vie
     eventually(lambda: viewer.times_seen()[order_id] == 1)
 
 
-def test_a_client_that_stops_reading_harms_nobody(running: Stack, shop: Shop, view: View) -> None:
-    address = urlsplit(running.env["CONSUMER_URL"])
-    with socket.create_connection((address.hostname, address.port), 10) as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        viewer = view()
+def test_stalled_viewer_does_not_delay_other_viewers(
+    running_stack: Stack, shop: Shop, open_viewer: OpenViewer
+) -> None:
+    address = urlsplit(running_stack.env["CONSUMER_URL"])
+    with socket.create_connection((address.hostname, address.port), 10) as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        viewer = open_viewer()
         for _ in range(5):
             shop.post("/orders/random", {"count": 1000})
         eventually(lambda: len(viewer.times_seen()) == 5000, within=30)
 
 
-def test_a_wrong_order_is_refused_and_nobody_hears_of_it(shop: Shop, view: View) -> None:
-    viewer, before = view(), shop.orders()
-    answer = shop.post("/orders", ORDER | {"unit_price": "1.005"})
-    assert answer.status_code == 422
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["errors"][0]["pointer"] == "/unit_price"
+def test_invalid_order_is_refused_and_not_shown(shop: Shop, open_viewer: OpenViewer) -> None:
+    viewer, before = open_viewer(), shop.count_orders()
+    response = shop.post("/orders", ORDER | {"unit_price": "1.005"})
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["errors"][0]["pointer"] == "/unit_price"
     marker = shop.place()
     eventually(lambda: viewer.times_seen()[marker] == 1)
     assert set(viewer.times_seen()) == {marker}
-    assert shop.orders() == before + 1
+    assert shop.count_orders() == before + 1
 
 
-def test_every_step_of_an_order_is_shown_in_turn(shop: Shop, view: View) -> None:
-    viewer = view()
+def test_transitions_of_an_order_are_shown_in_sequence(shop: Shop, open_viewer: OpenViewer) -> None:
+    viewer = open_viewer()
     order_id = shop.place()
-    for status in ("confirmed", "shipped", "delivered"):
-        shop.change(order_id, status)
+    for status in DELIVERY:
+        shop.change_status(order_id, status)
     eventually(lambda: viewer.times_seen()[order_id] == 4)
-    steps = [event["data"]["status"] for event in viewer.events if event["subject"] == order_id]
-    assert steps == ["placed", "confirmed", "shipped", "delivered"]
+    statuses = [event["data"]["status"] for event in viewer.events if event["subject"] == order_id]
+    assert statuses == [Status.PLACED, *DELIVERY]

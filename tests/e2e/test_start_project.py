@@ -1,4 +1,4 @@
-"""start_project.sh as its user meets it, in a clone whose path has a space and that only he may enter."""
+"""start_project.sh as its user runs it, in a clone whose path has a space and that only its owner may enter."""
 
 import json
 import os
@@ -18,19 +18,20 @@ import pytest
 import requests
 
 from local_stack.deadline import Deadline
-from local_stack.services import NAMES
+from local_stack.services import APPS, BROKERS, NAMES, POSTGRES, PRODUCER, RELAY
+from tests.shop import Shop
 from tests.stack import clone
 
 PIP_SETTINGS = ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 
 
 class Project:
-    """A clone, and the commands that a user types in it."""
+    """A clone, with the commands that a user types in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / ".local"
-        # Natively, also where a Docker engine would answer.
+        # Natively, even where a Docker engine would answer.
         native = {"PRODUCER_PORT": "0", "CONSUMER_PORT": "0", "DOCKER_HOST": "unix:///nowhere"}
         self.environment = {**os.environ, **native}
 
@@ -60,7 +61,7 @@ class Project:
         assert isinstance(pid, int)
         return pid
 
-    def heals(self) -> bool:
+    def becomes_healthy(self) -> bool:
         return Deadline(60).poll(lambda: self.run("status")[0] == 0, pause=1)
 
     def addresses(self) -> dict[str, str]:
@@ -68,7 +69,7 @@ class Project:
         return dict(line.split("=", 1) for line in lines)
 
     def processes(self) -> list[psutil.Process]:
-        """All that work in this clone, or on its files."""
+        """Return all processes that run in this clone or were given one of its files."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
@@ -78,7 +79,7 @@ class Project:
             return False
 
     def failure(self, *arguments: str, **environment: str) -> str:
-        """The one line that a command which must fail has to say about it."""
+        """Run a command that must fail and leave no process; return its one line of error."""
         code, output = self.run(*arguments, **environment)
         assert code == 1, output
         assert "Traceback" not in output
@@ -94,18 +95,18 @@ def project_in(parent: Path) -> Project:
     return Project(folder)
 
 
-def lend_packages(project: Project) -> None:
-    """An environment as ./start_project.sh makes it, with the packages of the one that runs the tests."""
+def make_environment(project: Project) -> None:
+    """Make the environment that ./start_project.sh would make, with the packages of the one that runs the tests."""
     place = project.home / "venv"
     venv.create(place, symlinks=True)
     (site_packages,) = place.glob("lib/python*/site-packages")
-    (site_packages / "lent.pth").write_text(sysconfig.get_path("purelib"))
+    (site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     lock = project.folder / "local_stack" / "requirements.txt"
     (place / "made-from").write_text(sha256(lock.read_bytes()).hexdigest())
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[Project]:
+def bare_clone(tmp_path: Path) -> Iterator[Project]:
     project = project_in(tmp_path)
     yield project
     for process in project.processes():
@@ -113,16 +114,16 @@ def bare(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def fresh(bare: Project) -> Project:
-    lend_packages(bare)
-    return bare
+def prepared_clone(bare_clone: Project) -> Project:
+    make_environment(bare_clone)
+    return bare_clone
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Started twice at once, as happens: the second waits for the first and finds all done."""
+    """A clone that was started twice at once: the second start waits for the first and has nothing left to do."""
     project = project_in(tmp_path_factory.mktemp("project"))
-    lend_packages(project)
+    make_environment(project)
     both = [project.begin(), project.begin("--native", "start")]
     try:
         outputs = [process.communicate(timeout=110)[0] for process in both]
@@ -136,19 +137,16 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def place_order(project: Project) -> str:
-    order = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
-    reply = requests.post(f"{project.addresses()['PRODUCER_URL']}/orders", json=order, timeout=10)
-    assert reply.status_code == 201
-    return str(reply.json()["id"])
+    return Shop(project.addresses()["PRODUCER_URL"]).place()
 
 
 def shown_orders(project: Project) -> list[str]:
-    reply = requests.get(f"{project.addresses()['CONSUMER_URL']}/events", timeout=10)
-    return [event["subject"] for event in reply.json()["events"]]
+    response = requests.get(f"{project.addresses()['CONSUMER_URL']}/events", timeout=10)
+    return [event["subject"] for event in response.json()["events"]]
 
 
 class TestStarted:
-    """One story, in this order, on one stack."""
+    """One stack that goes through these tests in this order."""
 
     def test_all_services_are_running_and_healthy(self, started: Project) -> None:
         services = started.status()
@@ -156,9 +154,9 @@ class TestStarted:
         assert {(service["state"], service["health"]) for service in services.values()} == {
             ("running", "healthy")
         }
-        assert psutil.Process(started.pid("postgres")).is_running()
+        assert psutil.Process(started.pid(POSTGRES)).is_running()
 
-    def test_the_addresses_are_for_shells_and_for_their_owner(self, started: Project) -> None:
+    def test_addresses_file_is_for_shells_and_only_its_owner_can_read_it(self, started: Project) -> None:
         path = started.home / "env"
         shell = subprocess.run(
             ["/bin/sh", "-c", f'. "{path}"; echo "$DATABASE_URL"'], capture_output=True, text=True, check=True
@@ -172,36 +170,36 @@ class TestStarted:
         }
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    def test_an_order_goes_all_the_way(self, started: Project) -> None:
+    def test_order_reaches_the_consumer(self, started: Project) -> None:
         order = place_order(started)
         assert Deadline(30).poll(lambda: order in shown_orders(started))
 
-    def test_one_service_can_be_stopped_and_started(self, started: Project) -> None:
-        assert started.run("stop", "relay")[0] == 0
+    def test_single_service_can_be_stopped_and_started(self, started: Project) -> None:
+        assert started.run("stop", RELAY)[0] == 0
         assert started.run("status")[0] == 1
-        stopped = {"name": "relay", "state": "stopped", "pid": None, "health": "unhealthy"}
-        assert started.status()["relay"] == stopped
-        assert started.run("start", "relay")[0] == 0
-        before = started.pid("relay")
-        assert started.run("restart", "relay")[0] == 0
+        stopped = {"name": RELAY, "state": "stopped", "pid": None, "health": "unhealthy"}
+        assert started.status()[RELAY] == stopped
+        assert started.run("start", RELAY)[0] == 0
+        before = started.pid(RELAY)
+        assert started.run("restart", RELAY)[0] == 0
         after = started.status()
         assert {service["health"] for service in after.values()} == {"healthy"}
-        assert after["relay"]["pid"] != before
+        assert after[RELAY]["pid"] != before
 
-    def test_the_logs_are_shown_by_service(self, started: Project) -> None:
-        code, output = started.run("logs", "producer")
+    def test_logs_of_a_service_are_shown(self, started: Project) -> None:
+        code, output = started.run("logs", PRODUCER)
         assert code == 0
         assert "Listening at" in output
-        assert all(line.startswith("producer") for line in output.splitlines())
+        assert all(line.startswith(PRODUCER) for line in output.splitlines())
 
-    def test_whatever_is_killed_comes_back(self, started: Project) -> None:
+    def test_killed_processes_come_back(self, started: Project) -> None:
         for victim in _one_of_each_kind(started):
             victim.send_signal(signal.SIGKILL)
-        assert started.heals(), started.run("status")[1]
+        assert started.becomes_healthy(), started.run("status")[1]
         order = place_order(started)
         assert Deadline(30).poll(lambda: order in shown_orders(started))
 
-    def test_without_its_supervisor_all_is_still_seen_and_stopped(self, started: Project) -> None:
+    def test_services_are_found_and_stopped_without_their_supervisor(self, started: Project) -> None:
         os.kill(int((started.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
         services = started.status()
         assert {service["state"] for service in services.values()} == {"unsupervised"}
@@ -212,8 +210,8 @@ class TestStarted:
 
     def test_data_and_addresses_outlive_a_stop_and_a_crash(self, started: Project) -> None:
         before = started.addresses()
-        stranger = f"{os.getpid()}\n{started.home}/postgres\n1\n{'0':6}\n"
-        (started.home / "postgres" / "postmaster.pid").write_text(stranger)
+        foreign = f"{os.getpid()}\n{started.home}/postgres\n1\n{'0':6}\n"
+        (started.home / "postgres" / "postmaster.pid").write_text(foreign)
         code, output = started.run()
         assert code == 0, output
         assert started.addresses() == before
@@ -221,15 +219,13 @@ class TestStarted:
 
 
 def _one_of_each_kind(project: Project) -> list[psutil.Process]:
-    """A broker, the database's master and the web servers' masters, and one worker of each of these."""
-    masters = [
-        psutil.Process(project.pid(name)) for name in ("kafka-1", "postgres", "producer", "consumer", "relay")
-    ]
+    """Return a broker, the database's and the apps' main processes, and one worker of each that has any."""
+    masters = [psutil.Process(project.pid(name)) for name in (BROKERS[0], POSTGRES, *APPS)]
     return [*masters, *(children[-1] for master in masters if (children := master.children()))]
 
 
 def only_this_python(folder: Path, script: str) -> dict[str, str]:
-    """A machine whose only Python is this script."""
+    """Return the environment of a machine whose only Python is this script."""
     folder.mkdir()
     (folder / "dirname").symlink_to("/usr/bin/dirname")
     (folder / "python3").write_text(f"#!/bin/sh\n{script}\n")
@@ -237,70 +233,73 @@ def only_this_python(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": str(folder)}
 
 
-def test_an_old_python_is_named(bare: Project, tmp_path: Path) -> None:
+def test_old_python_is_reported(bare_clone: Project, tmp_path: Path) -> None:
     old = only_this_python(tmp_path / "bin", "echo Python 3.9.18 is too old; exit 1")
-    assert "Python 3.9.18 is too old" in bare.failure(**old)
+    assert "Python 3.9.18 is too old" in bare_clone.failure(**old)
 
 
-def test_a_python_without_venv_is_named(bare: Project, tmp_path: Path) -> None:
-    # As Debian has it without python3-venv: all is there but ensurepip.
+def test_python_without_venv_is_reported(bare_clone: Project, tmp_path: Path) -> None:
+    # Like Debian without python3-venv: only ensurepip is missing.
     hide = 'import sys; sys.modules["ensurepip"] = None'
     script = f"""exec "{sys.executable}" -c '{hide}
 '"$2" """
-    assert "has no venv" in bare.failure(**only_this_python(tmp_path / "bin", script))
+    assert "has no venv" in bare_clone.failure(**only_this_python(tmp_path / "bin", script))
 
 
-def test_no_python_at_all_is_said(bare: Project, tmp_path: Path) -> None:
-    assert "no Python found" in bare.failure(**only_this_python(tmp_path / "bin", "exit 127"))
+def test_missing_python_is_reported(bare_clone: Project, tmp_path: Path) -> None:
+    assert "no Python found" in bare_clone.failure(**only_this_python(tmp_path / "bin", "exit 127"))
 
 
-def test_without_network_the_first_start_says_so(bare: Project) -> None:
+def test_unreachable_package_index_is_reported(bare_clone: Project) -> None:
     for setting in PIP_SETTINGS:
-        bare.environment.pop(setting, None)
-    line = bare.failure(PIP_INDEX_URL="http://127.0.0.1:1/simple", PIP_NO_CACHE_DIR="1")
+        bare_clone.environment.pop(setting, None)
+    line = bare_clone.failure(PIP_INDEX_URL="http://127.0.0.1:1/simple", PIP_NO_CACHE_DIR="1")
     assert "the package index cannot be reached" in line
-    assert not list(bare.home.glob("venv*/bin"))
+    assert not list(bare_clone.home.glob("venv*/bin"))
 
 
-def test_without_network_the_jars_are_missed(fresh: Project, tmp_path: Path) -> None:
+def test_failed_download_of_jars_is_reported(prepared_clone: Project, tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:1"
-    line = fresh.failure(XDG_CACHE_HOME=str(tmp_path / "cache"), HTTPS_PROXY=nowhere, https_proxy=nowhere)
+    line = prepared_clone.failure(
+        XDG_CACHE_HOME=str(tmp_path / "cache"), HTTPS_PROXY=nowhere, https_proxy=nowhere
+    )
     assert "Could not download" in line
     assert not list(tmp_path.glob("cache/**/*.jar"))
 
 
-def test_a_taken_port_is_named_with_its_setting(fresh: Project) -> None:
+def test_taken_port_is_reported_with_its_setting(prepared_clone: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        line = fresh.failure(PRODUCER_PORT=port)
+        line = prepared_clone.failure(PRODUCER_PORT=port)
     assert f"Port {port} for the producer is taken" in line
     assert "PRODUCER_PORT=0" in line
 
 
-def test_a_setting_that_is_no_port_is_named(fresh: Project) -> None:
-    assert "PRODUCER_PORT" in fresh.failure(PRODUCER_PORT="many")
+def test_invalid_port_setting_is_reported(prepared_clone: Project) -> None:
+    assert "PRODUCER_PORT" in prepared_clone.failure(PRODUCER_PORT="many")
 
 
-def test_a_broker_that_does_not_come_up_is_named(fresh: Project, tmp_path: Path) -> None:
+def test_broker_that_does_not_start_is_reported(prepared_clone: Project, tmp_path: Path) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.write_text('#!/bin/sh\n[ "$1" = -version ] && { echo \'openjdk version "21"\' >&2; exit; }\n'
                     "echo no room for this broker; exit 1\n")  # fmt: skip
     java.chmod(0o755)
-    line = fresh.failure("start", "kafka-1", JAVA_HOME=str(tmp_path))
+    line = prepared_clone.failure("start", BROKERS[0], JAVA_HOME=str(tmp_path))
     assert "kafka-1 does not stay up: no room for this broker" in line
 
 
-def test_a_folder_that_cannot_be_written_is_named(fresh: Project) -> None:
-    (fresh.home / "logs").write_text("a file where a folder must be")
-    assert f"{fresh.home}/logs" in fresh.failure()
+def test_folder_that_cannot_be_written_is_reported(prepared_clone: Project) -> None:
+    (prepared_clone.home / "logs").write_text("a file where a folder must be")
+    assert f"{prepared_clone.home}/logs" in prepared_clone.failure()
 
 
-def test_ctrl_c_leaves_nothing(fresh: Project) -> None:
-    with fresh.begin("start", "postgres", "kafka-1") as process:  # one broker of three never gets healthy
+def test_ctrl_c_leaves_no_process(prepared_clone: Project) -> None:
+    # The start does not end: one broker of three never becomes healthy.
+    with prepared_clone.begin("start", POSTGRES, BROKERS[0]) as process:
         assert process.stdout
         assert any("postgres   healthy" in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert fresh.processes() == []
+    assert prepared_clone.processes() == []

@@ -1,4 +1,4 @@
-"""A viewer: reads the event stream as a browser does, and resumes from its position when it was cut off."""
+"""A viewer that reads the event stream as a browser does and resumes from its position after a disconnect."""
 
 import json
 import socket
@@ -11,12 +11,15 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-# A stream sends something at least every 15 s; a viewer that hears nothing for longer connects anew.
+# A stream sends something at least every 15 s; a viewer that receives nothing for longer reconnects.
 SILENCE_S = 20
 
 
 class Viewer:
-    """Collects blocks in a thread until closed."""
+    """One stream after another, read in a thread until the block ends.
+
+    named: the events that have a name, as (name, data); payloads: the data of those that have none.
+    """
 
     def __init__(self, url: str, position: str | None = None):
         self._url, self.position = url, position
@@ -36,26 +39,31 @@ class Viewer:
     ) -> None:
         self._stop.set()
         if self._socket is not None:
-            with suppress(OSError):  # it may have ended by itself
+            with suppress(OSError):  # the connection may have ended by itself
                 self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
     def is_live(self) -> bool:
         return ("status", "live") in [(name, data.get("state")) for name, data in self.named]
 
+    def gaps(self) -> list[dict[str, Any]]:
+        """Return the data of the gap events."""
+        return [data for name, data in self.named if name == "gap"]
+
     @property
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(payload) for payload in list(self.payloads)]
 
     def times_seen(self) -> Counter[str]:
-        """How often each order was shown."""
+        """Return how often each order was shown."""
         return Counter(event["data"]["order_id"] for event in self.events if "order_id" in event["data"])
 
     def has_seen(self, orders: Iterable[str]) -> bool:
+        """Return True when every order was shown. Raises AssertionError with what is missing."""
         missing = set(orders) - set(self.times_seen())
         assert not missing, (
             f"{len(missing)} orders were not shown in {self.connections} connections up to {self.position}; "
-            f"shown: {len(self.payloads)}, told: {self.named[-4:]}"
+            f"shown: {len(self.payloads)}, last named events: {self.named[-4:]}"
         )
         return True
 
@@ -73,11 +81,11 @@ class Viewer:
             headers = {"Last-Event-ID": self.position} if self.position else {}
             connection.request("GET", address.path, headers=headers)
             self._socket = connection.sock
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise HTTPException(f"{answer.status} ends an EventSource for good")
+            response = connection.getresponse()
+            if response.status != 200:
+                raise HTTPException(f"{response.status} ends an EventSource for good")
             self.connections += 1
-            self._read(answer)
+            self._read(response)
         finally:
             connection.close()
 
@@ -100,5 +108,5 @@ class Viewer:
             self.payloads.append(block["data"])
 
 
-# Opens a stream that is live when it is returned: the `view` fixture.
-View = Callable[[], Viewer]
+# The `open_viewer` fixture: opens a stream and returns its viewer once it is live.
+OpenViewer = Callable[[], Viewer]

@@ -1,4 +1,4 @@
-"""PostgreSQL and three Kafka brokers by testcontainers: the integration tests on the official images.
+"""PostgreSQL and three Kafka brokers in containers: the integration tests on the official images.
 
 The library's KafkaContainer is one broker of Confluent's image, and our topics have three replicas; so the
 brokers are three plain containers of Kafka's own image, each with an address on this machine.
@@ -16,10 +16,11 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
+from local_stack.services import BROKERS
 from tests.compose.stack import free_ports
 from tests.stack import Stack
 
-VOTERS = ",".join(f"{number}@kafka-{number}:9093" for number in (1, 2, 3))
+VOTERS = ",".join(f"{number}@{name}:9093" for number, name in enumerate(BROKERS, 1))
 KAFKA = {
     "CLUSTER_ID": "b3JkZXItc3RyZWFtLTAwMQ",
     "KAFKA_PROCESS_ROLES": "broker,controller",
@@ -33,14 +34,14 @@ KAFKA = {
     "KAFKA_LOG_CLEANER_DEDUPE_BUFFER_SIZE": "4194304",
     "KAFKA_HEAP_OPTS": "-Xms64m -Xmx256m",
 }
-# As in docker-compose.yml: the image's own start adds to copies of these files, and they may be read-only.
+# As in docker-compose.yml: the image's own start appends to copies of these files, which may be read-only.
 START = "cd /opt/kafka/config && rm -f *.yaml server.properties && touch server.properties && "
 START += "install -m 644 -t /mnt/shared/config /etc/kafka/docker/*.yaml && exec /etc/kafka/docker/run"
 START_S = 120
 
 
 class ContainerStack(Stack):
-    """Only what keeps data; the services are started by the tests themselves."""
+    """Only the stores; the tests start the services themselves."""
 
     def __init__(self, addresses: dict[str, str]):
         super().__init__(Path())
@@ -49,14 +50,17 @@ class ContainerStack(Stack):
     @classmethod
     @contextmanager
     def started(cls) -> Iterator[Self]:
-        # It ends with this block; the library's own sweeper would be one more image, with Docker's socket.
+        # Everything ends with this block; the library's own reaper would be one more image, with Docker's socket.
         testcontainers_config.ryuk_disabled = True
         with ExitStack() as running:
             postgres = PostgresContainer("postgres:18", username="orders", dbname="orders", driver=None)
             running.enter_context(postgres.with_command("postgres -c fsync=off"))
             network = running.enter_context(Network())
-            ports = free_ports(3)
-            brokers = [broker(number, port, network) for number, port in enumerate(ports, 1)]
+            ports = free_ports(len(BROKERS))
+            brokers = [
+                broker(name, number, port, network)
+                for number, (name, port) in enumerate(zip(BROKERS, ports, strict=True), 1)
+            ]
             for each in brokers:
                 running.callback(each.stop)
                 each.start()
@@ -75,14 +79,14 @@ class ContainerStack(Stack):
         return self._addresses
 
 
-def broker(number: int, port: int, network: Network) -> DockerContainer:
-    """Its port on this machine is chosen beforehand, as a broker has to tell its clients the address."""
+def broker(name: str, number: int, port: int, network: Network) -> DockerContainer:
+    """Return a broker that is not started yet. Its port is given, as a broker tells its clients its address."""
     container = DockerContainer(os.environ.get("KAFKA_IMAGE", "apache/kafka:4.3.1"))
-    container.with_network(network).with_network_aliases(f"kafka-{number}").with_bind_ports(19092, port)
+    container.with_network(network).with_network_aliases(name).with_bind_ports(19092, port)
     container.with_command(["bash", "-c", START])
     container.with_envs(
         **KAFKA,
         KAFKA_NODE_ID=str(number),
-        KAFKA_ADVERTISED_LISTENERS=f"BROKER://kafka-{number}:9092,MACHINE://127.0.0.1:{port}",
+        KAFKA_ADVERTISED_LISTENERS=f"BROKER://{name}:9092,MACHINE://127.0.0.1:{port}",
     )
     return container

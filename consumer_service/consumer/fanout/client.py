@@ -46,11 +46,17 @@ class Client:
     def send_framed(self, data: bytes) -> bool:
         """Send bytes that are framed already. Return whether all were sent."""
         sent = self._send(data)
+        if sent:
+            self.progress_at = self._clock()
         if sent == len(data):
             return True
         self._rest = memoryview(data)[sent:]
-        self.progress_at = self._clock()
         return False
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether a part of the last write is still unsent."""
+        return bool(self._rest)
 
     def send_rest(self) -> bool:
         """Send what was left over. Return whether nothing is left."""

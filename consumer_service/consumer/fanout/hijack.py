@@ -15,7 +15,7 @@ def can_hijack(environ: dict[str, Any]) -> bool:
     """Return whether it is a plain HTTP/1 connection: TLS and HTTP/2 have state of their own in gunicorn."""
     return (
         type(environ.get("gunicorn.socket")) is socket.socket
-        and environ.get("SERVER_PROTOCOL") in ("HTTP/1.0", "HTTP/1.1")
+        and str(environ.get("SERVER_PROTOCOL")).startswith("HTTP/1.")
         and environ.get("HTTP_VERSION") != "2"
     )
 
@@ -30,7 +30,7 @@ def hijack(environ: dict[str, Any], take: Callable[[socket.socket, bool], None])
     os.dup2(ours.fileno(), connection.fileno(), inheritable=False)
     ours.close()
     try:
-        take(taken, environ["SERVER_PROTOCOL"] == "HTTP/1.1")
+        take(taken, environ["SERVER_PROTOCOL"] != "HTTP/1.0")
     except OSError:  # the viewer left in this very moment, which gunicorn knows how to log
         taken.close()
         raise

@@ -1,8 +1,10 @@
-"""How often viewers are written to, and how long a slow one is kept."""
+"""How often viewers are written to, and how much a slow one may cost."""
 
 from dataclasses import dataclass
 
 SLICE_BYTES = 256 << 10
+SMALLEST_SLICE_BYTES = 16 << 10
+LAGGING_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -10,10 +12,15 @@ class FanoutPolicy:
     """flush_window_s: for how long events may be gathered. heartbeat_s: how often the status is sent.
 
     stall_s: how long a viewer may accept nothing before it is cut. buffer_bytes: how much is encoded at once
-    for one lagging viewer.
+    for one lagging viewer, at most.
     """
 
     flush_window_s: float
     heartbeat_s: float
     stall_s: float
     buffer_bytes: int = SLICE_BYTES
+
+    def lagging_slice_bytes(self, lagging: int) -> int:
+        """Return how much to encode at once while this many viewers lag, so that all together are bounded."""
+        share = LAGGING_BYTES // max(1, lagging)
+        return min(self.buffer_bytes, max(SMALLEST_SLICE_BYTES, share))

@@ -2,8 +2,12 @@
 
 Live viewers have everything: they share one place in the ring and are sent the same bytes. One whose socket is
 full becomes lagging: it keeps the unsent rest of one write and its own place in the ring, and catches up slice
-by slice as it reads. It is told of a gap when the ring moves on without it, and cut when it accepts nothing for
-a while."""
+by slice as it reads, up to the shared place and never beyond. It is told of a gap when the ring moves on without
+it, and cut when it accepts nothing for a while. A waiting viewer has nothing to be sent although it is not live:
+it is ahead of the shared place, or comes from a faster replica.
+
+Each step is bounded, whatever comes in meanwhile: one slice to the live viewers, one to each lagging viewer whose
+socket takes it, and then everything else gets its turn."""
 
 import logging
 import selectors
@@ -16,12 +20,14 @@ from dataclasses import replace
 from consumer.fanout import sse
 from consumer.fanout.client import Client, chunk
 from consumer.fanout.policy import SLICE_BYTES, FanoutPolicy
+from consumer.fanout.slice_cache import SliceCache
 from consumer.fanout.viewer import Viewer, live
 from consumer.ring.ring import Ring
 
 logger = logging.getLogger(__name__)
 
 SEND_S = 20e-6
+READ, READ_WRITE = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 
 
 class SocketFanout:
@@ -38,10 +44,12 @@ class SocketFanout:
         self._waker, self._wakened = socket.socketpair()
         for end in (self._waker, self._wakened):
             end.setblocking(False)
-        self._selector.register(self._wakened, selectors.EVENT_READ)
+        self._selector.register(self._wakened, READ)
+        self._slices = SliceCache()
         self._arrivals: deque[Client] = deque()
         self._live: set[Client] = set()
         self._lagging: set[Client] = set()
+        self._waiting: set[Client] = set()
         self._shared: Viewer | None = None  # the place in the ring that all live viewers have in common
         self._flushed_at = self._status_at = float("-inf")
         self._status = ""
@@ -50,7 +58,7 @@ class SocketFanout:
     @property
     def count(self) -> int:
         """How many streams are open."""
-        return len(self._arrivals) + len(self._live) + len(self._lagging)
+        return len(self._arrivals) + len(self._live) + len(self._lagging) + len(self._waiting)
 
     def attach(self, sock: socket.socket, chunked: bool, viewer: Viewer, first: bytes) -> None:
         """Take over a connection and send `first`. May be called from any thread. Raises OSError."""
@@ -73,15 +81,18 @@ class SocketFanout:
         self.end_all()
 
     def step(self) -> None:
-        """Wait for something to do, and do it."""
+        """Wait for something to do, and do a bounded part of it."""
         for key, mask in self._selector.select(self._select_timeout()):
             self._serve(key.data, mask)
-        while self._arrivals:
+        if self._shared is None or not self._live:
+            self._shared = live(self._ring) if self._ring.is_open else None
+        for _ in range(len(self._arrivals)):
             self._admit(self._arrivals.popleft())
         now = self._clock()
         if self._has_news() and now >= self._flushed_at + self._flush_window():
             self._flush()
             self._flushed_at = now
+        self._review_waiting()
         self._send_status_if_due(now)
         for client in [c for c in self._lagging if now - c.progress_at > self._policy.stall_s]:
             self._cut(client)
@@ -107,20 +118,18 @@ class SocketFanout:
             self._catch_up(client)
 
     def _admit(self, client: Client) -> None:
-        self._flush()
         self._lagging.add(client)
-        self._selector.register(client.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
+        self._selector.register(client.sock, READ_WRITE, client)
         self._catch_up(client)
 
-    def _flush(self) -> Viewer:
-        """Send everything new to all live viewers; return their place."""
-        if self._shared is None or not self._live:
-            self._shared = live(self._ring)
-        while self._shared.number != self._ring.head:
+    def _flush(self) -> None:
+        """Send one slice of what is new to all live viewers."""
+        if self._shared and self._live:
             self._send_to_live(self._shared.take(self._ring, SLICE_BYTES))
-        return self._shared
 
     def _send_to_live(self, data: bytes) -> None:
+        if not data:
+            return
         framed = chunk(data)
         for client in list(self._live):
             try:
@@ -130,42 +139,76 @@ class SocketFanout:
                 self._drop(client)
 
     def _become_lagging(self, client: Client) -> None:
-        if self._shared:
+        if client in self._live and self._shared:
             client.viewer = replace(self._shared)
-        self._live.discard(client)
-        self._lagging.add(client)
-        self._selector.modify(client.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
+        self._move(client, self._lagging, READ_WRITE)
 
     def _catch_up(self, client: Client) -> None:
         """Send one slice, so that nobody waits for a viewer that has much to catch up on."""
         try:
-            if not client.send_rest():
+            if not client.send_rest() or self._shared is None:
                 return
-            if self._shared and client.viewer.number >= self._shared.number:
-                self._become_live(client)
-            elif data := client.viewer.take(self._ring, self._policy.buffer_bytes):
-                client.send(data)
+            if client.viewer.number < self._shared.number:
+                size = self._policy.lagging_slice_bytes(len(self._lagging))
+                data = client.viewer.take(self._ring, size, self._shared.number, self._slices.encode)
+                if data and not client.send_framed(self._slices.chunked(data) if client.chunked else data):
+                    return
+            if client.viewer.number >= self._shared.number:
+                self._settle(client)
         except OSError:
             self._drop(client)
 
-    def _become_live(self, client: Client) -> None:
-        self._lagging.discard(client)
-        self._live.add(client)
-        self._selector.modify(client.sock, selectors.EVENT_READ, client)
+    def _settle(self, client: Client) -> None:
+        """Make a viewer live that has all that live viewers have, and no more."""
+        if self._shared and client.viewer.number == self._shared.number and client.viewer.since is None:
+            self._move(client, self._live, READ)
+        else:
+            self._move(client, self._waiting, READ)
+
+    def _review_waiting(self) -> None:
+        """Look again at those that were ahead: the shared place may have reached or passed theirs."""
+        for client in list(self._waiting):
+            viewer = client.viewer.refreshed(self._ring)
+            if self._shared and viewer.number < self._shared.number:
+                self._move(client, self._lagging, READ_WRITE)
+            elif self._send_own(client, viewer.check_position(self._ring)):
+                self._settle(client)
+
+    def _send_own(self, client: Client, data: bytes) -> bool:
+        """Send bytes to one viewer that has no unsent rest; return whether it took them all."""
+        try:
+            if not data or client.send(data):
+                return True
+            self._become_lagging(client)
+        except OSError:
+            self._drop(client)
+        return False
+
+    def _move(self, client: Client, group: set[Client], events: int) -> None:
+        if client in group:
+            return
+        for other in (self._live, self._lagging, self._waiting):
+            other.discard(client)
+        group.add(client)
+        client.progress_at = self._clock()
+        self._selector.modify(client.sock, events, client)
 
     def _send_status_if_due(self, now: float) -> None:
-        """Send the status, which is heartbeat and bookmark in one; at once when the state has changed."""
+        """Send the status, which is heartbeat and bookmark in one; at once when the state has changed.
+
+        A lagging viewer gets none: it is being sent events, and the bookmark would be ahead of them."""
         state = self._state()
         if state == self._status and now < self._status_at + self._policy.heartbeat_s:
             return
         self._status, self._status_at = state, now
-        if self._live:
-            shared = self._flush()
-            self._send_to_live(sse.status(state, shared.refreshed(self._ring).position))
+        if self._live and self._shared:
+            self._send_to_live(sse.status(state, self._shared.refreshed(self._ring).position))
+        for client in list(self._waiting):
+            self._send_own(client, sse.status(state, client.viewer.position))
 
     def _drop(self, client: Client) -> None:
-        self._live.discard(client)
-        self._lagging.discard(client)
+        for group in (self._live, self._lagging, self._waiting):
+            group.discard(client)
         self._selector.unregister(client.sock)
         client.sock.close()
 
@@ -176,10 +219,12 @@ class SocketFanout:
 
     def end_all(self) -> None:
         """End every stream in an orderly way."""
-        for client in self._live:
+        for client in [*self._live, *self._waiting]:
             client.send_last_chunk()
-        for client in [*self._live, *self._lagging]:
+        for client in [*self._live, *self._lagging, *self._waiting]:
             self._drop(client)
+        while self._arrivals:
+            self._arrivals.popleft().sock.close()
 
     def close(self) -> None:
         """Close the selector and the wake-up pipe. To be called after `run` has ended."""

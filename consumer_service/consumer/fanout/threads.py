@@ -46,6 +46,8 @@ class GeneratorFanout:
         while not self._stopping.is_set():
             if data := viewer.take(self._ring, self._policy.buffer_bytes):
                 yield data
+            if gap := viewer.check_position(self._ring):
+                yield gap
             state, now = self._state(), self._clock()
             if state != status or now >= status_at + self._policy.heartbeat_s:
                 status, status_at = state, now

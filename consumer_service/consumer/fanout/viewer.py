@@ -1,5 +1,6 @@
 """One viewer: its place in the ring, and what it is to be sent next. Knows no sockets."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,19 +9,23 @@ from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Batch, Evicted, Gap, Slice
 
+Encode = Callable[[Slice, Position | None], bytes]
+
 
 @dataclass(slots=True)
 class Viewer:
     """A viewer's place in the ring.
 
-    number: the batch to send next. since: what the viewer had before it came back, which is not sent again.
-    gap: what it must be told first.
+    number: the batch to send next. position: the id of what it was sent last. since: what the viewer had before
+    it came back, in partitions where it is ahead of the next batch: that is not sent again, and no id is
+    earlier. gap: what it must be told first. log_end_number: see Ring.log_end_after.
     """
 
     number: int
     position: Position
     since: Position | None = None
     gap: Gap | None = None
+    log_end_number: int = 0
 
     def greeting(self, state: str) -> bytes:
         """Return the first blocks: the status and, if there is one, the gap.
@@ -29,46 +34,100 @@ class Viewer:
         start = self.gap.start if self.gap and self.gap.start else self.position
         return sse.status(state, start) + (sse.gap(self.gap) if self.gap else b"")
 
-    def take(self, ring: Ring, max_bytes: int) -> bytes:
-        """Move on and return the next blocks, about `max_bytes` at most; empty when the viewer has everything."""
+    def take(
+        self, ring: Ring, max_bytes: int, until: int | None = None, encode: Encode | None = None
+    ) -> bytes:
+        """Move on and return the next blocks, about `max_bytes` at most; empty when there is nothing to send.
+
+        until: the batch to stop before. encode: by default the function below; another may share its results.
+        """
         try:
-            piece = ring.slice(self.number, max_bytes)
+            piece = ring.slice(self.number, max_bytes, until)
         except Evicted as evicted:
             return self._skip_evicted(evicted)
-        since, self.number, self.position = self.since, piece.number, piece.position
-        if since and piece.batches and piece.batches[-1].before.covers(since):
-            self.since = None
-        return encode(piece, since)
+        data = (encode or encode_slice)(piece, self.since)
+        self.number = piece.number
+        self._move_to(piece.position, _since_after(piece, self.since))
+        return data
+
+    def check_position(self, ring: Ring) -> bytes:
+        """Return a gap for a viewer whose position Kafka does not have, else nothing.
+
+        A viewer ahead of us comes from a faster replica and waits until we have read as far. But where Kafka's
+        log ends before its position, that part of the log was lost, and what takes its place would be hidden."""
+        if self.since is None or (end := ring.log_end_after(self.log_end_number)) is None:
+            return b""
+        lost = any(self.since.at(partition) > offset for partition, offset in enumerate(end.offsets))
+        if end.topic_id != self.since.topic_id or not lost:
+            return b""
+        try:
+            position = ring.slice(self.number, 0).position
+        except Evicted:
+            return b""  # the next `take` sends a gap
+        gap = Gap("recreated", self.since, position)
+        self.position, self.since = position, None
+        return sse.gap(gap)
 
     def refreshed(self, ring: Ring) -> Self:
         """Move the position past messages that are not shown; return the viewer."""
         try:
-            self.position = ring.slice(self.number, 0).position
+            piece = ring.slice(self.number, 0)
         except Evicted:
             return self  # the next `take` sends the gap
+        self._move_to(piece.position, self.since)
         return self
+
+    def _move_to(self, position: Position, since: Position | None) -> None:
+        if since is None or since.topic_id != position.topic_id or position.covers(since):
+            self.position, self.since = position, None
+        else:
+            self.position, self.since = position.no_earlier_than(since), since
 
     def _skip_evicted(self, evicted: Evicted) -> bytes:
         same = self.position.topic_id == evicted.floor.topic_id
-        gap = Gap("overflow" if same else "recreated", self.position, evicted.floor)
-        self.number, self.position = evicted.number, evicted.floor
+        end = evicted.floor.no_earlier_than(self.since) if same and self.since else evicted.floor
+        gap = Gap("overflow" if same else "recreated", self.position, end)
+        self.number = evicted.number
+        self._move_to(evicted.floor, self.since)
         return sse.gap(gap)
 
 
-def encode(piece: Slice, since: Position | None = None) -> bytes:
+def encode_slice(piece: Slice, since: Position | None = None) -> bytes:
     """Encode batches as blocks; the last block bears the position after them. since: see Viewer."""
     blocks = []
     payloads: list[bytes] = []
     for batch in piece.batches:
+        since = _valid(since, batch)
         if batch.gap:
             if payloads:
-                blocks.append(sse.events(payloads, batch.before))
-            blocks.append(sse.gap(batch.gap))
+                blocks.append(sse.events(payloads, _merged(batch.before, since)))
+            blocks.append(sse.gap(_gap_since(batch.gap, since)))
             payloads = []
         payloads += _unseen(batch, since)
     if payloads:
-        blocks.append(sse.events(payloads, piece.position))
+        blocks.append(sse.events(payloads, _merged(piece.position, since)))
     return b"".join(blocks)
+
+
+def _since_after(piece: Slice, since: Position | None) -> Position | None:
+    for batch in piece.batches:
+        since = _valid(since, batch)
+    return since
+
+
+def _valid(since: Position | None, batch: Batch) -> Position | None:
+    """Return `since` unless the batch begins a new log, whose offsets it knows nothing about."""
+    return None if batch.gap is not None and batch.gap.reason == "recreated" else since
+
+
+def _merged(position: Position, since: Position | None) -> Position:
+    return position if since is None else position.no_earlier_than(since)
+
+
+def _gap_since(gap: Gap, since: Position | None) -> Gap:
+    """Return the gap without what the viewer had already."""
+    start = None if gap.start is None else _merged(gap.start, since)
+    return Gap(gap.reason, start, _merged(gap.end, since))
 
 
 def _unseen(batch: Batch, since: Position | None) -> list[bytes]:
@@ -79,5 +138,5 @@ def _unseen(batch: Batch, since: Position | None) -> list[bytes]:
 
 def live(ring: Ring) -> Viewer:
     """Return a viewer that begins with the next event."""
-    piece = ring.slice(ring.head, 0)
-    return Viewer(piece.number, piece.position)
+    end = ring.end()
+    return Viewer(end.number, end.position)

@@ -1,16 +1,19 @@
 """The recent events, in the order they were read, with the position before each batch.
 
 Batches are numbered; a viewer holds the number of the next one it is to be sent. Positions never go back from
-one batch to the next, so "everything after this position" is a batch number and a filter on the batches from
-there."""
+one batch to the next (a rewind is a gap and a new beginning), so "everything after this position" is a batch
+number and a filter on the batches from there.
+
+Whoever has more than one question asks a `view`: two questions to the ring itself may be answered from two
+states, and what was evicted in between would be missing without a gap."""
 
 import threading
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from consumer.ring.position import Position
-from consumer.ring.types import Batch, Event, Evicted, Gap, Slice
+from consumer.ring.types import Batch, Event, Evicted, Gap, Rewind, Slice
+from consumer.ring.view import RingView
 
 
 class Ring:
@@ -24,6 +27,9 @@ class Ring:
         self._events = 0
         self._bytes = 0
         self._position: Position | None = None
+        self._rewinds: dict[int, Rewind] = {}
+        self._known_since_ms: dict[int, int] = {}
+        self._log_end: tuple[int, Position] | None = None
         self._changed = threading.Condition(threading.RLock())
         self._listeners: list[Callable[[], None]] = []
 
@@ -44,25 +50,49 @@ class Ring:
         return self._position
 
     @property
-    def floor(self) -> Position:
-        """The earliest position that can be resumed from here."""
-        with self._changed:
-            return self._batches[0].before if self._batches else self.position
-
-    @property
     def head(self) -> int:
         """The number of the next batch that will be appended."""
-        return self._first + len(self._batches)
+        with self._changed:
+            return self._first + len(self._batches)
+
+    def end(self) -> Slice:
+        """Return the empty slice at the end: the number of the next batch and the position before it."""
+        with self._changed:
+            return Slice((), self._first + len(self._batches), self.position)
+
+    def view(self) -> RingView:
+        """Return what the ring holds now, for questions that must be answered from one state."""
+        with self._changed:
+            return RingView(
+                batches=tuple(self._batches),
+                first=self._first,
+                position=self.position,
+                rewinds=dict(self._rewinds),
+                known_since_ms=dict(self._known_since_ms),
+                log_end_number=self._log_end[0] if self._log_end else 0,
+            )
 
     def open(self, position: Position) -> None:
         """Begin at a position. Batches held before belong to a topic that is gone, and every viewer is told."""
         with self._changed:
-            previous, self._position = self._position, position
-            self._first += len(self._batches)
-            self._batches.clear()
-            self._events = self._bytes = 0
-            if previous is not None:
-                self._push(Batch(position, (), Gap("recreated", previous, position)))
+            self._rewinds.clear()
+            self._begin(position)
+        self._announce()
+
+    def rewind(self, position: Position) -> None:
+        """Begin anew at a position of the same topic, earlier in some partitions: Kafka has lost a part of them.
+
+        Every viewer is told, and one that comes back with a position from before it gets the new events too.
+        """
+        with self._changed:
+            for partition, offset in enumerate(position.offsets):
+                reached = self.position.at(partition)
+                if offset < reached:
+                    earlier = self._rewinds.get(partition, Rewind(offset, reached))
+                    self._rewinds[partition] = Rewind(
+                        min(offset, earlier.offset), max(reached, earlier.reached)
+                    )
+            self._begin(position)
         self._announce()
 
     def append(self, events: Sequence[Event], position: Position) -> None:
@@ -71,6 +101,8 @@ class Ring:
             before, self._position = self.position, position
             if events:
                 self._push(Batch(before, tuple(events)))
+                for event in events:
+                    self._known_since_ms.setdefault(event.partition, event.timestamp_ms + 1)
         self._announce()
 
     def jump(self, position: Position) -> None:
@@ -78,7 +110,35 @@ class Ring:
         with self._changed:
             before, self._position = self.position, position
             self._push(Batch(before, (), Gap("expired", before, position)))
+            for partition in before.lost_until(position):
+                self._known_since_ms.pop(int(partition), None)
         self._announce()
+
+    def note_log_end(self, end: Position) -> None:
+        """Note where Kafka's logs ended a moment ago: no position can be ahead of that."""
+        with self._changed:
+            self._log_end = ((self._log_end[0] if self._log_end else 0) + 1, end)
+
+    def log_end_after(self, number: int) -> Position | None:
+        """Return the latest log end, if it was certainly asked for after the view that knew this number.
+
+        The next one noted may have been asked for before; the one after it was not, since it did not exist when
+        that one was noted.
+        """
+        with self._changed:
+            return self._log_end[1] if self._log_end and self._log_end[0] > number + 1 else None
+
+    def _begin(self, position: Position) -> None:
+        previous, self._position = self._position, position
+        self._first += len(self._batches)
+        self._batches.clear()
+        self._events = self._bytes = 0
+        # Nothing is older than offset 0; of any other partition we know no time before its first event here.
+        self._known_since_ms = {
+            partition: -1 for partition, offset in enumerate(position.offsets) if offset == 0
+        }
+        if previous is not None:
+            self._push(Batch(position, (), Gap("recreated", previous, position)))
 
     def _push(self, batch: Batch) -> None:
         self._batches.append(batch)
@@ -89,6 +149,8 @@ class Ring:
             self._first += 1
             self._events -= len(evicted.events)
             self._bytes -= evicted.size
+            for event in evicted.events:
+                self._known_since_ms[event.partition] = event.timestamp_ms + 1
 
     def _announce(self) -> None:
         with self._changed:
@@ -101,40 +163,24 @@ class Ring:
         with self._changed:
             return self._changed.wait_for(lambda: self.head > number, timeout)
 
-    def slice(self, number: int, max_bytes: int) -> Slice:
+    def slice(self, number: int, max_bytes: int, until: int | None = None) -> Slice:
         """Return the batches from `number` on, at least one if there is one, up to about `max_bytes`.
 
-        Raises Evicted when batch `number` is no longer held.
+        until: the batch to stop before. Raises Evicted when batch `number` is no longer held.
         """
         with self._changed:
             if number < self._first:
-                raise Evicted(self._first, self.floor)
+                floor = self._batches[0].before if self._batches else self.position
+                raise Evicted(self._first, floor)
+            end = len(self._batches)
+            if until is not None:
+                end = max(0, min(end, until - self._first))
             batches: list[Batch] = []
             size = 0
             index = number - self._first
-            while index < len(self._batches) and size < max_bytes:
+            while index < end and size < max_bytes:
                 batches.append(self._batches[index])
                 size += self._batches[index].size
                 index += 1
             after = self._batches[index].before if index < len(self._batches) else self.position
             return Slice(batches, self._first + index, after)
-
-    def number_at(self, position: Position) -> int:
-        """Return the last batch that begins at or before the position: no later event is in an earlier batch."""
-        with self._changed:
-            if position.covers(self.position):
-                return self.head
-            indexes = range(len(self._batches))
-            later = bisect_left(indexes, True, key=lambda i: not position.covers(self._batches[i].before))
-            return self._first + max(0, later - 1)
-
-    def newest_first(self) -> Iterator[Event]:
-        """Iterate over the events held now, newest first."""
-        with self._changed:
-            batches = list(self._batches)
-        return (event for batch in reversed(batches) for event in reversed(batch.events))
-
-    def snapshot(self) -> tuple[list[Batch], Position]:
-        """Return the batches held now and the position after them."""
-        with self._changed:
-            return list(self._batches), self.position

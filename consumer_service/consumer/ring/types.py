@@ -51,6 +51,13 @@ class Batch:
         return BATCH_OVERHEAD + sum(len(event.payload) + EVENT_OVERHEAD for event in self.events)
 
 
+class Rewind(NamedTuple):
+    """Where reading of a partition began anew after Kafka lost its end, and how far it had been read by then."""
+
+    offset: int
+    reached: int
+
+
 class Slice(NamedTuple):
     """Consecutive batches, the number of the batch that follows them, and the position after them."""
 

@@ -1,27 +1,30 @@
-// Puts the page together: stream -> queue -> figures and rows, once per frame.
+// The dashboard: events go from the stream into a queue, and once per frame from there into figures and rows.
 
 import { Deduplicator } from "./deduplicator.js";
-import { Figures, inWords } from "./figures.js";
-import { gapInWords } from "./gaps.js";
+import { Figures, formatDuration } from "./figures.js";
+import { describeGap } from "./gaps.js";
 import { History } from "./history.js";
+import { ServerClock } from "./server_clock.js";
 import { Stream } from "./stream.js";
-import { ago, MOST, Table } from "./table.js";
+import { ago, MAX_ROWS, Table } from "./table.js";
 
-const OPENS_WITH = 99;
+const FIRST_PAGE = 99;
 const HISTORY_PAGE = 100;
-const BUSY_FRAME_MS = 100; // under load the rows are renewed ten times a second: nobody reads faster…
-const SHARE = 3; // …and less often where drawing is slow: it may take about a third of the time
+// Under load the rows are drawn ten times a second, as nobody reads faster, and less often where drawing is slow: it
+// may take about a third of the time.
+const MIN_FRAME_MS = 100;
+const FRAME_FACTOR = 3;
 
 const NOTES = {
-  connecting: "Waiting for the first word from the server.",
-  live: "Every event is shown as it comes.",
-  reconnecting: "No word from the server. The page keeps trying and will show what it missed.",
-  stale: "The server is there, but cannot tell whether Kafka has more. Rows may be behind.",
-  busy: "The server has as many viewers as it can take. The page keeps trying.",
+  connecting: "Waiting for the server.",
+  live: "Every event is shown as it arrives.",
+  reconnecting: "No contact with the server. The page keeps trying and will show the events that it missed.",
+  stale: "The server is running, but cannot tell whether Kafka has newer events.",
+  busy: "The server has reached its limit of viewers. The page keeps trying.",
 };
 
-const element = (id) => document.getElementById(id);
-const [count, rate, latency, latencyNote, last, lastNote, shown, answer, historyButton] = [
+const byId = (id) => document.getElementById(id);
+const [count, rate, latency, latencyNote, last, lastNote, shown, message, historyButton] = [
   "count",
   "rate",
   "latency",
@@ -29,14 +32,15 @@ const [count, rate, latency, latencyNote, last, lastNote, shown, answer, history
   "last",
   "last-note",
   "shown",
-  "answer",
+  "message",
   "history",
-].map(element);
+].map(byId);
 
-const table = new Table(element("rows"));
 const figures = new Figures();
 const deduplicator = new Deduplicator();
-const history = new History("/events", document.body.dataset.position);
+const clock = new ServerClock();
+const table = new Table(byId("rows"), () => clock.now());
+const history = new History("/events", document.body.dataset.position, clock);
 let queue = [];
 let lastEvent = null;
 let renderAgainAt = 0;
@@ -47,44 +51,58 @@ const stream = new Stream("/stream", document.body.dataset.position, {
   state: showState,
   event: receive,
   gap(data) {
-    element("notice-text").textContent = gapInWords(data);
-    element("notice").hidden = false;
+    byId("notice-text").textContent = describeGap(data);
+    byId("notice").hidden = false;
+  },
+  begin(position) {
+    if (!document.body.dataset.position) {
+      // The page was rendered before the consumer had read the topic. History loaded without a position could end
+      // before the place where the stream begins, and what lies between would be missing.
+      history.startAt(position);
+      loadHistory(FIRST_PAGE, false);
+    }
   },
 });
 
-function showState(word) {
-  element("connection").dataset.state = word;
-  setText(element("connection-word"), word);
-  setText(element("connection-note"), NOTES[word] ?? "");
+function showState(name) {
+  byId("connection").dataset.state = name;
+  setText(byId("connection-word"), name);
+  setText(byId("connection-note"), NOTES[name] ?? "");
   if (!table.size) {
     showEmpty();
   }
 }
 
 function receive(text) {
-  const event = read(text);
+  const event = parseJson(text);
   if (!event || deduplicator.isDuplicate(event)) {
     return;
   }
-  figures.received(1, Date.now());
+  const now = clock.now();
+  figures.addEvent(now);
+  // Measured when the event arrives: in a hidden tab it is drawn much later.
+  const placed = event.type === "order.placed" ? Date.parse(event.data.placed_at ?? event.time) : NaN;
+  if (!Number.isNaN(placed)) {
+    figures.addLatency(now - placed, now);
+  }
   lastEvent = event;
   queue.push(event);
-  if (queue.length > 2 * MOST) {
-    queue = queue.slice(-MOST); // a hidden page draws nothing: keep what it could show
+  if (queue.length > 2 * MAX_ROWS) {
+    queue = queue.slice(-MAX_ROWS); // a hidden page draws nothing: keep as many as it could show
   }
-  askForFrame();
+  requestFrame();
 }
 
-function read(text) {
+function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    console.error("an event that is not JSON", error);
+    console.error("Skipped an event that is not JSON", error);
     return null;
   }
 }
 
-function askForFrame() {
+function requestFrame() {
   if (isFrameDue || document.hidden) {
     return;
   }
@@ -96,63 +114,55 @@ function render() {
   isFrameDue = false;
   const began = performance.now();
   requestAnimationFrame(() => {
-    renderAgainAt = began + Math.max(BUSY_FRAME_MS, SHARE * (performance.now() - began));
+    renderAgainAt = began + Math.max(MIN_FRAME_MS, FRAME_FACTOR * (performance.now() - began));
   });
-  renderAgainAt = began + BUSY_FRAME_MS;
+  renderAgainAt = began + MIN_FRAME_MS;
   const events = queue;
   queue = [];
   table.addNewest(events);
-  const now = Date.now();
-  for (const event of events) {
-    const placed = event.type === "order.placed" ? Date.parse(event.data.placed_at ?? event.time) : NaN;
-    if (!Number.isNaN(placed)) {
-      figures.shown(now - placed, now);
-    }
-  }
   setText(count, figures.count.toLocaleString());
   if (!table.size) {
     showEmpty();
   }
   showTable();
-  showLast(now);
+  showLast(clock.now());
 }
 
 function showTable() {
-  element("empty").hidden = table.size > 0;
+  byId("empty").hidden = table.size > 0;
   setText(
     shown,
     table.size ? `${table.size.toLocaleString()} ${table.size === 1 ? "row" : "rows"}, newest first` : "No rows",
   );
-  const isFull = table.size >= MOST;
+  const isFull = table.size >= MAX_ROWS;
   historyButton.disabled = isFull || history.isComplete;
-  historyButton.title = whyNoHistory(isFull);
+  historyButton.title = whyHistoryIsDisabled(isFull);
 }
 
-function whyNoHistory(isFull) {
+/** Explain why no history can be loaded; "" if it can. */
+function whyHistoryIsDisabled(isFull) {
   if (isFull) {
-    return `The table holds ${MOST.toLocaleString()} rows. Clear it to look back again.`;
+    return `The table holds ${MAX_ROWS.toLocaleString()} rows at most. Clear it to load older events.`;
   }
   return history.isComplete ? "This is the beginning of the topic." : "";
 }
 
 function showEmpty() {
-  const [title, text] = emptyWords();
-  setText(element("empty-title"), title);
-  setText(element("empty-text"), text);
+  const [title, text] = emptyState();
+  setText(byId("empty-title"), title);
+  setText(byId("empty-text"), text);
 }
 
-function emptyWords() {
+/** Return the title and the text to show instead of rows. */
+function emptyState() {
   if (isLoaded) {
     return [
       "No events to show",
-      "Place an order, or send a test event: it appears here at once. Load history brings back what was there before.",
+      "Place an order or send a test event, and it appears here at once. Load history shows earlier events.",
     ];
   }
-  if (element("connection").dataset.state === "reconnecting") {
-    return [
-      "No connection to the server",
-      "The page keeps trying. If this lasts, see whether the consumer is running.",
-    ];
+  if (byId("connection").dataset.state === "reconnecting") {
+    return ["No connection to the server", "The page keeps trying. If this lasts, check that the consumer is running."];
   }
   return ["Loading the latest events…", ""];
 }
@@ -162,39 +172,40 @@ function showLast(now) {
     return;
   }
   setText(last, ago(Date.parse(lastEvent.time), now));
-  const what = lastEvent.data?.item ? `${lastEvent.type} · ${lastEvent.data.item}` : lastEvent.type;
-  setText(lastNote, what);
+  setText(lastNote, lastEvent.data?.item ? `${lastEvent.type} · ${lastEvent.data.item}` : lastEvent.type);
 }
 
 function showFigures() {
   if (document.hidden) {
     return;
   }
-  const now = Date.now();
+  const now = clock.now();
   const perSecond = figures.rate(now);
   setText(
     rate,
     perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond).toLocaleString() : perSecond.toFixed(1),
   );
-  const late = figures.latency(now);
-  setText(latency, late ? inWords(late.p50) : "–");
-  setText(latencyNote, late ? `p50, last minute; p95 ${inWords(late.p95)}` : "p50, last minute");
+  const percentiles = figures.latency(now);
+  setText(latency, percentiles ? formatDuration(percentiles.p50) : "–");
+  setText(latencyNote, percentiles ? `p50, last minute; p95 ${formatDuration(percentiles.p95)}` : "p50, last minute");
   showLast(now);
   table.refreshTimes(now);
 }
 
-function setText(target, text) {
-  if (target.textContent !== text) {
-    target.textContent = text;
+/** Set a text, but leave the node alone if it has it already: screen readers and selections notice any change. */
+function setText(node, text) {
+  if (node.textContent !== text) {
+    node.textContent = text;
   }
 }
 
-async function loadHistory(limit, saysSo) {
+/** Load a page of history. announce: whether to tell how many events were loaded. */
+async function loadHistory(limit, announce) {
   historyButton.disabled = true;
   try {
     const added = await history.load(limit, (events) => table.addOlder(events));
-    if (saysSo) {
-      say(added ? `${added} older ${added === 1 ? "event" : "events"} loaded.` : "There is nothing older.");
+    if (announce) {
+      say(describeLoaded(added));
     }
     lastEvent ??= history.newest;
     isLoaded = true;
@@ -206,6 +217,13 @@ async function loadHistory(limit, saysSo) {
   }
   showEmpty();
   showTable();
+}
+
+function describeLoaded(added) {
+  if (added) {
+    return `${added} older ${added === 1 ? "event" : "events"} loaded.`;
+  }
+  return history.isComplete ? "There are no older events." : "No older events yet. Load history again to look further.";
 }
 
 async function sendTestEvent(click) {
@@ -222,29 +240,32 @@ async function sendTestEvent(click) {
   }, 1_000);
 }
 
+/** Show a message beside the buttons; screen readers announce it. */
 function say(text) {
-  setText(answer, text);
+  setText(message, text);
 }
 
-element("clear").addEventListener("click", () => {
+byId("clear").addEventListener("click", () => {
   queue = [];
   table.clear();
-  history.beginAt(stream.position);
+  history.startAt(stream.position);
   say("Table cleared.");
   showEmpty();
   showTable();
 });
 historyButton.addEventListener("click", () => loadHistory(HISTORY_PAGE, true));
-element("test").addEventListener("click", sendTestEvent);
-element("notice-close").addEventListener("click", () => {
-  element("notice").hidden = true;
+byId("test").addEventListener("click", sendTestEvent);
+byId("notice-close").addEventListener("click", () => {
+  byId("notice").hidden = true;
 });
 document.addEventListener("visibilitychange", () => {
   isFrameDue = false;
-  askForFrame();
+  requestFrame();
   showFigures();
 });
 
 setInterval(showFigures, 1_000);
 stream.start();
-loadHistory(OPENS_WITH, false);
+if (document.body.dataset.position) {
+  loadHistory(FIRST_PAGE, false);
+}

@@ -1,18 +1,19 @@
-// The numbers above the table: how many, how fast, how late. All of them over bounded windows.
+// The numbers above the table: events, events per second, latency. Their windows are bounded.
 
 const RATE_SECONDS = 5;
 const LATENCY_MS = 60_000;
-const SAMPLES = 3000;
+const MAX_SAMPLES = 3000;
 
 export class Figures {
   count = 0;
   #perSecond = new Map();
   #samples = [];
 
-  received(many, now) {
-    this.count += many;
+  /** Count an event. now: milliseconds. */
+  addEvent(now) {
+    this.count += 1;
     const second = Math.floor(now / 1000);
-    this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + many);
+    this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + 1);
     for (const old of this.#perSecond.keys()) {
       if (old < second - RATE_SECONDS - 1) {
         this.#perSecond.delete(old);
@@ -20,7 +21,7 @@ export class Figures {
     }
   }
 
-  // Of whole seconds only: the running one would always look slow.
+  /** Return events per second. It counts whole seconds only, as the running one would always look slow. */
   rate(now) {
     const second = Math.floor(now / 1000);
     let sum = 0;
@@ -30,13 +31,15 @@ export class Figures {
     return sum / RATE_SECONDS;
   }
 
-  shown(latencyMs, now) {
+  /** Add the latency of an event: milliseconds from placed to shown. */
+  addLatency(latencyMs, now) {
     this.#samples.push([now, latencyMs]);
-    if (this.#samples.length > SAMPLES) {
-      this.#samples.splice(0, this.#samples.length - SAMPLES);
+    if (this.#samples.length > MAX_SAMPLES) {
+      this.#samples.splice(0, this.#samples.length - MAX_SAMPLES);
     }
   }
 
+  /** Return the percentiles of the latency in milliseconds, or null without events. */
   latency(now) {
     this.#samples = this.#samples.filter(([at]) => now - at <= LATENCY_MS);
     if (!this.#samples.length) {
@@ -48,7 +51,8 @@ export class Figures {
   }
 }
 
-export function inWords(milliseconds) {
+/** Format a duration with its unit: "12 ms", "1.5 s", "3 min". */
+export function formatDuration(milliseconds) {
   if (milliseconds < 1000) {
     return `${Math.max(0, Math.round(milliseconds))} ms`;
   }

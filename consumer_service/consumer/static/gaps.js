@@ -1,20 +1,21 @@
-// What a gap in the stream means, in words.
+// Gaps in the stream.
 
-export function gapInWords(gap) {
+/** Describe a gap in full sentences. gap: the data of a gap event, {reason, lost: {partition: [first, end]}}. */
+export function describeGap(gap) {
   const lost = Object.values(gap.lost ?? {}).reduce((sum, [first, end]) => sum + (end - first), 0);
-  const many = lost
+  const events = lost
     ? `${lost.toLocaleString()} ${lost === 1 ? "event was" : "events were"}`
     : "Some events may have been";
   switch (gap.reason) {
     case "expired":
-      return `${many} missed: this page was away for longer than the server looks back. The stream goes on live.`;
+      return `${events} missed: this page was away for longer than the server keeps events. The stream continues live.`;
     case "overflow":
-      return `${many} skipped: they came faster than this page could take them. The stream goes on live.`;
+      return `${events} skipped: they arrived faster than this page could receive them. The stream continues live.`;
     case "recreated":
-      return "The Kafka topic was created anew, so what was shown before belongs to the old one. The stream goes on.";
+      return "The Kafka topic was created again or has lost events, so older rows may not be in it. The stream continues.";
     case "unreadable":
-      return "The server could not tell where this page had left off. Events in between may be missing; the stream goes on live.";
+      return "The server could not tell where this page had left off. Events in between may be missing. The stream continues live.";
     default:
-      return "Some events may be missing. The stream goes on live.";
+      return "Some events may be missing. The stream continues live.";
   }
 }

@@ -1,28 +1,38 @@
-// Past events: pages of `/events`, each further back than the last, until the beginning of the topic.
+// Past events: pages of `/events`, each older than the one before, until the beginning of the topic.
 
 const TIMEOUT_MS = 10_000;
-const PAGES_AT_ONCE = 5;
+const MAX_PAGES = 5; // in one load
 
 export class History {
   isComplete = false;
   newest = null;
   #url;
+  #clock;
   #cursor;
+  #start = 0; // counts the calls of startAt: a page that was asked for before the last one is dropped
 
-  constructor(url, position) {
+  /** clock: a ServerClock that learns from the responses. */
+  constructor(url, position, clock) {
     this.#url = url;
-    this.beginAt(position);
+    this.#clock = clock;
+    this.startAt(position);
   }
 
-  beginAt(position) {
+  /** Begin again: the next page holds the events before a position, or the newest ones without a position. */
+  startAt(position) {
     this.#cursor = position || null;
+    this.#start += 1;
     this.isComplete = false;
   }
 
-  // `add` takes events and says how many were new. A page may hold none (all shown already): then comes the next.
+  /**
+   * Load the next page and return how many events were new. add(events) shows them and returns that number. If all
+   * events of a page are shown already, the next page follows.
+   */
   async load(limit, add) {
     let added = 0;
-    for (let pages = 0; !added && !this.isComplete && pages < PAGES_AT_ONCE; pages += 1) {
+    const start = this.#start;
+    for (let pages = 0; !added && !this.isComplete && pages < MAX_PAGES && start === this.#start; pages += 1) {
       added = add(await this.#page(limit));
     }
     return added;
@@ -33,14 +43,19 @@ export class History {
     if (this.#cursor) {
       query.set("before", this.#cursor);
     }
+    const [start, sent] = [this.#start, Date.now()];
     const response = await fetch(`${this.#url}?${query}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    this.#clock.learn(response.headers.get("Date"), sent, Date.now());
     if (response.status === 400 && this.#cursor) {
-      this.#cursor = null; // of a topic that is gone: begin again with the newest
+      this.#cursor = null; // it belongs to a deleted topic: start again with the newest events
       return this.#page(limit);
     }
     const body = await response.json();
     if (!response.ok) {
       throw new Error(body.detail);
+    }
+    if (start !== this.#start) {
+      return []; // the table was cleared meanwhile
     }
     this.#cursor = body.before;
     this.isComplete = body.before === null;

@@ -1,23 +1,27 @@
-// The connection: keeps one EventSource open, knows the position reached, and says in one word how things stand.
+// The connection: keeps one EventSource open, remembers the position it has reached, and reports its state.
 //
-// The server sends a block at least every 15 s. A page that has seen none for SILENCE_MS is not connected, whatever
-// the browser says: a frozen server or a lost network leaves an EventSource "open" for minutes.
+// The server sends a block at least every 15 s. Without one for SILENCE_MS the page is not connected, whatever the
+// browser says: a frozen server or a lost network leaves an EventSource "open" for minutes.
 
 const SILENCE_MS = 25_000;
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 15_000;
+const MIN_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 15_000;
 
 export class Stream {
   #url;
   #on;
   #source = null;
   #timer = null;
-  #wait = FIRST_WAIT_MS;
+  #waitMs = MIN_WAIT_MS;
   #heardAt = 0;
   #state = "connecting";
   #position;
+  #hasBegun = false;
 
-  // on: {state(word), event(text), gap(data)}
+  /**
+   * on: the callbacks {state(name), event(text), gap(data), begin(position)}; begin is called once, with the position
+   * before everything that the stream brings.
+   */
   constructor(url, position, on) {
     this.#url = url;
     this.#position = position;
@@ -25,7 +29,7 @@ export class Stream {
   }
 
   start() {
-    setInterval(() => this.#watch(), 1_000);
+    setInterval(() => this.#checkSilence(), 1_000);
     addEventListener("pagehide", () => this.#close());
     addEventListener("pageshow", (event) => event.persisted && this.#open());
     addEventListener("online", () => this.#state !== "live" && this.#open());
@@ -46,11 +50,15 @@ export class Stream {
       this.#hear(event);
       this.#on.event(event.data);
     });
-    source.addEventListener("error", () => this.#trouble());
+    source.addEventListener("error", () => this.#handleError());
     source.addEventListener("status", (event) => {
       this.#hear(event);
-      this.#wait = FIRST_WAIT_MS;
-      this.#say(JSON.parse(event.data).state);
+      this.#waitMs = MIN_WAIT_MS;
+      if (!this.#hasBegun) {
+        this.#hasBegun = true;
+        this.#on.begin(event.lastEventId);
+      }
+      this.#setState(JSON.parse(event.data).state);
     });
     source.addEventListener("gap", (event) => {
       this.#hear(event);
@@ -58,7 +66,8 @@ export class Stream {
     });
     source.addEventListener("busy", (event) => {
       this.#hear(event);
-      this.#say(JSON.parse(event.data).reason === "starting" ? "reconnecting" : "busy");
+      // Any other reason means that no consumer can be reached: it is starting, or there is none behind the gateway.
+      this.#setState(JSON.parse(event.data).reason === "streams" ? "busy" : "reconnecting");
     });
   }
 
@@ -76,27 +85,27 @@ export class Stream {
     }
   }
 
-  // The browser comes back by itself while the source is CONNECTING; one that is CLOSED never would.
-  #trouble() {
+  /** Open a new source if this one is CLOSED: the browser reconnects by itself only while it is CONNECTING. */
+  #handleError() {
     if (this.#state !== "busy") {
-      this.#say("reconnecting");
+      this.#setState("reconnecting");
     }
     if (this.#source?.readyState === EventSource.CLOSED && !this.#timer) {
-      this.#timer = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random()));
-      this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
+      this.#timer = setTimeout(() => this.#open(), this.#waitMs * (0.5 + Math.random()));
+      this.#waitMs = Math.min(this.#waitMs * 2, MAX_WAIT_MS);
     }
   }
 
-  #watch() {
+  #checkSilence() {
     if (!this.#source || performance.now() - this.#heardAt < SILENCE_MS) {
       return;
     }
-    this.#say("reconnecting");
+    this.#setState("reconnecting");
     this.#open();
   }
 
-  #say(word) {
-    this.#state = word;
-    this.#on.state(word);
+  #setState(name) {
+    this.#state = name;
+    this.#on.state(name);
   }
 }

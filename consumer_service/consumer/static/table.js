@@ -1,6 +1,6 @@
-// The rows: newest on top, at most MOST of them, each event once. Server data is set as text only.
+// The rows: newest first, at most MAX_ROWS, each event once. Data from the server is set as text only.
 
-export const MOST = 1000;
+export const MAX_ROWS = 1000;
 
 const COLUMNS = [
   ["Type", "c-type"],
@@ -12,14 +12,18 @@ const COLUMNS = [
   ["Status", "c-status"],
   ["Time", "c-time"],
 ];
-const FLASH_MOST = 25;
+const MAX_FLASHES = 25;
+const COPIED_MS = 1200;
 
 export class Table {
   #body;
+  #now;
   #ids = new Set();
 
-  constructor(body) {
+  /** now: a function that returns the server's time in milliseconds. */
+  constructor(body, now) {
     this.#body = body;
+    this.#now = now;
     body.addEventListener("click", (click) => copy(click.target.closest("button[data-copy]")));
     body.addEventListener("pointerover", (over) => explain(over.target));
   }
@@ -28,23 +32,23 @@ export class Table {
     return this.#body.rows.length;
   }
 
-  // Newest last, as they came.
+  /** Add events on top. They are in the order of their arrival: newest last. */
   addNewest(events) {
-    const rows = this.#rowsOf(events.slice(-MOST));
-    if (rows.length <= FLASH_MOST) {
+    const rows = this.#newRows(events.slice(-MAX_ROWS));
+    if (rows.length <= MAX_FLASHES) {
       for (const row of rows) {
         row.className = "new";
       }
     }
     this.#body.prepend(...rows.reverse());
-    while (this.size > MOST) {
+    while (this.size > MAX_ROWS) {
       this.#drop(this.#body.lastElementChild);
     }
   }
 
-  // Newest first, below what is there; says how many were new.
+  /** Add events below the others, newest first; return how many of them were new. */
   addOlder(events) {
-    const rows = this.#rowsOf(events).slice(0, MOST - this.size);
+    const rows = this.#newRows(events).slice(0, MAX_ROWS - this.size);
     this.#body.append(...rows);
     return rows.length;
   }
@@ -54,7 +58,7 @@ export class Table {
     this.#ids.clear();
   }
 
-  // Relative times grow old: only what changed is touched.
+  /** Refresh the relative times; only those that have changed are touched. */
   refreshTimes(now) {
     for (const row of this.#body.rows) {
       const cell = row.lastElementChild.lastElementChild;
@@ -65,14 +69,14 @@ export class Table {
     }
   }
 
-  #rowsOf(events) {
+  #newRows(events) {
     const rows = [];
     for (const event of events) {
       if (this.#ids.has(event.id)) {
         continue;
       }
       this.#ids.add(event.id);
-      rows.push(rowOf(event));
+      rows.push(createRow(event, this.#now()));
     }
     return rows;
   }
@@ -83,10 +87,10 @@ export class Table {
   }
 }
 
-// A row is a copy of one that was made once, with its texts filled in: at a thousand rows a second that counts.
-const pattern = makePattern();
+// Each row is a copy of this one with its texts filled in: at a thousand rows a second, that is worth it.
+const template = createTemplate();
 
-function makePattern() {
+function createTemplate() {
   const row = document.createElement("tr");
   row.setAttribute("role", "row");
   for (const [label, names] of COLUMNS) {
@@ -105,10 +109,10 @@ function makePattern() {
   return row;
 }
 
-function rowOf(event) {
+function createRow(event, now) {
   const data = event.data ?? {};
   const isTest = event.type === "test.event";
-  const row = pattern.cloneNode(true);
+  const row = template.cloneNode(true);
   row.eventId = event.id;
   row.eventTime = Date.parse(event.time);
   const [type, order, customer, item, price, quantity, status, time] = row.children;
@@ -125,7 +129,7 @@ function rowOf(event) {
   fill(quantity, data.quantity);
   fill(status, data.status);
   time.firstChild.dateTime = event.time ?? "";
-  time.firstChild.textContent = ago(row.eventTime, Date.now());
+  time.firstChild.textContent = ago(row.eventTime, now);
   return row;
 }
 
@@ -138,11 +142,22 @@ function fill(cell, value) {
 
 function fillOrder(button, id) {
   button.dataset.copy = id;
-  button.textContent = id.length > 14 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
+  labelOrder(button);
+}
+
+/** Give an id's button its ordinary text, for the eye and for screen readers. */
+function labelOrder(button) {
+  const id = button.dataset.copy;
+  button.textContent = id.length > 14 ? shortId(id) : id;
   button.setAttribute("aria-label", `${button.textContent}: copy order ID`);
 }
 
-// What is cut off or short for the eye is said in full when the pointer rests on it.
+/** Return both ends of an id: a UUID v7 begins with its time, alike for orders of one minute; its end is random. */
+function shortId(id) {
+  return `${id.slice(0, 8)}…${id.slice(-4)}`;
+}
+
+/** Give a cell that is cut off or shortened its full text as a tooltip. */
 function explain(target) {
   const cell = target.closest("td");
   if (!cell || cell.title) {
@@ -164,6 +179,7 @@ function exact(text) {
   return Number.isNaN(moment) ? text : `${new Date(moment).toLocaleString()} (${text})`;
 }
 
+/** Describe how long ago a moment was. moment, now: milliseconds. */
 export function ago(moment, now) {
   if (Number.isNaN(moment)) {
     return "–";
@@ -184,19 +200,18 @@ export function ago(moment, now) {
   return `${Math.floor(seconds / 86400)} d ago`;
 }
 
+/** Copy a button's id. The clipboard may be forbidden, or absent without https. */
 async function copy(button) {
   if (!button) {
     return;
   }
-  const label = button.textContent;
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "copied";
   } catch {
-    button.textContent = button.dataset.copy; // no clipboard here: show it whole, to be selected
+    button.textContent = button.dataset.copy; // without a clipboard, the full id is shown to be selected
     return;
   }
-  setTimeout(() => {
-    button.textContent = label;
-  }, 1200);
+  button.textContent = "copied";
+  button.setAttribute("aria-label", "Order ID copied");
+  setTimeout(() => labelOrder(button), COPIED_MS);
 }

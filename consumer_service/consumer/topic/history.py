@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
+from consumer.ring.view import RingView
 from consumer.topic.events import UnreadableEvent, read_event
 from consumer.topic.kafka import Admin, KafkaUnavailable, OpenReader, Record
 
@@ -49,10 +50,16 @@ class History:
 
         Raises WrongTopic, and KafkaUnavailable when Kafka does not answer and the ring has none of them.
         """
-        start = before or self._ring.position
-        if start.topic_id != self._ring.position.topic_id:
+        view = self._ring.view()
+        if before is not None and before.topic_id != view.position.topic_id:
             raise WrongTopic
-        payloads, cursor = self._from_ring(start, limit)
+        if before is None:
+            payloads, cursor = _from_view(view, view.position, limit)
+        elif view.position.covers(before):
+            # A cursor from before partitions were added knows nothing of them: offset 0 there.
+            payloads, cursor = _from_view(view, before.no_earlier_than(_zero(view.position)), limit)
+        else:  # from a faster replica: what it has and we have not read yet is in Kafka
+            payloads, cursor = [], before.no_earlier_than(_zero(view.position))
         if len(payloads) == limit or not any(cursor.offsets):
             return Page(payloads, cursor if any(cursor.offsets) else None)
         try:
@@ -63,23 +70,11 @@ class History:
             return Page(payloads, cursor)  # the next page will say what is wrong
         return Page(payloads + older.payloads, older.before)
 
-    def _from_ring(self, before: Position, limit: int) -> tuple[list[bytes], Position]:
-        floor = self._ring.floor
-        lowest = [before.at(partition) for partition in range(len(floor.offsets))]
-        payloads = []
-        for event in self._ring.newest_first():
-            if event.offset < lowest[event.partition]:
-                lowest[event.partition] = event.offset
-                payloads.append(event.payload)
-                if len(payloads) == limit:
-                    return payloads, Position(before.topic_id, tuple(lowest))
-        reached = (min(lowest[partition], offset) for partition, offset in enumerate(floor.offsets))
-        return payloads, Position(before.topic_id, tuple(reached))
-
     def _from_kafka(self, before: Position, limit: int) -> Page:
-        if not self._reads.acquire(timeout=self._timeout_s / 2):
+        if not self._reads.acquire(blocking=False):  # waiting would hold the threads that accept streams
             raise KafkaUnavailable("too many requests for history at once")
         try:
+            before = self._within_the_log(before)
             beginnings = self._admin.beginning_offsets(len(before.offsets))
             starts = [
                 max(begin, offset - limit) for begin, offset in zip(beginnings, before.offsets, strict=True)
@@ -91,9 +86,17 @@ class History:
         more = any(low > begin for low, begin in zip(lowest, beginnings, strict=True))
         return Page(payloads, Position(before.topic_id, tuple(lowest)) if more else None)
 
+    def _within_the_log(self, before: Position) -> Position:
+        """Return the position, no later than the end of the log: what a cursor promises beyond it is lost."""
+        ends = self._admin.end_offsets(len(before.offsets))
+        return Position(
+            before.topic_id, tuple(min(at, end) for at, end in zip(before.offsets, ends, strict=True))
+        )
+
     def _read(self, starts: Sequence[int], before: Position) -> list[list[Record]]:
         """Return what Kafka holds from `starts` up to `before`, by partition, oldest first."""
         found: list[list[Record]] = [[] for _ in starts]
+        seen: set[str] = set()
         reached = [min(start, before.at(partition)) for partition, start in enumerate(starts)]
         deadline = self._clock() + self._timeout_s
         with closing(self._open_reader(reached)) as reader:
@@ -105,18 +108,42 @@ class History:
                     raise KafkaUnavailable("the log moved while it was read")
                 for record in read.records:
                     reached[record.partition] = record.offset + 1
-                    if record.offset < before.at(record.partition) and self._is_readable(record):
+                    if record.offset < before.at(record.partition) and self._is_new(record, seen):
                         found[record.partition].append(record)
                 for partition, end in read.end_offsets.items():
                     reached[partition] = max(reached[partition], end)
         return found
 
-    def _is_readable(self, record: Record) -> bool:
-        """Return whether the record is an event. The tail has counted and logged those that are not."""
+    def _is_new(self, record: Record, seen: set[str]) -> bool:
+        """Return whether the record is an event, and not a repeat of one in `seen`; add it there.
+
+        The tail has counted and logged those that are none."""
         try:
-            return bool(read_event(record.value, self._event_bytes))
+            event = read_event(record.value, self._event_bytes)
         except UnreadableEvent:
             return False
+        if event.id in seen:
+            return False
+        seen.add(event.id)
+        return True
+
+
+def _zero(position: Position) -> Position:
+    return Position(position.topic_id, (0,) * len(position.offsets))
+
+
+def _from_view(view: RingView, before: Position, limit: int) -> tuple[list[bytes], Position]:
+    """Return events of the ring before a position, newest first, and the position before all of them."""
+    lowest = list(before.offsets)
+    payloads = []
+    for event in view.newest_first():
+        if event.offset < lowest[event.partition]:
+            lowest[event.partition] = event.offset
+            payloads.append(event.payload)
+            if len(payloads) == limit:
+                return payloads, Position(before.topic_id, tuple(lowest))
+    reached = (min(offset, view.floor.at(partition)) for partition, offset in enumerate(lowest))
+    return payloads, Position(before.topic_id, tuple(reached))
 
 
 def _newest(

@@ -139,6 +139,8 @@ class TopicAdmin:
         wanted = {TopicPartition(self._name, partition): which for partition in range(partitions)}
         futures = self._admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
         found = {tp.partition: self._result(future).offset for tp, future in futures.items()}
+        if any(offset < 0 for offset in found.values()):  # -1001: a leader that has just gone gives no error
+            raise KafkaUnavailable("a partition has no leader")
         return tuple(found[partition] for partition in range(partitions))
 
     @staticmethod
@@ -167,8 +169,9 @@ class TopicReader:
         It waits for one message only: `consume(n, timeout)` would wait out its timeout unless n are there."""
         first = self._consumer.poll(timeout)
         found = Read([], {}, set())
-        for message in [first, *self._consumer.consume(BATCH - 1, 0)] if first else []:
-            if message.error():
+        # Compared with None: a message with a null or empty value is falsy.
+        for message in [first, *self._consumer.consume(BATCH - 1, 0)] if first is not None else []:
+            if message.error() is not None:
                 self._sort_out(message, found)
             else:
                 found.records.append(_record(message))

@@ -53,6 +53,7 @@ class Tail:
         self._clock = clock
         self._event_bytes = event_bytes
         self._out_of_range: set[int] = set()
+        self._noted: TopicSnapshot | None = None
         self.counts = Counts()
         self.caught_up = threading.Event()
 
@@ -107,16 +108,37 @@ class Tail:
         if not self._ring.is_open or self._ring.position.topic_id != topic.id:
             self._deduplicator.forget()
             self._ring.open(self._history_before(begin, end))
-        elif any(self._ring.position.at(partition) > end.at(partition) for partition in out_of_range):
-            logger.error(
-                "The log of partitions %s was truncated below %s", sorted(out_of_range), self._ring.position
-            )
-            self._ring.open(end)
+        elif truncated := self._truncated(out_of_range, begin):
+            logger.error("Kafka has lost the end of partitions %s below %s", truncated, self._ring.position)
+            self._deduplicator.forget()
+            self._ring.rewind(self._before_truncation(truncated, begin, end))
         elif not self._ring.position.covers(begin):
             self._ring.jump(self._ring.position.no_earlier_than(begin))
         else:
             # Nothing is new except, perhaps, partitions.
             self._ring.append((), self._ring.position.no_earlier_than(begin))
+
+    def _truncated(self, out_of_range: set[int], begin: Position) -> list[int]:
+        """Return the partitions whose log was shorter than what we had read when Kafka refused our offset.
+
+        It may have grown again since: an offset that was refused and is in range now has lost its meaning too.
+        """
+        place = self._ring.position
+        return sorted(p for p in out_of_range if place.at(p) >= begin.at(p))
+
+    def _before_truncation(self, truncated: list[int], begin: Position, end: Position) -> Position:
+        """Return where reading begins anew: in the truncated partitions as far back as at a start, since where
+        the log was cut is not known; in the others where it was."""
+        history = self._history_before(begin, end)
+        return Position(
+            end.topic_id,
+            tuple(
+                min(history.at(partition), self._ring.position.at(partition))
+                if partition in truncated
+                else max(self._ring.position.at(partition), offset)
+                for partition, offset in enumerate(begin.offsets)
+            ),
+        )
 
     def _history_before(self, begin: Position, end: Position) -> Position:
         """Return the position from which the ring is filled, taking as much from each partition."""
@@ -137,6 +159,14 @@ class Tail:
                 offsets[partition] = max(offsets[partition], end)
             self._ring.append(events, Position(self._ring.position.topic_id, tuple(offsets)))
         self._monitor.report(self._ring.position)
+        snapshot = self._monitor.snapshot
+        if (
+            snapshot is not None
+            and snapshot is not self._noted
+            and snapshot.topic.id == self._ring.position.topic_id
+        ):
+            self._noted = snapshot
+            self._ring.note_log_end(snapshot.end)
 
     def _event(self, record: Record, offsets: list[int]) -> Event | None:
         """Return the event, or None when it is not to be shown; the position moves past it all the same."""

@@ -22,16 +22,17 @@ def open_stream() -> Response:
     """Answer an event stream that begins where the browser left off."""
     services = current_services()
     if not services.ring.is_open or services.state() == "starting":
-        return _respond(_busy("starting"))
+        return busy_response("starting")
     if services.open_streams >= services.settings.stream_limit:
-        return _respond(_busy("streams"))
+        return busy_response("streams")
     if request.method == "HEAD":
         return _respond([])
     return _respond(_events(services))
 
 
-def _busy(reason: str) -> list[bytes]:
-    return [sse.retry(random.randint(*BUSY_RETRY_MS)) + sse.busy(reason)]
+def busy_response(reason: str) -> Response:
+    """Return a stream that refuses, says when to come back, and ends."""
+    return _respond([sse.retry(random.randint(*BUSY_RETRY_MS)) + sse.busy(reason)])
 
 
 def _events(services: Services) -> Iterable[bytes]:

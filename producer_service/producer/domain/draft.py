@@ -54,8 +54,21 @@ def _target(value: Any) -> Status:
     return Status(value)
 
 
+# Pydantic cannot see what a function checks, so the schema says it again. A test compares both.
 Text = Annotated[str, BeforeValidator(_clean)]
-Price = Annotated[Decimal, BeforeValidator(_price)]
+FilledText = Annotated[Text, AfterValidator(_filled), Field(json_schema_extra={"minLength": 1})]
+Price = Annotated[
+    Decimal,
+    BeforeValidator(_price),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(?=.*[1-9])[0-9]{1,10}(\.[0-9]{1,2})?$",
+            "examples": ["32.00"],
+            "description": "Greater than 0, at most two decimals.",
+        }
+    ),
+]
 Target = Annotated[
     Status,
     BeforeValidator(_target),
@@ -70,8 +83,8 @@ class _Strict(BaseModel):
 class OrderDraft(_Strict):
     """An order before it is placed. unit_price: with two decimals, up to 9999999999.99."""
 
-    customer_name: Annotated[Text, AfterValidator(_filled), Field(max_length=100)]
-    item: Annotated[Text, AfterValidator(_filled), Field(max_length=200)]
+    customer_name: Annotated[FilledText, Field(max_length=100)]
+    item: Annotated[FilledText, Field(max_length=200)]
     description: Annotated[Text, Field(max_length=1000)] = ""
     unit_price: Price
     quantity: Annotated[int, Field(ge=1, le=10_000)]

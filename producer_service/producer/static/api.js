@@ -1,48 +1,52 @@
-// One request to our own REST API; every way it can end is a value or one of two errors.
+// Requests to our own REST API: each returns a value or throws one of two errors.
 
-/** No answer, or none in time: whether the server did it is not known. */
+/** No response, or none in time: whether the server carried the request out is not known. */
 export class Unreachable extends Error {
   constructor() {
     super("The shop does not answer.");
   }
 }
 
-/** The server answered, and not with what was asked for; `errors` name the fields (problem+json). */
-export class Refused extends Error {
+/**
+ * A response other than the one asked for. `message` is a full sentence; `errors` holds one pointer and detail for
+ * each field that is wrong (problem+json).
+ */
+export class ErrorResponse extends Error {
   constructor(status, problem) {
-    super(problem?.detail ?? `The shop answered ${status}.`);
+    super(problem?.detail ?? `The shop answered with status ${status}.`);
     this.status = status;
     this.errors = problem?.errors ?? [];
   }
 }
 
-/** Whether the request may have been carried out all the same; then it is tried again with the same key. */
-export function isUndecided(error) {
+/** Return whether the request may have been carried out in spite of the error; if so, repeat it with the same key. */
+export function isOutcomeUnknown(error) {
   return error instanceof Unreachable || error.status >= 500 || error.status === 409;
 }
 
-export async function ask(path, { method = "GET", body, headers = {}, within = 15000 } = {}) {
-  const options = { method, headers: { ...headers }, signal: AbortSignal.timeout(within), cache: "no-store" };
+/** Send a request and return the JSON of its response. Throws Unreachable or ErrorResponse. */
+export async function request(path, { method = "GET", body, headers = {}, timeoutMs = 15000 } = {}) {
+  const options = { method, headers: { ...headers }, signal: AbortSignal.timeout(timeoutMs), cache: "no-store" };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  let answer, text;
+  let response, text;
   try {
-    answer = await fetch(path, options);
-    text = await answer.text();
+    response = await fetch(path, options);
+    text = await response.text();
   } catch {
     throw new Unreachable();
   }
-  const result = parsed(text);
-  if (!answer.ok || result === null) {
-    throw new Refused(answer.status, result);
+  const result = parseJson(text);
+  if (!response.ok || result === null) {
+    throw new ErrorResponse(response.status, result);
   }
   return result;
 }
 
-/** What a proxy in between says need not be JSON. */
-function parsed(text) {
+/** Parse JSON, or return null: a proxy in between may answer with something else. */
+function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,29 +1,33 @@
-// The Idempotency-Key of what a person means to do once, however often it has to be sent.
+// The Idempotency-Key of something that a person means to do once, however often it has to be sent.
 
-const SAME_PRESS_MS = 1500;
+const DOUBLE_CLICK_MS = 1500;
 
 export class Attempt {
   #body = null;
   #key = null;
-  #until = 0;
+  #validUntil = 0;
 
-  /** The same key for the same body until the outcome is known, and for a moment after: a double click. */
+  /**
+   * Return the key to send with a body: the same key for the same body until the outcome is known, and for a
+   * moment after that, so that a double click repeats the request instead of making another.
+   */
   key(body, now = performance.now()) {
     const text = JSON.stringify(body);
-    if (text !== this.#body || now > this.#until) {
+    if (text !== this.#body || now > this.#validUntil) {
       this.#key = newKey();
     }
     this.#body = text;
-    this.#until = Infinity;
+    this.#validUntil = Infinity;
     return this.#key;
   }
 
+  /** Note that the outcome is known. */
   decided(now = performance.now()) {
-    this.#until = now + SAME_PRESS_MS;
+    this.#validUntil = now + DOUBLE_CLICK_MS;
   }
 }
 
-/** randomUUID exists only on https and localhost; getRandomValues does everywhere. */
+/** Make up a key. randomUUID exists only on https and localhost, getRandomValues everywhere. */
 function newKey() {
   if (crypto.randomUUID) {
     return crypto.randomUUID();

@@ -1,27 +1,33 @@
-// An order's id: short to read, the full one to copy.
+// An order's id: short to read, copied in full.
 
 import { element } from "./element.js";
 
-const TOLD_MS = 1500;
+const NOTE_MS = 1500;
+const FULL_ID_MS = 30_000;
 
-/** Both ends: a UUID v7 begins with its time, alike for orders of one minute; its end is random. */
+/** Return both ends of an id: a UUID v7 begins with its time, alike for orders of one minute; its end is random. */
 export function shortId(id) {
   return `${id.slice(0, 8)}…${id.slice(-4)}`;
 }
 
-export function copyable(id) {
-  const told = element("span", { className: "told", role: "status" });
+/** Create a button that shows the short id and copies the full one. */
+export function copyButton(id) {
+  const note = element("span", { className: "copy-note", role: "status" });
   const button = element("button", { type: "button", className: "id", title: `Copy ${id}` }, shortId(id));
-  button.setAttribute("aria-label", `Copy order id ${id}`);
+  button.setAttribute("aria-label", `Copy order ID ${id}`);
   button.addEventListener("click", async () => {
-    told.textContent = (await copied(id)) ? "copied" : id;
-    setTimeout(() => (told.textContent = ""), told.textContent === id ? 20 * TOLD_MS : TOLD_MS);
+    const isCopied = await copy(id);
+    note.textContent = isCopied ? "copied" : id;
+    setTimeout(() => (note.textContent = ""), isCopied ? NOTE_MS : FULL_ID_MS);
   });
-  return element("span", { className: "copy" }, button, told);
+  return element("span", { className: "copy" }, button, note);
 }
 
-/** The clipboard may be forbidden, or absent without https; then the id is shown in full to select. */
-async function copied(text) {
+/**
+ * Copy a text and return whether that worked: the clipboard may be forbidden, or absent without https. Then the id
+ * is shown in full, to be selected.
+ */
+async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -1,18 +1,19 @@
-// Starts Swagger UI (a classic script that leaves SwaggerUIBundle behind) in the reader's light or dark.
+// Starts Swagger UI (a classic script that defines window.SwaggerUIBundle) in the reader's light or dark theme.
 
-import { ask } from "./api.js";
+import { request } from "./api.js";
+import { byId } from "./element.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-const place = document.getElementById("docs");
+const followTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+const container = byId("docs");
 
-dark.addEventListener("change", follow);
-follow();
-new MutationObserver(nameIntroduction).observe(place, { childList: true, subtree: true });
+dark.addEventListener("change", followTheme);
+followTheme();
+new MutationObserver(labelIntroduction).observe(container, { childList: true, subtree: true });
 
 try {
   window.SwaggerUIBundle({
-    domNode: place,
+    domNode: container,
     spec: await documentToTry(),
     presets: [window.SwaggerUIBundle.presets.apis],
     layout: "BaseLayout",
@@ -20,29 +21,32 @@ try {
     tryItOutEnabled: true,
   });
 } catch (error) {
-  place.textContent = `The document cannot be shown: ${error.message} Load the page again.`;
+  container.textContent = `Load the page again. The document cannot be shown: ${error.message}`;
 }
 
-/** With the id of an order that can be confirmed, so that what asks for one can be tried as it stands. */
+/**
+ * Return the OpenAPI document. Its example of an order id is an order that can be confirmed, so that the requests
+ * that need one can be tried without editing.
+ */
 async function documentToTry() {
-  const [found, { orders }] = await Promise.all([ask(place.dataset.document), newest()]);
+  const [openapi, { orders }] = await Promise.all([request(container.dataset.document), newestPlaced()]);
   if (orders.length) {
-    found.components.parameters.OrderId.example = orders[0].id;
+    openapi.components.parameters.OrderId.example = orders[0].id;
   }
-  return found;
+  return openapi;
 }
 
-/** The document can be read without the database. */
-function newest() {
-  return ask("/orders?limit=1&status=placed").catch(() => ({ orders: [] }));
+/** Return the newest order that is placed, or none: the document must be readable without the database. */
+function newestPlaced() {
+  return request("/orders?limit=1&status=placed").catch(() => ({ orders: [] }));
 }
 
-/** Swagger UI brings the page's main, and leaves its introduction outside of it. */
-function nameIntroduction(_, watch) {
-  const introduction = place.querySelector(".information-container");
+/** Label the introduction, which Swagger UI puts outside of the main element that it brings along. */
+function labelIntroduction(_, observer) {
+  const introduction = container.querySelector(".information-container");
   if (introduction) {
     introduction.setAttribute("role", "region");
     introduction.setAttribute("aria-label", "Introduction");
-    watch.disconnect();
+    observer.disconnect();
   }
 }

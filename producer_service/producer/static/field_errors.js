@@ -1,43 +1,45 @@
-// What the server says of each field, shown beside it.
+// Shows the server's errors beside the fields that they are about.
 
-/** Shows each error at its field and goes to the first; returns those that belong to no field. */
+import { byId } from "./element.js";
+
+/** Show each error at its field and focus the first one; return the errors without a field, as sentences. */
 export function showErrors(form, errors) {
   clearErrors(form);
-  const homeless = [];
+  const others = [];
   for (const { pointer, detail } of errors) {
     const input = form.elements.namedItem(pointer.slice(1));
     if (input) {
       mark(input, detail);
     } else {
-      homeless.push(`${pointer.slice(1)} ${detail}`);
+      others.push(`${pointer.slice(1)} ${detail}.`);
     }
   }
   form.querySelector("[aria-invalid]")?.focus();
-  return homeless;
+  return others;
 }
 
 export function clearErrors(form) {
   form.querySelectorAll("[aria-invalid]").forEach(clear);
 }
 
-/** Gone as soon as the field is changed: whether it is right now is for the server to say. */
+/** Clear an error as soon as its field is changed: only the server can tell whether the new value is right. */
 export function clearOnInput(form) {
   form.addEventListener("input", (event) => clear(event.target));
 }
 
 function mark(input, detail) {
   input.setAttribute("aria-invalid", "true");
-  const place = placeOf(input);
+  const error = errorOf(input);
   const label = input.labels[0].firstChild.textContent.trim();
-  place.textContent = `${label}: ${detail}`;
-  place.hidden = false;
+  error.textContent = `${label}: ${detail}`;
+  error.hidden = false;
 }
 
 function clear(input) {
   input.removeAttribute("aria-invalid");
-  placeOf(input).hidden = true;
+  errorOf(input).hidden = true;
 }
 
-function placeOf(input) {
-  return document.getElementById(`${input.id}-error`);
+function errorOf(input) {
+  return byId(`${input.id}-error`);
 }

@@ -1,9 +1,10 @@
-// Which transitions an order can take next; the server has the last word (409, 412).
+// The transitions that an order can take next. The server decides (409, 412).
 
-import { ask, Refused } from "./api.js";
+import { ErrorResponse, request } from "./api.js";
+import { byId } from "./element.js";
 
 // The server's own table: for each status, the statuses it may change to.
-const TRANSITIONS = JSON.parse(document.getElementById("recent").dataset.transitions);
+const TRANSITIONS = JSON.parse(byId("recent").dataset.transitions);
 const LABELS = { confirmed: "Confirm", shipped: "Ship", delivered: "Deliver", cancelled: "Cancel" };
 
 /** Return pairs of a button's label and the status it leads to. */
@@ -11,21 +12,22 @@ export function transitions(status) {
   return (TRANSITIONS[status] ?? []).map((target) => [LABELS[target] ?? `Mark as ${target}`, target]);
 }
 
-/** Change the status, unless the order has changed since it was shown. */
-export function move(order, status) {
-  return ask(`/orders/${order.id}`, {
+/** Change an order's status, unless the order has changed since it was shown. Returns the order as it is then. */
+export function changeStatus(order, status) {
+  return request(`/orders/${order.id}`, {
     method: "PATCH",
     body: { status },
     headers: { "If-Match": `"${order.version}"` },
   });
 }
 
-export function whyNot(error) {
-  if (error instanceof Refused && error.status === 412) {
-    return "Somebody changed this order meanwhile; this is how it is now.";
+/** Describe in full sentences why the status was not changed, or may not have been. */
+export function describeFailure(error) {
+  if (error instanceof ErrorResponse && error.status === 412) {
+    return "Somebody else has changed this order in the meantime. The row shows it as it is now.";
   }
-  if (error instanceof Refused && error.status < 500) {
-    return `Not done: ${error.message}`;
+  if (error instanceof ErrorResponse && error.status < 500) {
+    return `The status was not changed: ${error.message}`;
   }
-  return `${error.message} Whether it was done shows here as soon as the shop is back.`;
+  return `${error.message} As soon as the shop is back, the row shows whether the status was changed.`;
 }

@@ -1,32 +1,36 @@
-// Asks again and again while the page is looked at; never twice at once, never while it is hidden.
+// Repeats a request while the page is visible; never two at once, never while the page is hidden.
 
-const EVERY_MS = 2000;
+export const INTERVAL_MS = 2000;
 
 export class Poll {
-  #ask;
+  #request;
   #timer = 0;
-  #asking = false;
-  #again = false;
+  #isRequesting = false;
+  #isRequestedAgain = false;
 
-  constructor(ask) {
-    this.#ask = ask;
+  /** Poll with an async function that handles its own errors. */
+  constructor(request) {
+    this.#request = request;
     document.addEventListener("visibilitychange", () => this.now());
   }
 
-  /** At once, or as soon as the request that is under way has ended: that one may have been too early. */
+  /**
+   * Request at once. While a request is under way, request again as soon as it has ended: it may have been
+   * answered before the change that the caller knows of.
+   */
   async now() {
     clearTimeout(this.#timer);
-    this.#again = this.#asking;
-    if (this.#asking || document.hidden) {
+    this.#isRequestedAgain = this.#isRequesting;
+    if (this.#isRequesting || document.hidden) {
       return;
     }
-    this.#asking = true;
-    await this.#ask();
-    this.#asking = false;
-    if (this.#again) {
+    this.#isRequesting = true;
+    await this.#request();
+    this.#isRequesting = false;
+    if (this.#isRequestedAgain) {
       this.now();
     } else {
-      this.#timer = setTimeout(() => this.now(), EVERY_MS);
+      this.#timer = setTimeout(() => this.now(), INTERVAL_MS);
     }
   }
 }

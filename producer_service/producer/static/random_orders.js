@@ -1,122 +1,124 @@
-// Random orders in chunks: "n of n placed" is what the server has confirmed, and Stop means stop.
+// Random orders in chunks: "n of n placed" counts only what the server has confirmed; Stop ends after the running chunk.
 
-import { ask, isUndecided } from "./api.js";
+import { isOutcomeUnknown, request } from "./api.js";
 import { Attempt } from "./attempt.js";
+import { byId } from "./element.js";
 import { clearErrors, clearOnInput, showErrors } from "./field_errors.js";
 
-const CHUNK = 50;
-const MOST = 1000;
+const CHUNK_SIZE = 50;
+const MAX_ORDERS = 1000;
 
-const part = (id) => document.getElementById(id);
-
+/** Connect the form, and call onPlaced() after each chunk. */
 export function randomOrders(form, onPlaced) {
   const view = new View(form);
   let run = null;
 
-  async function go() {
-    view.running();
-    view.progress(run);
+  async function start() {
+    view.showRunning();
+    view.showProgress(run);
     try {
-      await run.toTheEnd(() => {
-        view.progress(run);
+      await run.placeAll(() => {
+        view.showProgress(run);
         onPlaced();
       });
-      view.ended(
-        run,
-        run.isOver ? `${run.placed} of ${run.wanted} placed.` : `Stopped: ${run.placed} of ${run.wanted} placed.`,
-      );
+      view.showEnd(run, run.isComplete ? `${run.progress}.` : `Stopped: ${run.progress}.`);
     } catch (error) {
-      view.ended(run, failure(form, run, error));
+      view.showEnd(run, showFailure(form, run, error));
     }
   }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!run?.active) {
+    if (!run?.isActive) {
       clearErrors(form);
       run = new Run(form.elements.namedItem("count").value.trim());
-      go();
+      start();
     }
   });
-  view.goOn.addEventListener("click", () => go());
+  view.resume.addEventListener("click", () => start());
   view.stop.addEventListener("click", () => {
-    run.stopped = true;
-    view.stopping();
+    run.isStopped = true;
+    view.showStopping();
   });
   clearOnInput(form);
 }
 
-/** How far the orders that one press asked for have come. */
+/** The orders that one press of the button asked for, and how many of them are placed. */
 class Run {
   placed = 0;
-  stopped = false;
-  active = false;
+  isStopped = false;
+  isActive = false;
   #chunk = new Attempt();
 
-  /** What is no number from 1 to 1,000 is sent as it is: the server says what is wrong with it. */
+  /** Anything but a number from 1 to 1,000 is sent as it is, so that the server says what is wrong with it. */
   constructor(text) {
     this.wanted = /^[0-9]{1,9}$/.test(text) ? Number(text) : text;
-    this.sendable = this.wanted >= 1 && this.wanted <= MOST;
+    this.isValid = this.wanted >= 1 && this.wanted <= MAX_ORDERS;
   }
 
-  get isOver() {
+  get isComplete() {
     return this.placed >= this.wanted;
   }
 
-  async toTheEnd(onChunk) {
-    this.stopped = false;
-    this.active = true;
+  get progress() {
+    return `${this.placed} of ${this.wanted} placed`;
+  }
+
+  /** Place the missing orders until all are placed or Stop was pressed. */
+  async placeAll(onChunk) {
+    this.isStopped = false;
+    this.isActive = true;
     try {
       do {
-        this.placed += await this.#next();
+        this.placed += await this.#placeChunk();
         onChunk();
-      } while (!this.isOver && !this.stopped);
+      } while (!this.isComplete && !this.isStopped);
     } finally {
-      this.active = false;
+      this.isActive = false;
     }
   }
 
-  /** A chunk whose outcome is not known goes out again with its key, and is counted once. */
-  async #next() {
-    const body = { count: this.sendable ? Math.min(CHUNK, this.wanted - this.placed) : this.wanted };
+  /** Place one chunk. One whose outcome is not known is sent again with the same key, and counted once. */
+  async #placeChunk() {
+    const body = { count: this.isValid ? Math.min(CHUNK_SIZE, this.wanted - this.placed) : this.wanted };
     const headers = { "Idempotency-Key": this.#chunk.key({ ...body, from: this.placed }) };
-    return (await ask("/orders/random", { method: "POST", body, headers })).count;
+    return (await request("/orders/random", { method: "POST", body, headers })).count;
   }
 }
 
-/** The buttons, the bar and the words. Focus never falls off a button that goes away. */
+/** The buttons, the bar and the message. A button that disappears passes its focus on. */
 class View {
   constructor(form) {
-    Object.assign(this, { submit: form.querySelector("[type=submit]"), stop: part("stop"), goOn: part("go-on") });
-    Object.assign(this, { bar: part("progress"), words: part("generated") });
+    Object.assign(this, { submit: form.querySelector("[type=submit]"), stop: byId("stop"), resume: byId("resume") });
+    Object.assign(this, { bar: byId("progress"), message: byId("generated") });
   }
 
-  running() {
+  showRunning() {
     this.stop.disabled = false;
-    this.#only(this.stop);
+    this.#showOnly(this.stop);
   }
 
-  stopping() {
+  showStopping() {
     this.stop.disabled = true;
-    this.words.textContent += " · stopping…";
+    this.message.textContent += " · stopping…";
   }
 
-  progress(run) {
-    this.bar.hidden = !run.sendable;
-    if (run.sendable) {
+  showProgress(run) {
+    this.bar.hidden = !run.isValid;
+    if (run.isValid) {
       Object.assign(this.bar, { max: run.wanted, value: run.placed });
     }
-    this.words.textContent = run.sendable ? `${run.placed} of ${run.wanted} placed` : "";
+    this.message.textContent = run.isValid ? run.progress : "";
   }
 
-  ended(run, words) {
-    this.words.textContent = words;
-    this.bar.hidden = !run.sendable;
-    this.#only(this.submit, run.sendable && !run.isOver ? this.goOn : null);
+  showEnd(run, message) {
+    this.message.textContent = message;
+    this.bar.hidden = !run.isValid;
+    this.#showOnly(this.submit, run.isValid && !run.isComplete ? this.resume : null);
   }
 
-  #only(...shown) {
-    const buttons = [this.submit, this.stop, this.goOn];
+  #showOnly(...shown) {
+    const buttons = [this.submit, this.stop, this.resume];
     const hadFocus = buttons.includes(document.activeElement);
     buttons.forEach((button) => (button.hidden = !shown.includes(button)));
     if (hadFocus) {
@@ -125,10 +127,13 @@ class View {
   }
 }
 
-function failure(form, run, error) {
+/** Show the errors of the fields and return the failure in full sentences. */
+function showFailure(form, run, error) {
   if (error.errors?.length) {
     return showErrors(form, error.errors).join(" ");
   }
-  const words = `${error.message} ${run.placed} of ${run.wanted} placed.`;
-  return isUndecided(error) ? `${words} Go on when it is back: none is placed twice.` : words;
+  const message = `${error.message} ${run.progress}.`;
+  return isOutcomeUnknown(error)
+    ? `${message} Press Continue when the shop is back: no order is placed twice.`
+    : message;
 }

@@ -1,58 +1,59 @@
-// The newest orders, asked for again and again; rows are kept, so focus and selection stay where they are.
+// The newest orders, polled. Rows are kept between polls, so that focus and selection stay where they are.
 
-import { ask } from "./api.js";
-import { move, whyNot } from "./lifecycle.js";
+import { request } from "./api.js";
+import { changeStatus, describeFailure } from "./lifecycle.js";
 import { OrderRow } from "./order_row.js";
 import { Poll } from "./poll.js";
-import { keepTimesFresh } from "./time.js";
+import { refreshTimesEverySecond } from "./time.js";
 
-const SHOWN = 20;
-const ASK_WITHIN_MS = 5000;
+const MAX_ROWS = 20;
+const TIMEOUT_MS = 5000;
 
 export class RecentOrders {
   #rows = new Map();
-  #first = true;
+  #isFirst = true;
 
+  /** Keep the rows of a table body; `empty` is shown without any, `state` tells how current they are. */
   constructor(body, empty, state) {
     Object.assign(this, { body, empty, state });
     this.poll = new Poll(() => this.#refresh());
-    keepTimesFresh(body);
+    refreshTimesEverySecond(body);
     this.poll.now();
   }
 
   async #refresh() {
     try {
-      const { orders } = await ask(`/orders?limit=${SHOWN}`, { within: ASK_WITHIN_MS });
-      if (this.#isChoosing()) {
+      const { orders } = await request(`/orders?limit=${MAX_ROWS}`, { timeoutMs: TIMEOUT_MS });
+      if (this.#isPointingAtButton()) {
         orders.forEach((order) => this.#rows.get(order.id)?.update(order));
-        this.state.held();
+        this.state.showPaused();
       } else {
         this.#show(orders);
-        this.state.reached();
+        this.state.showLive();
       }
     } catch (error) {
-      this.state.failed(error);
+      this.state.showFailure(error);
     }
   }
 
-  /** Rows do not move under a pointer that is about to press a button. */
-  #isChoosing() {
+  /** Return whether the pointer is on a button: rows must not move before it is pressed. */
+  #isPointingAtButton() {
     return matchMedia("(hover: hover)").matches && this.body.querySelector(".actions:hover") !== null;
   }
 
   #show(orders) {
     const rows = orders.map((order) => this.#row(order));
-    const kept = new Set(rows.map((row) => row.order.id));
+    const remaining = new Set(rows.map((row) => row.order.id));
     for (const [id, row] of this.#rows) {
-      if (!kept.has(id)) {
+      if (!remaining.has(id)) {
         row.node.remove();
         this.#rows.delete(id);
       }
     }
-    rows.forEach((row, place) => this.#put(row.node, place));
+    rows.forEach((row, index) => this.#put(row.node, index));
     this.empty.hidden = rows.length > 0;
     this.body.parentElement.hidden = rows.length === 0;
-    this.#first = false;
+    this.#isFirst = false;
   }
 
   #row(order) {
@@ -60,33 +61,33 @@ export class RecentOrders {
     if (row) {
       row.update(order);
     } else {
-      row = new OrderRow(order, (...step) => this.#move(...step));
+      row = new OrderRow(order, (...transition) => this.#changeStatus(...transition));
       this.#rows.set(order.id, row);
-      if (!this.#first) {
+      if (!this.#isFirst) {
         row.flash();
       }
     }
     return row;
   }
 
-  #put(node, place) {
-    if (this.body.children[place] !== node) {
-      this.body.insertBefore(node, this.body.children[place] ?? null);
+  #put(node, index) {
+    if (this.body.children[index] !== node) {
+      this.body.insertBefore(node, this.body.children[index] ?? null);
     }
   }
 
-  async #move(row, status) {
-    if (row.moving) {
+  async #changeStatus(row, status) {
+    if (row.isChanging) {
       return;
     }
-    row.moving = true;
+    row.isChanging = true;
     row.note.textContent = "";
     try {
-      row.update(await move(row.order, status));
+      row.update(await changeStatus(row.order, status));
     } catch (error) {
-      row.note.textContent = whyNot(error);
+      row.note.textContent = describeFailure(error);
     } finally {
-      row.moving = false;
+      row.isChanging = false;
     }
     this.poll.now();
   }

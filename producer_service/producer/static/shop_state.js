@@ -1,36 +1,36 @@
-// How fresh the list is, in words that stay true when the shop goes away.
+// How current the list is, in words that stay true when the shop becomes unreachable.
 
-import { Refused } from "./api.js";
+import { ErrorResponse } from "./api.js";
+import { setText } from "./element.js";
+import { INTERVAL_MS } from "./poll.js";
 
 export class ShopState {
-  #reached = null;
+  #updatedAt = null;
 
-  constructor(node, word) {
-    Object.assign(this, { node, word });
+  constructor(node, label) {
+    Object.assign(this, { node, label });
   }
 
-  reached() {
-    this.#reached = new Date();
-    this.#say("live", "live");
+  showLive() {
+    this.#updatedAt = new Date();
+    this.#show("live", "live");
   }
 
-  held() {
-    this.#say("held", "held while you choose a step");
+  showPaused() {
+    this.#show("paused", "paused while you point at a button");
   }
 
-  failed(error) {
+  showFailure(error) {
     const cause =
-      error instanceof Refused
-        ? `the shop has a problem: ${error.message.replace(/\.$/, "")}`
+      error instanceof ErrorResponse
+        ? `the shop has a problem: ${error.message.replace(/\.$/, "")}` // a full sentence, but here more follows
         : "cannot reach the shop";
-    const since = this.#reached ? ` · last updated ${this.#reached.toLocaleTimeString("en-GB")}` : "";
-    this.#say("away", `${cause}${since} · trying again every 2 s`);
+    const since = this.#updatedAt ? ` · last updated ${this.#updatedAt.toLocaleTimeString("en-GB")}` : "";
+    this.#show("away", `${cause}${since} · trying again every ${INTERVAL_MS / 1000} s`);
   }
 
-  #say(state, text) {
+  #show(state, text) {
     this.node.dataset.state = state;
-    if (this.word.textContent !== text) {
-      this.word.textContent = text;
-    }
+    setText(this.label, text);
   }
 }

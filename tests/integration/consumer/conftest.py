@@ -1,4 +1,4 @@
-"""The real consumer under gunicorn, on a topic of the test's own."""
+"""The real consumer under gunicorn, on a topic that only the test uses."""
 
 import os
 import signal
@@ -6,9 +6,9 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import pytest
@@ -26,6 +26,8 @@ READY_S = 20
 
 
 class Topic:
+    """A topic in Kafka with three partitions of three replicas."""
+
     def __init__(self, admin: AdminClient, producer: Producer) -> None:
         self.name = f"viewed-{uuid.uuid4().hex[:12]}"
         self._admin = admin
@@ -39,18 +41,20 @@ class Topic:
         self._admin.delete_topics([self.name], operation_timeout=10)[self.name].result(15)
 
     def put(self, *values: bytes | None, partition: int = 0) -> None:
+        """Publish the values and wait until Kafka has acknowledged them."""
         for value in values:
             self._producer.produce(self.name, value=value, partition=partition)
         assert self._producer.flush(15) == 0
 
-    def forget_before(self, partition: int, offset: int) -> None:
+    def delete_before(self, partition: int, offset: int) -> None:
+        """Delete the events before the offset, as retention does."""
         futures = self._admin.delete_records([TopicPartition(self.name, partition, offset)])
         for future in futures.values():
             future.result(15)
 
 
 class Server:
-    """`gunicorn consumer:create_app()` as its own process, on a port that stays the same over restarts."""
+    """`gunicorn consumer:create_app()` as a process, on a port that stays the same over restarts."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -75,6 +79,7 @@ class Server:
             )
 
     def start(self) -> None:
+        """Start the process and wait until it is ready."""
         self.spawn()
         eventually(lambda: self.health().status_code == 200, READY_S)
 
@@ -93,9 +98,10 @@ class Server:
         assert self.process
         return psutil.Process(self.process.pid).children()
 
-    def stop(self, how: signal.Signals = signal.SIGTERM, within: float = 10) -> int:
+    def stop(self, sent: signal.Signals = signal.SIGTERM, within: float = 10) -> int:
+        """Send the signal and return the exit code. Raises TimeoutExpired after `within` seconds."""
         assert self.process
-        self.process.send_signal(how)
+        self.process.send_signal(sent)
         code = self.process.wait(within)
         self.process = None
         return code
@@ -109,25 +115,28 @@ class Server:
 
 @pytest.fixture(scope="session")
 def kafka_clients(kafka: str) -> tuple[AdminClient, Producer]:
-    """Silent: they outlive the brokers by a moment at the end of a run."""
-    settings = {"bootstrap.servers": kafka, "log_level": 0}
+    """Clients that log nothing: at the end of a run they outlive the brokers for a moment."""
+    settings: dict[str, str | int | float | bool] = {"bootstrap.servers": kafka, "log_level": 0}
     return AdminClient(settings), Producer(settings | {"acks": "all", "linger.ms": 1})
 
 
 @pytest.fixture
 def topic(kafka_clients: tuple[AdminClient, Producer]) -> Iterator[Topic]:
-    made = Topic(*kafka_clients)
-    made.create()
-    yield made
-    made.delete()
+    topic = Topic(*kafka_clients)
+    topic.create()
+    yield topic
+    topic.delete()
 
 
-StartServer = Callable[..., Server]
+class StartServer(Protocol):
+    """The `start_server` fixture. settings: environment variables, in lower case."""
+
+    def __call__(self, *, ready: bool = True, **settings: object) -> Server: ...
 
 
 @pytest.fixture
 def start_server(kafka: str, topic: Topic, tmp_path: Path) -> Iterator[StartServer]:
-    """Settings as keyword arguments."""
+    """Start a consumer on the test's topic, ready unless told otherwise; it is killed after the test."""
     servers: list[Server] = []
 
     def start(*, ready: bool = True, **settings: object) -> Server:

@@ -12,13 +12,18 @@ from tests.unit.consumer.fanout.stream_text import Block, blocks
 
 
 class Listener:
+    """Reads blocks in a thread until the stream ends or the block is left.
+
+    ended_well: whether the stream ended as HTTP demands; None while it is open.
+    """
+
     def __init__(self, port: int, last_event_id: str | None = None, start: str | None = None) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         query = "?" + urlencode({"from": start}) if start else ""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         self._connection.request("GET", "/stream" + query, headers=headers)
         self._socket = self._connection.sock
-        self.answer = self._connection.getresponse()
+        self.response = self._connection.getresponse()
         self.blocks: list[Block] = []
         self._rest = b""
         self.ended_well: bool | None = None
@@ -27,27 +32,28 @@ class Listener:
 
     def _read(self) -> None:
         try:
-            while data := self.answer.read1(1 << 16):
+            while data := self.response.read1(1 << 16):
                 self._take(data)
             self.ended_well = True
         except (OSError, http.client.HTTPException, ValueError):
             self.ended_well = False
 
     def _take(self, data: bytes) -> None:
-        whole, end, self._rest = (self._rest + data).rpartition(b"\n\n")
-        self.blocks += blocks(whole + end)
+        complete, end, self._rest = (self._rest + data).rpartition(b"\n\n")
+        self.blocks += blocks(complete + end)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # it may have ended by itself
+        with suppress(OSError):  # the connection may have ended by itself
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
-        self.answer.close()
+        self.response.close()
         self._connection.close()
 
     def events(self) -> list[str]:
+        """Return the data of the events without a name: those from the topic."""
         return [block.data for block in self.blocks if block.event == "message"]
 
     def named(self, event: str) -> list[dict[str, Any]]:
@@ -55,12 +61,12 @@ class Listener:
 
     @property
     def position(self) -> str:
-        """What a browser would come back with."""
+        """The position with which a browser would reconnect."""
         eventually(lambda: any(block.last_id for block in self.blocks))
         return next(block.last_id for block in reversed(self.blocks) if block.last_id)
 
-    def wait_for(self, many: int, within: float = 15) -> list[str]:
-        eventually(lambda: len(self.events()) >= many, within)
+    def wait_for(self, count: int, within: float = 15) -> list[str]:
+        eventually(lambda: len(self.events()) >= count, within)
         return self.events()
 
     def wait_for_end(self, within: float) -> bool:

@@ -1,4 +1,4 @@
-"""How the process behaves: limits, slow viewers, and every way to stop."""
+"""The consumer as a process: limits, slow viewers, and every way to stop."""
 
 import signal
 import socket
@@ -13,12 +13,12 @@ from tests.unit.consumer.topic.fake_kafka import event
 MEBIBYTE = 1 << 20
 
 
-def fat_events(many: int) -> list[bytes]:
-    return [event(f"fat{n}", padding="x" * 5000) for n in range(many)]
+def large_events(count: int) -> list[bytes]:
+    return [event(f"large{n}", padding="x" * 5000) for n in range(count)]
 
 
-def deaf_viewer(server: Server) -> socket.socket:
-    """Asks for the stream and never reads."""
+def stalled_viewer(server: Server) -> socket.socket:
+    """Open a connection that requests the stream and never reads it."""
     viewer = socket.socket()
     viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 10)
     viewer.connect(("127.0.0.1", server.port))
@@ -32,15 +32,15 @@ def is_listening(port: int) -> bool:
 
 
 @pytest.mark.parametrize("fanout", ["sockets", "generator"])
-def test_one_that_stops_reading_is_cut_and_harms_nobody(
+def test_stalled_viewer_is_disconnected_and_delays_no_other_viewer(
     topic: Topic, start_server: StartServer, fanout: str
 ) -> None:
     server = start_server(fanout=fanout, client_stall_s=1)
-    with deaf_viewer(server), server.listen() as listener:
+    with stalled_viewer(server), server.listen() as listener:
         eventually(lambda: server.checks["streams"]["open"] == 2)
         (worker,) = server.workers()
         before = worker.memory_info().rss
-        topic.put(*fat_events(2000))
+        topic.put(*large_events(2000))
         assert len(set(listener.wait_for(2000))) == 2000
         eventually(lambda: server.checks["streams"]["open"] == 1)
         assert worker.memory_info().rss - before < 40 * MEBIBYTE
@@ -57,17 +57,17 @@ def test_open_streams_hold_no_thread(start_server: StartServer) -> None:
     assert server.get("/health/live").status_code == 200
     for listener in listeners:
         with listener:
-            assert listener.answer.status == 200
+            assert listener.response.status == 200
     eventually(lambda: server.checks["streams"]["open"] == 0)
 
 
-def test_one_viewer_too_many_is_told_busy(start_server: StartServer) -> None:
+def test_viewer_over_the_limit_gets_a_busy_event(start_server: StartServer) -> None:
     server = start_server(max_streams=1)
     with server.listen():
         eventually(lambda: server.checks["streams"]["open"] == 1)
         with server.listen() as refused:
             assert refused.wait_for_end(5)
-            assert refused.answer.status == 200
+            assert refused.response.status == 200
             assert refused.named("busy") == [{"reason": "streams"}]
     eventually(lambda: server.checks["streams"]["open"] == 0)
     with server.listen() as admitted:
@@ -88,7 +88,7 @@ def test_sigterm_ends_open_streams_and_the_process(
     assert "Traceback" not in server.log
 
 
-def test_a_killed_master_leaves_no_worker_behind(start_server: StartServer) -> None:
+def test_killed_master_leaves_no_worker_behind(start_server: StartServer) -> None:
     server = start_server()
     with server.listen():
         (worker,) = server.workers()
@@ -98,7 +98,7 @@ def test_a_killed_master_leaves_no_worker_behind(start_server: StartServer) -> N
         eventually(lambda: not is_listening(server.port), within=2)
 
 
-def test_a_killed_worker_is_replaced(start_server: StartServer) -> None:
+def test_killed_worker_is_replaced(start_server: StartServer) -> None:
     server = start_server()
     (worker,) = server.workers()
     worker.kill()
@@ -106,7 +106,7 @@ def test_a_killed_worker_is_replaced(start_server: StartServer) -> None:
     eventually(lambda: server.health().status_code == 200, within=15)
 
 
-def test_http_1_0_gets_the_stream_without_chunks(topic: Topic, consumer_server: Server) -> None:
+def test_http_1_0_client_gets_the_stream_without_chunks(topic: Topic, consumer_server: Server) -> None:
     with socket.create_connection(("127.0.0.1", consumer_server.port), timeout=10) as viewer:
         viewer.sendall(b"GET /stream HTTP/1.0\r\nHost: localhost\r\n\r\n")
         received = b""
@@ -119,7 +119,7 @@ def test_http_1_0_gets_the_stream_without_chunks(topic: Topic, consumer_server: 
     assert b"\r\n" not in received.partition(b"\r\n\r\n")[2]
 
 
-def test_a_topic_that_comes_late_is_waited_for(topic: Topic, start_server: StartServer) -> None:
+def test_consumer_waits_for_a_missing_topic(topic: Topic, start_server: StartServer) -> None:
     topic.delete()
     server = start_server(ready=False)
     eventually(lambda: server.health().status_code == 503)

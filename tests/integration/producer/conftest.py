@@ -1,8 +1,11 @@
+"""The producer's application, its database, its topic, and the relay as a process."""
+
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 import sqlalchemy as sa
@@ -21,10 +24,21 @@ from tests.project import ROOT
 
 SERVICE = ROOT / "producer_service"
 
+# The callables that the fixtures of the same names hand out.
+Scalar = Callable[[str], Any]
+TopicMessages = Callable[[int], list[Message]]
+StartRelay = Callable[[], subprocess.Popen[bytes]]
+
+
+class RelayCommand(Protocol):
+    """The `relay_command` fixture."""
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]: ...
+
 
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
-    """The application as gunicorn would load it, its Kafka client not started: events are the relay's."""
+    """The application as gunicorn loads it. Its Kafka client is not started: events are left to the relay."""
     app = create_app(settings)
     yield app
     services_of(app).stop()
@@ -52,7 +66,7 @@ def engine(services: Services) -> sa.Engine:
 
 @pytest.fixture
 def relay_engine(settings: Settings) -> Iterator[sa.Engine]:
-    """As the relay connects: each statement in a transaction of its own."""
+    """An engine like the relay's: each statement runs in a transaction of its own."""
     engine = create_engine(settings.sqlalchemy_url, 4, 5, isolation_level="AUTOCOMMIT")
     yield engine
     engine.dispose()
@@ -64,10 +78,10 @@ def outbox(relay_engine: sa.Engine) -> Outbox:
 
 
 @pytest.fixture
-def scalar(engine: sa.Engine) -> Callable[[str], object]:
-    """The one value that an SQL query gives."""
+def scalar(engine: sa.Engine) -> Scalar:
+    """Run an SQL query and return its single value."""
 
-    def query(sql: str) -> object:
+    def query(sql: str) -> Any:
         with engine.begin() as connection:
             return connection.execute(sa.text(sql)).scalar_one()
 
@@ -75,8 +89,8 @@ def scalar(engine: sa.Engine) -> Callable[[str], object]:
 
 
 @pytest.fixture
-def topic_messages(settings: Settings, topic: str) -> Callable[[int], list[Message]]:
-    """All messages of the test's topic, read from the beginning, once there are at least `count`."""
+def topic_messages(settings: Settings, topic: str) -> TopicMessages:
+    """Read the test's topic from its beginning; return all messages once there are at least `count`."""
 
     def read(count: int) -> list[Message]:
         consumer = Consumer(consumer_settings(settings) | {"enable.partition.eof": False})
@@ -84,12 +98,12 @@ def topic_messages(settings: Settings, topic: str) -> Callable[[int], list[Messa
         consumer.assign([TopicPartition(settings.kafka_topic, number, 0) for number in partitions])
         found: list[Message] = []
 
-        def enough() -> bool:
+        def are_enough() -> bool:
             found.extend(m for m in consumer.consume(1000, timeout=0.2) if m.error() is None)
             return len(found) >= count
 
         try:
-            eventually(enough)
+            eventually(are_enough)
             found.extend(m for m in consumer.consume(1000, timeout=0.5) if m.error() is None)
         finally:
             consumer.close()
@@ -105,10 +119,8 @@ def service_environment(settings: Settings) -> dict[str, str]:
 
 
 @pytest.fixture
-def start_relay(
-    service_environment: dict[str, str], topic: str, tmp_path: Path
-) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts `python -m producer.relay` as its own process; its log is in `relay.log`."""
+def start_relay(service_environment: dict[str, str], topic: str, tmp_path: Path) -> Iterator[StartRelay]:
+    """Start `python -m producer.relay` as a process, which is killed after the test; its log is `relay.log`."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
@@ -124,8 +136,8 @@ def start_relay(
 
 
 @pytest.fixture
-def relay_command(service_environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs one of the relay's commands to its end."""
+def relay_command(service_environment: dict[str, str]) -> RelayCommand:
+    """Run one of the relay's commands to its end."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "producer.relay", *arguments]

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+"""The Idempotency-Key of the POST requests: a retry with the same key places no second order."""
+
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,14 +10,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from producer.relay.outbox import Outbox
+from tests.integration.producer.conftest import Scalar
+from tests.shop import ORDER
 
-ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 POSTS = [
     ("/orders", ORDER),
     ("/orders/batch", {"orders": [ORDER, ORDER]}),
     ("/orders/random", {"count": 3}),
 ]
-Scalar = Callable[[str], Any]
 
 
 def post(api: FlaskClient, path: str, body: Any, key: str = "key-1") -> TestResponse:
@@ -24,31 +25,31 @@ def post(api: FlaskClient, path: str, body: Any, key: str = "key-1") -> TestResp
 
 
 @pytest.mark.parametrize(("path", "body"), POSTS)
-def test_the_same_key_and_body_get_the_same_answer(
+def test_same_idempotency_key_and_body_get_the_same_response(
     api: FlaskClient, scalar: Scalar, path: str, body: dict[str, Any]
 ) -> None:
-    first, again = post(api, path, body), post(api, path, body)
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert again.data == first.data
-    assert again.headers.get("Location") == first.headers.get("Location")
+    first, retry = post(api, path, body), post(api, path, body)
+    assert (first.status_code, retry.status_code) == (201, 201)
+    assert retry.data == first.data
+    assert retry.headers.get("Location") == first.headers.get("Location")
     placed = len(body.get("orders", [])) or body.get("count", 1)
     assert scalar("SELECT count(*) FROM orders") == scalar("SELECT count(*) FROM outbox") == placed
 
 
-def test_the_same_key_with_another_body_is_refused(api: FlaskClient, scalar: Scalar) -> None:
+def test_idempotency_key_with_another_body_is_refused(api: FlaskClient, scalar: Scalar) -> None:
     post(api, "/orders", ORDER)
-    answer = post(api, "/orders", ORDER | {"quantity": 3})
-    assert answer.status_code == 422
-    assert "Idempotency-Key" in answer.get_json()["detail"]
+    response = post(api, "/orders", ORDER | {"quantity": 3})
+    assert response.status_code == 422
+    assert "Idempotency-Key" in response.get_json()["detail"]
     assert scalar("SELECT count(*) FROM orders") == 1
 
 
-def test_the_same_key_for_something_else_is_refused(api: FlaskClient) -> None:
+def test_idempotency_key_for_another_endpoint_is_refused(api: FlaskClient) -> None:
     post(api, "/orders/random", {"count": 1})
     assert post(api, "/orders", ORDER).status_code == 422
 
 
-def test_other_keys_and_no_key_make_other_orders(api: FlaskClient, scalar: Scalar) -> None:
+def test_other_idempotency_keys_and_no_key_place_other_orders(api: FlaskClient, scalar: Scalar) -> None:
     for key in ("a", '"b"', "c"):
         assert post(api, "/orders", ORDER, key).status_code == 201
     api.post("/orders", json=ORDER)
@@ -56,41 +57,43 @@ def test_other_keys_and_no_key_make_other_orders(api: FlaskClient, scalar: Scala
     assert scalar("SELECT count(*) FROM orders") == 5
 
 
-def test_a_quoted_key_is_the_same_as_a_bare_one(api: FlaskClient) -> None:
+def test_quoted_idempotency_key_equals_the_unquoted_key(api: FlaskClient) -> None:
     assert post(api, "/orders", ORDER, "k").data == post(api, "/orders", ORDER, '"k"').data
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256, "ключ", 'half"', "two words"])
-def test_a_key_that_is_none(api: FlaskClient, scalar: Scalar, key: str) -> None:
+def test_invalid_idempotency_key_is_refused(api: FlaskClient, scalar: Scalar, key: str) -> None:
     assert post(api, "/orders", ORDER, key).status_code == 400
     assert scalar("SELECT count(*) FROM orders") == 0
 
 
-def test_many_at_once_make_one_order(app: Flask, scalar: Scalar) -> None:
+def test_concurrent_requests_with_one_idempotency_key_place_one_order(app: Flask, scalar: Scalar) -> None:
     def place(_: int) -> TestResponse:
         return post(app.test_client(), "/orders", ORDER)
 
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(place, range(50)))
+        responses = list(pool.map(place, range(50)))
     assert scalar("SELECT count(*) FROM orders") == 1
-    assert {answer.status_code for answer in answers} <= {201, 409}
-    assert len({answer.data for answer in answers if answer.status_code == 201}) == 1
-    assert all("Retry-After" in answer.headers for answer in answers if answer.status_code == 409)
+    assert {response.status_code for response in responses} <= {201, 409}
+    assert len({response.data for response in responses if response.status_code == 201}) == 1
+    assert all("Retry-After" in response.headers for response in responses if response.status_code == 409)
 
 
-def test_while_the_first_is_running_a_second_is_told_to_wait(
+def test_retry_during_the_first_request_gets_409_with_retry_after(
     api: FlaskClient, engine: sa.Engine, scalar: Scalar
 ) -> None:
     with engine.begin() as running:
         running.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('key-1', 0))"))
-        answer = post(api, "/orders", ORDER)
-        assert answer.status_code == 409
-        assert answer.headers["Retry-After"] == "1"
+        response = post(api, "/orders", ORDER)
+        assert response.status_code == 409
+        assert response.headers["Retry-After"] == "1"
     assert post(api, "/orders", ORDER).status_code == 201
 
 
-def test_a_failure_keeps_no_key(api: FlaskClient, engine: sa.Engine, scalar: Scalar) -> None:
-    """The database refuses the event after the key was taken: nothing stays, and a retry is a new try."""
+def test_failed_request_stores_no_idempotency_key(
+    api: FlaskClient, engine: sa.Engine, scalar: Scalar
+) -> None:
+    """The database refuses the event after the key was stored: nothing is kept, and a retry is a new attempt."""
     with engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE outbox ADD CONSTRAINT broken CHECK (version > 1)"))
     try:
@@ -102,12 +105,12 @@ def test_a_failure_keeps_no_key(api: FlaskClient, engine: sa.Engine, scalar: Sca
     assert post(api, "/orders", ORDER).status_code == 201
 
 
-def test_an_invalid_body_uses_no_key_up(api: FlaskClient) -> None:
+def test_invalid_body_does_not_use_up_the_idempotency_key(api: FlaskClient) -> None:
     assert post(api, "/orders", ORDER | {"quantity": 0}).status_code == 422
     assert post(api, "/orders", ORDER).status_code == 201
 
 
-def test_an_expired_key_may_be_used_again_and_is_cleaned_up(
+def test_expired_idempotency_key_can_be_reused_and_is_deleted(
     api: FlaskClient, engine: sa.Engine, outbox: Outbox, scalar: Scalar
 ) -> None:
     def expire() -> None:

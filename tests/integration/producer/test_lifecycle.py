@@ -1,7 +1,6 @@
-"""placed, confirmed, shipped, delivered; cancelled from the first two."""
+"""The transitions of an order: placed, confirmed, shipped, delivered; cancelled from the first two."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,10 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from producer.domain.status import Status
 from tests.eventually import eventually
-
-ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
-Scalar = Callable[[str], Any]
+from tests.integration.producer.conftest import Scalar
+from tests.shop import DELIVERY, ORDER
 
 
 @pytest.fixture
@@ -22,113 +21,110 @@ def order(api: FlaskClient) -> str:
     return str(api.post("/orders", json=ORDER).get_json()["id"])
 
 
-def move(api: FlaskClient, order: str, status: Any, **headers: str) -> TestResponse:
+def change_status(api: FlaskClient, order: str, status: Any, **headers: str) -> TestResponse:
     return api.patch(f"/orders/{order}", json={"status": status}, headers=headers)
 
 
-def test_each_step_stores_a_version_and_an_event(api: FlaskClient, order: str, scalar: Scalar) -> None:
-    for version, status in enumerate(("confirmed", "shipped", "delivered"), start=2):
-        answer = move(api, order, status)
-        assert answer.status_code == 200
-        assert (answer.get_json()["status"], answer.get_json()["version"]) == (status, version)
-        assert answer.headers["ETag"] == f'"{version}"'
-    assert scalar("SELECT array_agg(type ORDER BY version) FROM outbox") == [
-        "order.placed",
-        "order.confirmed",
-        "order.shipped",
-        "order.delivered",
-    ]
-    assert scalar("SELECT array_agg(payload::json->'data'->>'status' ORDER BY version) FROM outbox") == [
-        "placed",
-        "confirmed",
-        "shipped",
-        "delivered",
-    ]
+def test_each_transition_stores_a_version_and_an_event(api: FlaskClient, order: str, scalar: Scalar) -> None:
+    for version, status in enumerate(DELIVERY, start=2):
+        response = change_status(api, order, status)
+        assert response.status_code == 200
+        assert (response.get_json()["status"], response.get_json()["version"]) == (status, version)
+        assert response.headers["ETag"] == f'"{version}"'
+    statuses = [Status.PLACED, *DELIVERY]
+    types = scalar("SELECT array_agg(type ORDER BY version) FROM outbox")
+    in_payload = scalar("SELECT array_agg(payload::json->'data'->>'status' ORDER BY version) FROM outbox")
+    assert types == [f"order.{status}" for status in statuses]
+    assert in_payload == statuses
 
 
-@pytest.mark.parametrize("steps", [["cancelled"], ["confirmed", "cancelled"]])
-def test_it_can_be_cancelled_before_it_is_shipped(api: FlaskClient, order: str, steps: list[str]) -> None:
-    assert [move(api, order, step).status_code for step in steps] == [200] * len(steps)
+@pytest.mark.parametrize("path", [[Status.CANCELLED], [Status.CONFIRMED, Status.CANCELLED]])
+def test_order_can_be_cancelled_before_it_is_shipped(
+    api: FlaskClient, order: str, path: list[Status]
+) -> None:
+    assert [change_status(api, order, status).status_code for status in path] == [200] * len(path)
 
 
 @pytest.mark.parametrize(
-    ("steps", "wrong"),
+    ("path", "invalid"),
     [
-        ([], "shipped"),
-        ([], "delivered"),
-        (["confirmed"], "confirmed"),
-        (["confirmed"], "delivered"),
-        (["confirmed", "shipped"], "cancelled"),
-        (["confirmed", "shipped", "delivered"], "cancelled"),
-        (["cancelled"], "confirmed"),
+        ([], Status.SHIPPED),
+        ([], Status.DELIVERED),
+        ([Status.CONFIRMED], Status.CONFIRMED),
+        ([Status.CONFIRMED], Status.DELIVERED),
+        ([Status.CONFIRMED, Status.SHIPPED], Status.CANCELLED),
+        (list(DELIVERY), Status.CANCELLED),
+        ([Status.CANCELLED], Status.CONFIRMED),
     ],
 )
-def test_a_step_it_cannot_take(
-    api: FlaskClient, order: str, scalar: Scalar, steps: list[str], wrong: str
+def test_invalid_transition_is_refused(
+    api: FlaskClient, order: str, scalar: Scalar, path: list[Status], invalid: Status
 ) -> None:
-    for step in steps:
-        move(api, order, step)
-    answer = move(api, order, wrong)
-    assert answer.status_code == 409
-    assert wrong in answer.get_json()["detail"]
-    assert scalar("SELECT version FROM orders") == 1 + len(steps)
-    assert scalar("SELECT count(*) FROM outbox") == 1 + len(steps)
+    for status in path:
+        change_status(api, order, status)
+    response = change_status(api, order, invalid)
+    assert response.status_code == 409
+    assert invalid in response.get_json()["detail"]
+    assert scalar("SELECT version FROM orders") == 1 + len(path)
+    assert scalar("SELECT count(*) FROM outbox") == 1 + len(path)
 
 
-@pytest.mark.parametrize("status", ["placed", "lost", None, 5])
-def test_a_status_nobody_can_ask_for(api: FlaskClient, order: str, status: Any) -> None:
-    answer = move(api, order, status)
-    assert answer.status_code == 422
-    assert answer.get_json()["errors"][0]["pointer"] == "/status"
+@pytest.mark.parametrize("status", [Status.PLACED, "lost", None, 5])
+def test_invalid_target_status_is_refused(api: FlaskClient, order: str, status: Any) -> None:
+    response = change_status(api, order, status)
+    assert response.status_code == 422
+    assert response.get_json()["errors"][0]["pointer"] == "/status"
 
 
-def test_an_order_nobody_knows(api: FlaskClient) -> None:
-    assert move(api, "01939b1e-6b1c-7c3a-8b1e-0123456789ab", "confirmed").status_code == 404
+def test_transition_of_an_unknown_order_is_404(api: FlaskClient) -> None:
+    assert change_status(api, "01939b1e-6b1c-7c3a-8b1e-0123456789ab", Status.CONFIRMED).status_code == 404
 
 
-def test_only_the_version_that_was_read(api: FlaskClient, order: str) -> None:
+def test_if_match_allows_only_the_version_that_was_read(api: FlaskClient, order: str) -> None:
     etag = api.get(f"/orders/{order}").headers["ETag"]
-    assert move(api, order, "confirmed", **{"If-Match": etag}).status_code == 200
-    assert move(api, order, "shipped", **{"If-Match": etag}).status_code == 412
-    assert move(api, order, "shipped", **{"If-Match": '"2"'}).status_code == 200
-    assert move(api, order, "delivered", **{"If-Match": "*"}).status_code == 200
+    assert change_status(api, order, Status.CONFIRMED, **{"If-Match": etag}).status_code == 200
+    assert change_status(api, order, Status.SHIPPED, **{"If-Match": etag}).status_code == 412
+    assert change_status(api, order, Status.SHIPPED, **{"If-Match": '"2"'}).status_code == 200
+    assert change_status(api, order, Status.DELIVERED, **{"If-Match": "*"}).status_code == 200
 
 
-def test_while_an_event_of_the_order_is_in_the_outbox_the_next_is_the_relays(
+def test_event_is_left_to_the_relay_while_an_earlier_event_is_in_the_outbox(
     api: FlaskClient, order: str, scalar: Scalar, engine: sa.Engine
 ) -> None:
-    move(api, order, "confirmed")
+    change_status(api, order, Status.CONFIRMED)
     assert scalar("SELECT array_agg(direct ORDER BY version) FROM outbox") == [True, False]
     assert scalar("SELECT due_at <= clock_timestamp() FROM outbox WHERE version = 2")
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM outbox"))
-    move(api, order, "shipped")
+    change_status(api, order, Status.SHIPPED)
     assert scalar("SELECT array_agg(direct ORDER BY version) FROM outbox") == [True]
 
 
-def test_two_changes_that_wait_for_the_same_order_are_never_both_direct(
+def test_transitions_that_wait_for_the_same_row_lock_are_never_both_direct(
     app: Flask, order: str, scalar: Scalar, engine: sa.Engine
 ) -> None:
-    """The second one really waits on the row lock, while the outbox is empty, and must see what the first
-    one stored meanwhile. (Asked in the statement that takes the lock, it would see the outbox as it was
-    before the wait: this test fails then.)"""
+    """The second transition waits for the row lock while the outbox is empty, and must see the first one's event.
+
+    If the statement that takes the lock also asked for earlier events, it would see the outbox as it was before
+    the wait, and this test would fail.
+    """
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM outbox"))
-    holder = engine.connect()
-    holding = holder.begin()
-    holder.execute(sa.text("SELECT FROM orders FOR UPDATE"))
+    lock_holder = engine.connect()
+    transaction = lock_holder.begin()
+    lock_holder.execute(sa.text("SELECT FROM orders FOR UPDATE"))
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(move, app.test_client(), order, "confirmed")
-        eventually(lambda: waiting(scalar) == 1)
-        second = pool.submit(move, app.test_client(), order, "cancelled")
-        eventually(lambda: waiting(scalar) == 2)
-        holding.rollback()
-        holder.close()
+        first = pool.submit(change_status, app.test_client(), order, Status.CONFIRMED)
+        eventually(lambda: count_lock_waits(scalar) == 1)
+        second = pool.submit(change_status, app.test_client(), order, Status.CANCELLED)
+        eventually(lambda: count_lock_waits(scalar) == 2)
+        transaction.rollback()
+        lock_holder.close()
         assert (first.result(10).status_code, second.result(10).status_code) == (200, 200)
     assert scalar("SELECT array_agg(direct ORDER BY version) FROM outbox") == [True, False]
 
 
-def waiting(scalar: Scalar) -> int:
+def count_lock_waits(scalar: Scalar) -> int:
     return int(
         scalar(
             "SELECT count(*) FROM pg_stat_activity"
@@ -137,7 +133,9 @@ def waiting(scalar: Scalar) -> int:
     )
 
 
-def test_changes_at_once_give_versions_without_gaps(app: Flask, api: FlaskClient, scalar: Scalar) -> None:
+def test_concurrent_transitions_give_versions_without_gaps(
+    app: Flask, api: FlaskClient, scalar: Scalar
+) -> None:
     orders = [str(api.post("/orders", json=ORDER).get_json()["id"]) for _ in range(5)]
     start = threading.Barrier(10)
 
@@ -145,9 +143,9 @@ def test_changes_at_once_give_versions_without_gaps(app: Flask, api: FlaskClient
         client = app.test_client()
         start.wait(10)
         return sum(
-            move(client, order, status).status_code == 200
+            change_status(client, order, status).status_code == 200
             for order in orders
-            for status in ("confirmed", "cancelled")
+            for status in (Status.CONFIRMED, Status.CANCELLED)
         )
 
     with ThreadPoolExecutor(10) as pool:

@@ -1,3 +1,5 @@
+"""The migrations in db/ against the models, and as a command."""
+
 import ast
 import subprocess
 import sys
@@ -12,52 +14,52 @@ from tests.project import ROOT
 DB = ROOT / "db"
 
 
+def upgrade(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run all migrations that have not been run, with nothing but this environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=DB,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 def test_models_and_migrations_agree(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, Record.metadata) == []
 
 
-def test_computed_columns_agree(engine: sa.Engine) -> None:
-    """What Alembic's comparison does not look at."""
+def test_computed_columns_of_models_and_migrations_agree(engine: sa.Engine) -> None:
+    """Alembic does not compare the expressions of computed columns, so this test does."""
     (total,) = [c for c in sa.inspect(engine).get_columns("orders") if c["name"] == "total"]
     assert total["computed"]["persisted"]
     assert total["computed"]["sqltext"] == "(unit_price * (quantity)::numeric)"
 
 
-def test_migrating_twice_does_nothing(database_url: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
-        cwd=DB,
-        env={"DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def test_second_migration_changes_nothing(database_url: str) -> None:
+    done = upgrade({"DATABASE_URL": database_url})
     assert done.returncode == 0
     assert "Running upgrade" not in done.stderr
 
 
-def test_without_a_database_url_it_says_so() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
-        cwd=DB,
-        env={},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def test_migration_without_a_database_url_names_the_setting() -> None:
+    done = upgrade({})
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("DATABASE_URL is not set")
 
 
-def test_the_migrations_import_no_service_code() -> None:
+def test_migrations_import_no_service_code() -> None:
     for path in DB.rglob("*.py"):
-        imported = {name for node in ast.walk(ast.parse(path.read_text())) for name in names(node)}
+        imported = {
+            name for node in ast.walk(ast.parse(path.read_text())) for name in imported_packages(node)
+        }
         assert not imported & {"producer", "consumer"}, path
 
 
-def names(node: ast.AST) -> list[str]:
+def imported_packages(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name.split(".")[0] for alias in node.names]
     return [(node.module or "").split(".")[0]] if isinstance(node, ast.ImportFrom) else []

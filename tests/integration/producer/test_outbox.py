@@ -1,6 +1,8 @@
+"""The outbox as the relay uses it, on a real PostgreSQL."""
+
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,14 +11,22 @@ import sqlalchemy as sa
 from producer.relay.outbox import CLAIM, Lease, Outbox
 from tests.eventually import eventually
 
-Put = Callable[..., UUID]
+
+class PutRow(Protocol):
+    """The `put_row` fixture. due: seconds from now."""
+
+    def __call__(
+        self, order: UUID, version: int = 1, due: float = -1, direct: bool = False, attempts: int = 0
+    ) -> UUID: ...
 
 
 @pytest.fixture
-def put(engine: sa.Engine) -> Put:
-    """Stores one outbox row; due: seconds from now."""
+def put_row(engine: sa.Engine) -> PutRow:
+    """Store one outbox row and return its id."""
 
-    def put(order: UUID, version: int = 1, due: float = -1, direct: bool = False, attempts: int = 0) -> UUID:
+    def put_row(
+        order: UUID, version: int = 1, due: float = -1, direct: bool = False, attempts: int = 0
+    ) -> UUID:
         event_id = uuid4()
         insert = sa.text(
             "INSERT INTO outbox"
@@ -34,24 +44,27 @@ def put(engine: sa.Engine) -> Put:
             )  # fmt: skip
         return event_id
 
-    return put
+    return put_row
 
 
-def claimed(outbox: Outbox, limit: int = 100) -> set[UUID]:
+def claim(outbox: Outbox, limit: int = 100) -> set[UUID]:
+    """Claim up to `limit` rows and return their ids."""
     return {UUID(event.id) for event in outbox.claim(limit)[0]}
 
 
-def test_due_rows_are_claimed_once(outbox: Outbox, put: Put) -> None:
-    due, later = put(uuid4()), put(uuid4(), due=60)
-    assert claimed(outbox) == {due}
-    assert claimed(outbox) == set()
-    assert later not in claimed(outbox)
+def test_outbox_claim_takes_due_rows_once(outbox: Outbox, put_row: PutRow) -> None:
+    due, later = put_row(uuid4()), put_row(uuid4(), due=60)
+    assert claim(outbox) == {due}
+    assert claim(outbox) == set()
+    assert later not in claim(outbox)
 
 
-def test_a_lease_ends_and_the_next_is_longer(engine: sa.Engine, relay_engine: sa.Engine, put: Put) -> None:
-    outbox, row = Outbox(relay_engine, Lease(first_s=0.2, longest_s=60)), put(uuid4())
-    assert claimed(outbox) == {row}
-    eventually(lambda: claimed(outbox) == {row}, every=0.02)
+def test_outbox_lease_ends_and_the_next_lease_is_longer(
+    engine: sa.Engine, relay_engine: sa.Engine, put_row: PutRow
+) -> None:
+    outbox, row = Outbox(relay_engine, Lease(first_s=0.2, longest_s=60)), put_row(uuid4())
+    assert claim(outbox) == {row}
+    eventually(lambda: claim(outbox) == {row}, every=0.02)
     with engine.begin() as connection:
         left, attempts = connection.execute(
             sa.text("SELECT extract(epoch FROM due_at - clock_timestamp()), attempts FROM outbox")
@@ -61,112 +74,116 @@ def test_a_lease_ends_and_the_next_is_longer(engine: sa.Engine, relay_engine: sa
 
 
 @pytest.mark.parametrize("first", ["due", "in grace", "leased", "parked", "locked"])
-def test_only_the_earliest_row_of_an_order_is_claimed(
-    outbox: Outbox, put: Put, engine: sa.Engine, first: str
+def test_outbox_claim_takes_only_the_earliest_row_of_an_order(
+    outbox: Outbox, put_row: PutRow, engine: sa.Engine, first: str
 ) -> None:
-    """Whatever state the earlier row is in: while it is in the outbox the later one stays."""
+    """A later row is never claimed while an earlier one is in the outbox, whatever the state of that one."""
     order, other = uuid4(), uuid4()
-    earliest = put(order, 1, due=-1 if first in ("due", "locked") else 60, attempts=int(first == "leased"))
-    put(order, 2)
-    free = put(other)
+    earliest = put_row(
+        order, 1, due=-1 if first in ("due", "locked") else 60, attempts=int(first == "leased")
+    )
+    put_row(order, 2)
+    free = put_row(other)
     if first == "parked":
         outbox.park(earliest, "test")
     with engine.begin() as connection:
         if first == "locked":
             connection.execute(sa.text("SELECT FROM outbox WHERE id = :id FOR UPDATE"), {"id": earliest})
-        assert claimed(outbox) == ({earliest, free} if first == "due" else {free})
+        assert claim(outbox) == ({earliest, free} if first == "due" else {free})
 
 
-def test_a_row_behind_another_is_looked_at_again_later(outbox: Outbox, put: Put) -> None:
+def test_outbox_claim_postpones_a_blocked_row(outbox: Outbox, put_row: PutRow) -> None:
     order = uuid4()
-    put(order, 1, due=60)
-    put(order, 2)
+    put_row(order, 1, due=60)
+    put_row(order, 2)
     assert outbox.claim(100) == ([], 1)
     assert outbox.claim(100) == ([], 0)
 
 
-def test_the_successor_is_due_as_soon_as_its_predecessor_is_gone(outbox: Outbox, put: Put) -> None:
+def test_outbox_delete_makes_the_successor_due(outbox: Outbox, put_row: PutRow) -> None:
     order = uuid4()
-    first, second, third = (put(order, version) for version in (1, 2, 3))
-    assert claimed(outbox) == {first}
+    first, second, third = (put_row(order, version) for version in (1, 2, 3))
+    assert claim(outbox) == {first}
     assert outbox.delete([str(first)]) == 1
-    assert claimed(outbox) == {second}
+    assert claim(outbox) == {second}
     assert outbox.delete([str(second)]) == 1
-    assert claimed(outbox) == {third}
+    assert claim(outbox) == {third}
 
 
-def test_a_successor_in_other_hands_is_left_there(outbox: Outbox, put: Put) -> None:
-    """An app publishes the one, another relay has claimed the other: to make them due would repeat both."""
+def test_outbox_delete_leaves_direct_and_claimed_successors_alone(outbox: Outbox, put_row: PutRow) -> None:
+    """A web process publishes the direct one and another relay has claimed the other: if due, both would repeat."""
     one, other = uuid4(), uuid4()
-    gone = [put(one, 1), put(other, 1)]
-    put(one, 2, due=60, direct=True)
-    put(other, 2, due=60, attempts=1)
-    assert outbox.delete([str(row) for row in gone]) == 0
+    deleted = [put_row(one, 1), put_row(other, 1)]
+    put_row(one, 2, due=60, direct=True)
+    put_row(other, 2, due=60, attempts=1)
+    assert outbox.delete([str(row) for row in deleted]) == 0
     assert not outbox.has_due()
 
 
-def test_removing_twice_or_what_was_never_there_is_nothing(outbox: Outbox, put: Put) -> None:
-    row = put(uuid4())
+def test_outbox_delete_ignores_rows_that_do_not_exist(outbox: Outbox, put_row: PutRow) -> None:
+    row = put_row(uuid4())
     assert outbox.delete([str(uuid4())]) == 0
     outbox.delete([str(row), str(row)])
     outbox.delete([str(row)])
     assert not outbox.has_due()
 
 
-def test_two_relays_never_claim_the_same_row(relay_engine: sa.Engine, put: Put) -> None:
-    rows = {put(uuid4()) for _ in range(200)}
-    taken: list[set[UUID]] = []
+def test_concurrent_outbox_claims_never_take_the_same_row(relay_engine: sa.Engine, put_row: PutRow) -> None:
+    rows = {put_row(uuid4()) for _ in range(200)}
+    batches: list[set[UUID]] = []
     start = threading.Barrier(4)
 
-    def work() -> None:
+    def claim_all() -> None:
         outbox = Outbox(relay_engine)
         start.wait(10)
-        while got := claimed(outbox, 7):
-            taken.append(got)
+        while batch := claim(outbox, 7):
+            batches.append(batch)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=claim_all) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert sum(map(len, taken)) == len(rows)
-    assert set.union(*taken) == rows
+    assert sum(map(len, batches)) == len(rows)
+    assert set.union(*batches) == rows
 
 
-def test_two_relays_that_remove_the_same_rows_do_not_deadlock(relay_engine: sa.Engine, put: Put) -> None:
-    rows = [str(put(uuid4())) for _ in range(300)]
+def test_concurrent_outbox_deletes_of_the_same_rows_do_not_deadlock(
+    relay_engine: sa.Engine, put_row: PutRow
+) -> None:
+    rows = [str(put_row(uuid4())) for _ in range(300)]
     with ThreadPoolExecutor() as pool:
         orders = (rows, rows[::-1], sorted(rows))
-        for removal in [pool.submit(Outbox(relay_engine).remove, order) for order in orders]:
-            removal.result(30)
+        for deletion in [pool.submit(Outbox(relay_engine).delete, order) for order in orders]:
+            deletion.result(30)
     assert not Outbox(relay_engine).has_due()
 
 
-def test_a_parked_row_is_not_claimed(outbox: Outbox, put: Put) -> None:
-    row = put(uuid4())
+def test_outbox_claim_skips_a_parked_row(outbox: Outbox, put_row: PutRow) -> None:
+    row = put_row(uuid4())
     outbox.park(row, "too large")
-    assert claimed(outbox) == set()
+    assert claim(outbox) == set()
     assert outbox.oldest_unparked() is None
 
 
-def test_a_requeued_row_is_offered_again(outbox: Outbox, put: Put) -> None:
-    row = put(uuid4(), attempts=7)
+def test_requeued_row_is_claimed_again(outbox: Outbox, put_row: PutRow) -> None:
+    row = put_row(uuid4(), attempts=7)
     outbox.park(row, "too large")
     assert [parked.id for parked in outbox.parked()] == [row]
     assert outbox.requeue(row)
-    assert claimed(outbox) == {row}
+    assert claim(outbox) == {row}
     assert outbox.parked() == []
 
 
-def test_a_discarded_row_is_on_record_and_later_ones_flow(
-    outbox: Outbox, put: Put, engine: sa.Engine
+def test_discarded_row_is_recorded_and_its_successor_is_claimed(
+    outbox: Outbox, put_row: PutRow, engine: sa.Engine
 ) -> None:
     order = uuid4()
-    refused, waiting = put(order, 1), put(order, 2)
+    refused, waiting = put_row(order, 1), put_row(order, 2)
     outbox.park(refused, "too large")
-    assert claimed(outbox) == set()
+    assert claim(outbox) == set()
     assert outbox.discard(refused)
-    assert claimed(outbox) == {waiting}
+    assert claim(outbox) == {waiting}
     with engine.begin() as connection:
         record = connection.execute(sa.text("SELECT * FROM outbox_discarded")).one()
     assert (record.id, record.aggregateid, record.version, record.parked_reason) == (
@@ -177,16 +194,16 @@ def test_a_discarded_row_is_on_record_and_later_ones_flow(
     )
 
 
-def test_only_what_is_parked_can_be_requeued_or_discarded(outbox: Outbox, put: Put) -> None:
-    row = put(uuid4())
+def test_only_parked_rows_can_be_requeued_or_discarded(outbox: Outbox, put_row: PutRow) -> None:
+    row = put_row(uuid4())
     for event_id in (row, uuid4()):
         assert not outbox.requeue(event_id)
         assert not outbox.discard(event_id)
-    assert claimed(outbox) == {row}
+    assert claim(outbox) == {row}
 
 
-def test_a_pass_over_many_blocked_rows_uses_the_index(engine: sa.Engine) -> None:
-    """due_at must be compared with a stable clock: a volatile one would read the whole table each time."""
+def test_outbox_claim_uses_the_due_at_index(engine: sa.Engine) -> None:
+    """due_at must be compared with a stable function: with a volatile one, each claim would read the whole table."""
     with engine.begin() as connection:
         connection.execute(
             sa.text(

@@ -1,3 +1,5 @@
+"""The producer's pages and scripts: what a strict Content-Security-Policy and accessibility ask for."""
+
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -6,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from producer.config import Settings
 from tests.project import ROOT
 
 PRODUCER = ROOT / "producer_service" / "producer"
@@ -24,20 +27,20 @@ STRICT = {
 }
 
 
-class Inline(HTMLParser):
-    """What a strict policy would refuse, and the files that are asked for."""
+class PageParser(HTMLParser):
+    """The inline parts of a page that a strict policy would refuse, and the files that the page loads."""
 
     def __init__(self, html: str):
         super().__init__()
-        self.refused: list[str] = []
+        self.inline: list[str] = []
         self.files: list[str] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        refused = tag == "style" or (tag == "script" and "src" not in given)
-        if refused or any(name == "style" or name.startswith("on") for name in given):
-            self.refused.append(self.get_starttag_text() or tag)
+        is_inline = tag == "style" or (tag == "script" and "src" not in given)
+        if is_inline or any(name == "style" or name.startswith("on") for name in given):
+            self.inline.append(self.get_starttag_text() or tag)
         if tag in ("script", "link", "img"):
             self.files.append(given.get("src") or given.get("href") or "")
 
@@ -48,18 +51,18 @@ def policy(api: FlaskClient, path: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ["/", "/openapi.json", "/orders", "/nowhere", "/static/pages.css"])
-def test_the_policy_is_strict_everywhere(api: FlaskClient, path: str) -> None:
+def test_content_security_policy_is_strict_everywhere(api: FlaskClient, path: str) -> None:
     assert policy(api, path) == STRICT
 
 
-def test_the_policy_of_the_docs_lets_swagger_ui_have_its_icons(api: FlaskClient) -> None:
+def test_content_security_policy_of_the_docs_allows_swagger_ui_icons(api: FlaskClient) -> None:
     assert policy(api, "/docs") == STRICT | {"img-src": "'self' data:"}
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_holds_nothing_inline_and_asks_only_us_for_files(api: FlaskClient, path: str) -> None:
-    page = Inline(api.get(path).text)
-    assert page.refused == []
+def test_page_has_nothing_inline_and_loads_only_our_own_files(api: FlaskClient, path: str) -> None:
+    page = PageParser(api.get(path).text)
+    assert page.inline == []
     assert page.files
     for file in page.files:
         assert re.match(r"/(?!/)", file)
@@ -67,12 +70,12 @@ def test_a_page_holds_nothing_inline_and_asks_only_us_for_files(api: FlaskClient
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_no_template_holds_anything_inline(template: Path) -> None:
-    assert Inline(template.read_text()).refused == []
+def test_template_has_nothing_inline(template: Path) -> None:
+    assert PageParser(template.read_text()).inline == []
 
 
 @pytest.mark.parametrize("script", OUR_SCRIPTS, ids=lambda path: path.name)
-def test_data_never_becomes_markup_or_code(script: Path) -> None:
+def test_script_never_turns_data_into_markup_or_code(script: Path) -> None:
     text = script.read_text()
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text
@@ -81,13 +84,13 @@ def test_data_never_becomes_markup_or_code(script: Path) -> None:
 
 
 @pytest.mark.parametrize("script", OUR_SCRIPTS, ids=lambda path: path.name)
-def test_every_module_that_is_imported_is_there(script: Path) -> None:
+def test_modules_that_a_script_imports_exist(script: Path) -> None:
     for name in re.findall(r'from "\./(.+?)"', script.read_text()):
         assert (script.parent / name).is_file()
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_has_one_heading_a_title_and_a_language(api: FlaskClient, path: str) -> None:
+def test_page_has_one_heading_a_title_and_a_language(api: FlaskClient, path: str) -> None:
     html = api.get(path).text
     assert html.count("<h1>") == 1
     assert '<html lang="en">' in html
@@ -103,13 +106,15 @@ def test_every_control_of_the_checkout_page_is_labelled(api: FlaskClient) -> Non
         assert f'id="{control}-error"' in html
 
 
-def test_the_pages_lead_to_the_dashboard(api: FlaskClient) -> None:
-    address = api.application.config["CONSUMER_URL"]
+def test_pages_link_to_the_dashboard(api: FlaskClient, settings: Settings) -> None:
+    address = settings.consumer_url
     assert all(f'href="{address}"' in api.get(path).text for path in PAGES)
 
 
-def test_swagger_ui_is_as_published() -> None:
+def test_swagger_ui_files_match_their_published_hashes() -> None:
     folder = PRODUCER / "static" / "swagger"
-    noted = dict(re.findall(r"^ {4}([0-9a-f]{64})  (\S+)$", (folder / "README.md").read_text(), re.MULTILINE))
+    published = dict(
+        re.findall(r"^ {4}([0-9a-f]{64})  (\S+)$", (folder / "README.md").read_text(), re.MULTILINE)
+    )
     found = {hashlib.sha256(file.read_bytes()).hexdigest(): file.name for file in folder.iterdir()}
-    assert noted == {sha256: name for sha256, name in found.items() if name != "README.md"}
+    assert published == {sha256: name for sha256, name in found.items() if name != "README.md"}

@@ -1,11 +1,10 @@
-"""The relay as a process of its own, on real PostgreSQL and real Kafka."""
+"""The relay as a process, on real PostgreSQL and real Kafka."""
 
 import json
 import signal
-import subprocess
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -16,23 +15,21 @@ from producer.config import Settings
 from producer.publishing.kafka import producer_settings
 from producer.services import Services
 from tests.eventually import eventually
-from tests.project import ROOT
+from tests.integration.producer.conftest import RelayCommand, Scalar, StartRelay, TopicMessages
+from tests.shop import ORDER
 
-ORDER = {"customer_name": "Zoë", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
-StartRelay = Callable[[], "subprocess.Popen[bytes]"]
-Messages = Callable[[int], list[Message]]
-Scalar = Callable[[str], Any]
-SERVICE = ROOT / "producer_service"
+CountRows = Callable[[], int]
+StoreChanges = Callable[[str, int, int], None]
 
 
 @pytest.fixture
-def outbox_rows(scalar: Scalar) -> Callable[[], int]:
+def count_outbox_rows(scalar: Scalar) -> CountRows:
     return lambda: int(scalar("SELECT count(*) FROM outbox"))
 
 
 @pytest.fixture
-def change(engine: sa.Engine) -> Callable[[str, int, int], None]:
-    """Rows `first` to `last` of one order's versions, as a row would be stored behind an earlier one."""
+def store_changes(engine: sa.Engine) -> StoreChanges:
+    """Store the rows of one order's versions `first` to `last`, each as if an earlier one were in the outbox."""
 
     def insert(order: str, first: int, last: int) -> None:
         with engine.begin() as connection:
@@ -51,19 +48,26 @@ def change(engine: sa.Engine) -> Callable[[str, int, int], None]:
 
 
 def versions(messages: list[Message]) -> dict[bytes, list[int]]:
-    """Of each order, the versions in the order of their first occurrences."""
+    """Return the versions of each order in the sequence of their first occurrences."""
     found: dict[bytes, list[int]] = defaultdict(list)
     for message in sorted(messages, key=lambda message: (message.partition(), message.offset())):
-        version = json.loads(message.value())["version"]
-        if version not in found[message.key()]:
-            found[message.key()].append(version)
+        key, value = message.key(), message.value()
+        assert key is not None
+        assert value is not None
+        version = json.loads(value)["version"]
+        if version not in found[key]:
+            found[key].append(version)
     return found
 
 
-def test_the_event_in_kafka_is_the_row_byte_for_byte(
-    api: FlaskClient, scalar: Scalar, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
+def test_event_in_kafka_equals_its_outbox_row_byte_for_byte(
+    api: FlaskClient,
+    scalar: Scalar,
+    start_relay: StartRelay,
+    topic_messages: TopicMessages,
+    count_outbox_rows: CountRows,
 ) -> None:
-    order = api.post("/orders", json=ORDER).get_json()
+    order = api.post("/orders", json=ORDER | {"customer_name": "Zoë"}).get_json()
     payload, event_id = scalar("SELECT payload FROM outbox"), scalar("SELECT id FROM outbox")
     start_relay()
     (message,) = topic_messages(1)
@@ -71,133 +75,149 @@ def test_the_event_in_kafka_is_the_row_byte_for_byte(
     assert message.key() == order["id"].encode()
     headers = {"id": str(event_id).encode(), "content-type": b"application/cloudevents+json"}
     assert dict(message.headers() or ()) == headers
-    eventually(lambda: outbox_rows() == 0)
+    eventually(lambda: count_outbox_rows() == 0)
 
 
-def test_what_the_direct_publish_has_delivered_is_only_deleted(
+def test_relay_deletes_directly_published_rows_without_publishing_them_again(
     services: Services,
     api: FlaskClient,
     start_relay: StartRelay,
-    topic_messages: Messages,
+    topic_messages: TopicMessages,
     engine: sa.Engine,
-    outbox_rows: Any,
+    count_outbox_rows: CountRows,
 ) -> None:
-    """Even when every row is past its due time: the relay reads back before it claims."""
+    """The relay reads back before it claims, even when every row is past its due time."""
     services.publisher.start()
     for _ in range(20):
         api.post("/orders", json=ORDER)
     assert len(topic_messages(20)) == 20
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE outbox SET due_at = now()"))
-    assert outbox_rows() == 20
+    assert count_outbox_rows() == 20
     start_relay()
-    eventually(lambda: outbox_rows() == 0)
+    eventually(lambda: count_outbox_rows() == 0)
     assert len(topic_messages(20)) == 20
 
 
-def test_a_relay_that_is_killed_loses_nothing(
-    api: FlaskClient, start_relay: StartRelay, topic_messages: Messages, scalar: Scalar, outbox_rows: Any
+def test_killed_relay_loses_no_event(
+    api: FlaskClient,
+    start_relay: StartRelay,
+    topic_messages: TopicMessages,
+    scalar: Scalar,
+    count_outbox_rows: CountRows,
 ) -> None:
-    """Killed again and again amid 3,000 rows: each is in Kafka, and the outbox is empty in the end."""
+    """Kill the relay three times amid 3,000 rows: each event is in Kafka, and the outbox is empty in the end."""
     for _ in range(3):
         api.post("/orders/random", json={"count": 1000})
     placed = 3000
+
+    def has_at_most(rows: int) -> bool:
+        return count_outbox_rows() <= rows
+
     for left in (2500, 1500, 500):
         relay = start_relay()
-        eventually(lambda left=left: outbox_rows() <= left, within=30, every=0.005)
+        eventually(partial(has_at_most, left), within=30, every=0.005)
         relay.kill()
         relay.wait(10)
     start_relay()
-    eventually(lambda: outbox_rows() == 0, within=40)
+    eventually(lambda: count_outbox_rows() == 0, within=40)
     keys = {message.key() for message in topic_messages(placed)}
     assert len(keys) == placed
     assert keys == {str(key).encode() for key in scalar("SELECT array_agg(id) FROM orders")}
 
 
-def test_versions_of_an_order_come_one_after_the_other(
-    change: Any, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
+def test_versions_of_an_order_are_published_in_sequence(
+    store_changes: StoreChanges,
+    start_relay: StartRelay,
+    topic_messages: TopicMessages,
+    count_outbox_rows: CountRows,
 ) -> None:
-    """Two relays at once, and still no version before an earlier one."""
+    """Run two relays at once: no version is published before an earlier one."""
     hot, other = "01939b1e-6b1c-7c3a-8b1e-0000000000aa", "01939b1e-6b1c-7c3a-8b1e-0000000000bb"
-    change(hot, 1, 1000)
-    change(other, 1, 5)
+    store_changes(hot, 1, 1000)
+    store_changes(other, 1, 5)
     start_relay()
     start_relay()
-    eventually(lambda: outbox_rows() == 0, within=100)
+    eventually(lambda: count_outbox_rows() == 0, within=100)
     first_occurrences = versions(topic_messages(1005))
     assert first_occurrences[hot.encode()] == list(range(1, 1001))
     assert first_occurrences[other.encode()] == [1, 2, 3, 4, 5]
 
 
-def test_a_relay_frozen_past_its_lease_may_repeat_but_not_reorder(
-    change: Any, start_relay: StartRelay, topic_messages: Messages, outbox_rows: Any
+def test_relay_frozen_past_its_lease_may_repeat_but_not_reorder_events(
+    store_changes: StoreChanges,
+    start_relay: StartRelay,
+    topic_messages: TopicMessages,
+    count_outbox_rows: CountRows,
 ) -> None:
-    """Another takes its claims over; when it wakes up, what it still sends is a repeat."""
+    """Another relay takes its claims over; when it is resumed, whatever it still sends is a repeat."""
     order = "01939b1e-6b1c-7c3a-8b1e-0000000000dd"
-    change(order, 1, 300)
+    store_changes(order, 1, 300)
     frozen = start_relay()
-    eventually(lambda: outbox_rows() < 290, within=30, every=0.005)
+    eventually(lambda: count_outbox_rows() < 290, within=30, every=0.005)
     frozen.send_signal(signal.SIGSTOP)
-    left = outbox_rows()
+    left = count_outbox_rows()
     start_relay()
-    eventually(lambda: outbox_rows() < left - 10, within=30)
+    eventually(lambda: count_outbox_rows() < left - 10, within=30)
     frozen.send_signal(signal.SIGCONT)
-    eventually(lambda: outbox_rows() == 0, within=40)
+    eventually(lambda: count_outbox_rows() == 0, within=40)
     assert versions(topic_messages(300))[order.encode()] == list(range(1, 301))
 
 
-def test_a_row_that_kafka_refuses_is_parked_and_the_others_flow(
+def test_row_that_kafka_refuses_is_parked_and_other_orders_are_published(
     api: FlaskClient,
-    change: Any,
+    store_changes: StoreChanges,
     engine: sa.Engine,
     scalar: Scalar,
     start_relay: StartRelay,
-    topic_messages: Messages,
-    outbox_rows: Any,
-    relay_command: Any,
+    topic_messages: TopicMessages,
+    count_outbox_rows: CountRows,
+    relay_command: RelayCommand,
 ) -> None:
     blocked = "01939b1e-6b1c-7c3a-8b1e-0000000000cc"
-    change(blocked, 1, 2)
+    store_changes(blocked, 1, 2)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE outbox SET payload = repeat('x', 2000000) WHERE version = 1"))
     api.post("/orders", json=ORDER)
     start_relay()
     (message,) = topic_messages(1)
     assert message.key() != blocked.encode()
-    eventually(lambda: outbox_rows() == 2)
+    eventually(lambda: count_outbox_rows() == 2)
     reason = eventually(lambda: scalar("SELECT max(parked_reason) FROM outbox WHERE parked_at IS NOT NULL"))
     assert "too large" in reason.lower()
     assert scalar("SELECT min(version) FROM outbox WHERE parked_at IS NULL") == 2
     refused = str(scalar("SELECT id FROM outbox WHERE parked_at IS NOT NULL"))
     assert refused in relay_command("parked").stdout
     assert relay_command("discard", refused).returncode == 0
-    eventually(lambda: outbox_rows() == 0)
+    eventually(lambda: count_outbox_rows() == 0)
     assert relay_command("discard", refused).returncode == 1
     assert relay_command("requeue", "nonsense").returncode == 2
 
 
-def test_foreign_messages_on_the_topic_are_passed_over(
-    api: FlaskClient, settings: Settings, start_relay: StartRelay, outbox_rows: Any
+def test_relay_skips_foreign_messages_on_the_topic(
+    api: FlaskClient, settings: Settings, start_relay: StartRelay, count_outbox_rows: CountRows
 ) -> None:
     foreign = Producer(producer_settings(settings))
-    for headers in (None, [("id", b"\xff")], [("id", None)], [("id", b"no-uuid")]):
-        foreign.produce(settings.kafka_topic, b"\x00garbage", headers=headers)
+    event_ids: tuple[bytes | None, ...] = (b"\xff", None, b"no-uuid")
+    foreign.produce(settings.kafka_topic, b"\x00garbage")
+    for event_id in event_ids:
+        foreign.produce(settings.kafka_topic, b"\x00garbage", headers=[("id", event_id)])
     foreign.produce(settings.kafka_topic, None, b"tombstone")
     assert foreign.flush(10) == 0
     api.post("/orders", json=ORDER)
     start_relay()
-    eventually(lambda: outbox_rows() == 0)
+    eventually(lambda: count_outbox_rows() == 0)
 
 
-def test_sigterm_ends_it_within_its_bound(start_relay: StartRelay, settings: Settings) -> None:
+def test_sigterm_stops_the_relay_within_five_seconds(start_relay: StartRelay, settings: Settings) -> None:
     relay = start_relay()
     eventually(settings.relay_heartbeat_file.exists)
     relay.send_signal(signal.SIGTERM)
     assert relay.wait(5) == 0
 
 
-def test_check_tells_a_running_relay_from_none(
-    start_relay: StartRelay, relay_command: Any, settings: Settings
+def test_check_command_tells_whether_a_relay_is_running(
+    start_relay: StartRelay, relay_command: RelayCommand, settings: Settings
 ) -> None:
     assert relay_command("check").returncode == 1
     start_relay()
@@ -205,12 +225,12 @@ def test_check_tells_a_running_relay_from_none(
     assert relay_command("check").returncode == 0
 
 
-def test_it_is_woken_up_for_a_row_that_is_its_own(
+def test_relay_is_woken_up_for_a_row_only_it_may_publish(
     services: Services,
     api: FlaskClient,
     engine: sa.Engine,
     start_relay: StartRelay,
-    outbox_rows: Any,
+    count_outbox_rows: CountRows,
     scalar: Scalar,
 ) -> None:
     services.notifier.start()
@@ -224,10 +244,10 @@ def test_it_is_woken_up_for_a_row_that_is_its_own(
         driver = connection.connection.driver_connection
         assert driver is not None
 
-        def heard() -> bool:
+        def has_notification() -> bool:
             driver.poll()
             return bool(driver.notifies)
 
-        assert eventually(heard)
+        assert eventually(has_notification)
         connection.detach()
-    eventually(lambda: outbox_rows() == 0)
+    eventually(lambda: count_outbox_rows() == 0)

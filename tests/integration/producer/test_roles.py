@@ -1,17 +1,20 @@
-"""Who may do what in the database: db/roles.sql, as `python migrate.py` applies it."""
+"""The rights of the database roles in db/roles.sql, as `python migrate.py` grants them."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
+from db.roles import ROLES
+from local_stack.services import PRODUCER, RELAY
 from producer import create_app
 from producer.config import Settings
+from producer.domain.status import Status
 from producer.publishing.notify import CHANNEL
 from producer.relay.outbox import Outbox
 from tests.integration.producer.conftest import services_of
@@ -31,14 +34,14 @@ def migrate(database_url: str, secrets: Path) -> None:
 
 @pytest.fixture(scope="session")
 def roles(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The database's URL for each of the roles."""
+    """The URL of the database for each role."""
     secrets = tmp_path_factory.mktemp("secrets")
-    passwords = {role: uuid4().hex for role in ("producer", "relay")}
+    passwords = {role: uuid4().hex for role in ROLES}
     for role, password in passwords.items():
         (secrets / role).mkdir()
         (secrets / role / "pgpass").write_text(f"*:*:orders:{role}:{password}\n")
     migrate(database_url, secrets)
-    migrate(database_url, secrets)  # as at every start
+    migrate(database_url, secrets)  # it runs at every start, so it must be repeatable
     url = sa.make_url(database_url)
     return {
         role: url.set(username=role, password=password).render_as_string(hide_password=False)
@@ -53,7 +56,7 @@ def engine_of(url: str) -> sa.Engine:
 
 @pytest.fixture
 def relay_outbox(roles: dict[str, str]) -> Outbox:
-    return Outbox(engine_of(roles["relay"]))
+    return Outbox(engine_of(roles[RELAY]))
 
 
 REFUSED_TO_ALL = [
@@ -72,7 +75,7 @@ REFUSED_TO_ALL = [
     "SELECT pg_read_file('/etc/passwd')",
 ]
 REFUSED = {
-    "producer": [
+    PRODUCER: [
         *REFUSED_TO_ALL,
         "TRUNCATE orders",
         "DELETE FROM orders",
@@ -82,7 +85,7 @@ REFUSED = {
         "DELETE FROM idempotency_keys",
         "SET ROLE relay",
     ],
-    "relay": [
+    RELAY: [
         *REFUSED_TO_ALL,
         "SELECT * FROM orders",
         "UPDATE orders SET status = 'shipped'",
@@ -100,37 +103,37 @@ REFUSED = {
 @pytest.mark.parametrize(
     ("role", "statement"), [(role, statement) for role, each in REFUSED.items() for statement in each]
 )
-def test_is_refused(roles: dict[str, str], role: str, statement: str) -> None:
+def test_database_role_is_refused_a_statement(roles: dict[str, str], role: str, statement: str) -> None:
     engine = engine_of(roles[role])
     refused = pytest.raises(ProgrammingError, match=r"permission denied|must be owner")
     with engine.connect() as connection, refused:
         connection.execute(sa.text(statement))
 
 
-def test_an_app_cannot_pass_its_rights_on(roles: dict[str, str]) -> None:
-    """PostgreSQL only warns about such a GRANT."""
-    with engine_of(roles["producer"]).connect() as connection:
+def test_database_role_cannot_grant_its_rights(roles: dict[str, str]) -> None:
+    """PostgreSQL only warns about such a GRANT, so the privilege itself is checked."""
+    with engine_of(roles[PRODUCER]).connect() as connection:
         connection.execute(sa.text("GRANT SELECT ON orders TO relay"))
         allowed = connection.execute(sa.text("SELECT has_table_privilege('relay', 'orders', 'SELECT')"))
         assert allowed.scalar_one() is False
 
 
-def test_the_producer_can_do_its_work(roles: dict[str, str], settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"database_url": roles["producer"]}))
+def test_producer_role_has_the_rights_it_needs(roles: dict[str, str], settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"database_url": roles[PRODUCER]}))
     client = app.test_client()
     key = {"Idempotency-Key": uuid4().hex}
     placed = client.post("/orders", json=ORDER, headers=key)
     assert placed.status_code == 201
-    assert client.post("/orders", json=ORDER, headers=key).json == placed.json
-    order = f"/orders/{placed.json['id']}"
-    assert client.patch(order, json={"status": "confirmed"}).status_code == 200
-    assert client.get(order).json["version"] == 2
-    assert client.get("/orders").json["orders"]
+    assert client.post("/orders", json=ORDER, headers=key).get_json() == placed.get_json()
+    order = f"/orders/{placed.get_json()['id']}"
+    assert client.patch(order, json={"status": Status.CONFIRMED}).status_code == 200
+    assert client.get(order).get_json()["version"] == 2
+    assert client.get("/orders").get_json()["orders"]
     assert client.post("/orders/random", json={"count": 3}).status_code == 201
     services_of(app).stop()
 
 
-def test_the_relay_can_do_its_work(
+def test_relay_role_has_the_rights_it_needs(
     roles: dict[str, str], relay_outbox: Outbox, database_url: str, settings: Settings
 ) -> None:
     owner = create_app(settings.model_copy(update={"publisher": "relay", "database_url": database_url}))
@@ -143,9 +146,9 @@ def test_the_relay_can_do_its_work(
     relay_outbox.park(second.id, "too large")
     relay_outbox.park(third.id, "too large")
     assert len(relay_outbox.parked()) == 2
-    assert relay_outbox.requeue(second.id)
-    assert relay_outbox.discard(third.id)
+    assert relay_outbox.requeue(UUID(second.id))
+    assert relay_outbox.discard(UUID(third.id))
     relay_outbox.delete_expired_keys(10)
-    with engine_of(roles["relay"]).connect() as connection:
+    with engine_of(roles[RELAY]).connect() as connection:
         connection.execute(sa.text(f"LISTEN {CHANNEL}"))
     services_of(owner).stop()

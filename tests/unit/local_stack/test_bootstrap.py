@@ -4,7 +4,7 @@ import sys
 from local_stack.paths import PROJECT_ROOT
 
 
-def test_bootstrap_imports_the_standard_library_only():
+def test_bootstrap_imports_the_standard_library_only() -> None:
     """-S leaves out site-packages, as on a machine where nothing is installed yet."""
     code = """if True:
         import sys

@@ -1,22 +1,18 @@
 from local_stack.deadline import Deadline
+from tests.clock import FakeClock
 
 
-class TickingClock:
-    """A clock that is one second later at each look."""
+def test_deadline_ends_a_poll_of_a_condition_that_stays_false() -> None:
+    calls = 0
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def never() -> bool:
+        nonlocal calls
+        calls += 1
+        return False
 
-    def __call__(self) -> float:
-        self.now += 1
-        return self.now
-
-
-def test_deadline_ends_a_poll_of_what_stays_false():
-    calls = []
-    assert not Deadline(5, TickingClock()).poll(lambda: bool(calls.append(1)), pause=0)
-    assert 1 < len(calls) < 6
+    assert not Deadline(5, FakeClock(tick_s=1)).poll(never, pause=0)
+    assert 1 < calls < 6
 
 
-def test_deadline_of_zero_is_enough_for_a_condition_that_is_true():
-    assert Deadline(0, TickingClock()).poll(lambda: True)
+def test_deadline_of_zero_is_enough_for_a_condition_that_is_true() -> None:
+    assert Deadline(0, FakeClock(tick_s=1)).poll(lambda: True)

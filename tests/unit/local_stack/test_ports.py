@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from local_stack.errors import StackError
@@ -13,11 +15,11 @@ def always(port: int) -> bool:
     return True
 
 
-def all_but(*taken: int):
+def all_but(*taken: int) -> Callable[[int], bool]:
     return lambda port: port not in taken
 
 
-def test_every_port_is_assigned_once():
+def test_every_port_is_assigned_once() -> None:
     ports = assign({}, USUAL, ALL, NONE, always)
     assert tuple(ports) == PORT_NAMES
     assert len(set(ports.values())) == len(PORT_NAMES)
@@ -25,44 +27,44 @@ def test_every_port_is_assigned_once():
     assert all(ports[name] in PORT_RANGE for name in PORT_NAMES if name not in USUAL)
 
 
-def test_ports_stay_from_one_start_to_the_next():
+def test_ports_stay_from_one_start_to_the_next() -> None:
     before = assign({}, USUAL, ALL, NONE, always)
     assert assign(before, USUAL, ALL, NONE, always) == before
 
 
-def test_a_kept_port_that_another_program_took_is_replaced():
+def test_kept_port_that_another_program_took_is_replaced() -> None:
     before = assign({}, USUAL, ALL, NONE, always)
     after = assign(before, USUAL, ALL, NONE, all_but(before["kafka-2-controller"]))
     assert {name for name in PORT_NAMES if after[name] != before[name]} == {"kafka-2-controller"}
 
 
-def test_a_broker_port_cannot_change_while_other_brokers_run():
+def test_broker_port_cannot_change_while_other_brokers_run() -> None:
     before = assign({}, USUAL, ALL, NONE, always)
     with pytest.raises(StackError, match=r"Port \d+ of kafka-1"):
         assign(before, USUAL, {"kafka-1"}, {"kafka-2", "kafka-3"}, all_but(before["kafka-1"]))
 
 
-def test_a_running_service_keeps_its_port_when_the_setting_changes():
+def test_running_service_keeps_its_port_when_the_setting_changes() -> None:
     before = assign({}, USUAL, ALL, NONE, always)
     after = assign(before, {"producer": 6001, "consumer": 5002}, {"relay"}, ALL - {"relay"}, all_but(5001))
     assert after["producer"] == 5001
 
 
-def test_a_configured_port_that_is_taken_is_refused_with_the_name_of_its_setting():
+def test_configured_port_that_is_taken_is_refused_with_the_name_of_its_setting() -> None:
     with pytest.raises(StackError, match="CONSUMER_PORT=0"):
         assign({}, USUAL, ALL, NONE, all_but(5002))
 
 
-def test_a_configured_port_need_not_be_free_for_a_service_that_does_not_start():
+def test_configured_port_need_not_be_free_for_a_service_that_does_not_start() -> None:
     assert assign({}, USUAL, {"postgres"}, NONE, all_but(5001))["producer"] == 5001
 
 
-def test_port_0_takes_a_free_port_and_keeps_it():
+def test_port_0_takes_a_free_port_and_keeps_it() -> None:
     before = assign({}, {"producer": 0, "consumer": 0}, ALL, NONE, always)
     assert before["producer"] in PORT_RANGE
     assert assign(before, {"producer": 0, "consumer": 0}, ALL, NONE, always) == before
 
 
-def test_no_free_port_is_an_error():
+def test_assignment_fails_without_a_free_port() -> None:
     with pytest.raises(StackError, match="No port"):
         assign({}, USUAL, {"postgres"}, NONE, lambda port: False)

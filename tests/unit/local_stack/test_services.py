@@ -13,14 +13,14 @@ LISTS = {
 }
 
 
-def test_every_service_has_a_group_and_a_stop_policy():
+def test_every_service_has_a_group_and_a_stop_policy() -> None:
     assert [name for members in GROUPS.values() for name in members] == list(NAMES) == list(STOP_POLICIES)
     assert group_of("kafka-2") == "stores"
     assert group_of("relay") == "apps"
 
 
 @pytest.mark.parametrize("script", LISTS)
-def test_shell_scripts_list_the_same_services(script: str):
+def test_shell_scripts_list_the_same_services(script: str) -> None:
     found = re.search(LISTS[script], (PROJECT_ROOT / script).read_text(), re.MULTILINE)
     assert found
     assert tuple(found[1].split())[: len(NAMES)] == NAMES

@@ -12,27 +12,27 @@ from producer.config import Settings as ProducerSettings
 from tests.project import ROOT
 
 DOCUMENTED = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-SETTINGS = [ProducerSettings, ConsumerSettings, StackSettings]
-# Made up where the services start, or a place on the machine.
+SETTINGS: list[type[BaseSettings]] = [ProducerSettings, ConsumerSettings, StackSettings]
+# Their defaults are paths of the machine, or are made up where the services start.
 NO_DEFAULT_TO_COMPARE = {"relay_heartbeat_file", "xdg_cache_home", "java_home"}
 FIELDS = [(settings, name) for settings in SETTINGS for name in settings.model_fields]
 
 
 @pytest.mark.parametrize(("settings", "name"), FIELDS, ids=lambda each: getattr(each, "__module__", each))
-def test_every_setting_is_told_with_its_default(settings: type[BaseSettings], name: str) -> None:
+def test_env_example_has_every_setting_with_its_default(settings: type[BaseSettings], name: str) -> None:
     default = settings.model_fields[name].default
-    told = DOCUMENTED[name.upper()]
+    documented = DOCUMENTED[name.upper()]
     if default is PydanticUndefined or name in NO_DEFAULT_TO_COMPARE:
         return
     if isinstance(default, bool):
-        assert told == str(default).lower()
+        assert documented == str(default).lower()
     elif isinstance(default, int | float):
-        assert float(told) == default
+        assert float(documented) == default
     else:
-        assert told == str(default)
+        assert documented == str(default)
 
 
-def test_every_variable_that_gunicorn_reads_is_told() -> None:
+def test_env_example_has_every_variable_that_gunicorn_reads() -> None:
     for path in ROOT.glob("*_service/gunicorn.conf.py"):
         for name in re.findall(r'environ\.get\("([A-Z_]+)"', path.read_text()):
             assert name in DOCUMENTED, path

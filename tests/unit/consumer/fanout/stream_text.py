@@ -1,24 +1,30 @@
-"""Reads an event stream as the HTML standard tells browsers to."""
+"""Parses an event stream as the HTML standard tells browsers to."""
 
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass
 class Block:
+    """One dispatched event. last_id: the browser's last event id after it."""
+
     event: str
     data: str
     last_id: str
 
     @property
-    def json(self) -> dict[str, object]:
-        parsed: dict[str, object] = json.loads(self.data)
+    def json(self) -> dict[str, Any]:
+        """The data as a JSON object."""
+        parsed: dict[str, Any] = json.loads(self.data)
         return parsed
 
 
 def blocks(stream: bytes) -> list[Block]:
-    found, name, data, last_id = [], "message", [], ""
+    """Return every event that a browser would dispatch."""
+    found: list[Block] = []
+    name, data, last_id = "message", [], ""
     for line in re.split("\r\n|\r|\n", stream.decode())[:-1]:
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
@@ -36,4 +42,5 @@ def blocks(stream: bytes) -> list[Block]:
 
 
 def shown(stream: bytes) -> list[str]:
+    """Return the data of the order and test events, without status and gap."""
     return [block.data for block in blocks(stream) if block.event == "message"]

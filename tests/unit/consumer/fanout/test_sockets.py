@@ -15,10 +15,11 @@ from tests.unit.consumer.fanout.stream_text import Block, blocks, shown
 from tests.unit.consumer.topic.fake_kafka import TOPIC_ID
 
 WINDOW_S, HEARTBEAT_S, STALL_S = 0.02, 10, 15
+END = b"<end>"
 
 
 class FanoutHarness:
-    """A fan-out turned by hand; viewers are socket pairs."""
+    """A socket fan-out whose thread is run step by step; each viewer is a socket pair."""
 
     def __init__(self, max_events: int = 10_000) -> None:
         self.ring = Ring(max_events, 64 << 20)
@@ -27,94 +28,100 @@ class FanoutHarness:
         self.state = "live"
         policy = FanoutPolicy(WINDOW_S, HEARTBEAT_S, STALL_S, buffer_bytes=8 << 10)
         self.fanout = SocketFanout(self.ring, lambda: self.state, policy, self.clock)
-        self.far_ends: list[socket.socket] = []
+        self.browsers: list[socket.socket] = []
 
     def join(self, chunked: bool = False, last_event_id: str | None = None) -> socket.socket:
-        near, far = socket.socketpair()
-        self.far_ends.append(far)
-        far.setblocking(False)
+        """Attach a viewer; return the browser's end of its connection."""
+        server, browser = socket.socketpair()
+        self.browsers.append(browser)
+        browser.setblocking(False)
         viewer = resume(self.ring, last_event_id, None)
-        self.fanout.attach(near, chunked, viewer, viewer.greeting(self.state))
-        self.turn()
-        return far
+        self.fanout.attach(server, chunked, viewer, viewer.greeting(self.state))
+        self.step()
+        return browser
 
     def put(self, *payloads: bytes) -> None:
+        """Append events to the ring."""
         start = self.ring.position.offsets[0]
         events = [Event(0, start + n, 0, payload) for n, payload in enumerate(payloads)]
         self.ring.append(events, Position(TOPIC_ID, (start + len(events),)))
 
-    def turn(self, times: int = 3) -> None:
+    def step(self, times: int = 3) -> None:
+        """Let the fan-out do what is due, `times` times, a flush window apart."""
         for _ in range(times):
             self.clock.now += WINDOW_S
             self.fanout.wake()
             self.fanout.step()
 
     def close(self) -> None:
+        """End all streams and close both ends of every connection."""
         self.fanout.end_all()
         self.fanout.close()
-        for far in self.far_ends:
-            far.close()
+        for browser in self.browsers:
+            browser.close()
 
 
 @pytest.fixture
 def harness() -> Iterator[FanoutHarness]:
-    with closing(FanoutHarness()) as made:
-        yield made
+    with closing(FanoutHarness()) as harness:
+        yield harness
 
 
-def received(far: socket.socket) -> bytes:
-    got = b""
+def receive(browser: socket.socket) -> bytes:
+    """Return what has come; END follows when the stream has ended."""
+    data = b""
     try:
-        while data := far.recv(1 << 20):
-            got += data
+        while part := browser.recv(1 << 20):
+            data += part
     except BlockingIOError:
-        return got
-    return got + b"<end>"
+        return data
+    return data + END
 
 
-def named(text: bytes, name: str) -> list[Block]:
-    return [block for block in blocks(text) if block.event == name]
+def blocks_of(stream: bytes, event: str) -> list[Block]:
+    """Return the blocks of one event type."""
+    return [block for block in blocks(stream) if block.event == event]
 
 
-def test_viewers_who_come_at_different_times_get_what_comes_after(harness: FanoutHarness) -> None:
+def test_viewers_get_the_events_after_they_joined(harness: FanoutHarness) -> None:
     first = harness.join()
     harness.put(b"one")
-    harness.turn()
+    harness.step()
     second = harness.join()
     harness.put(b"two", b"three")
-    harness.turn()
-    assert shown(received(first)) == ["one", "two", "three"]
-    assert shown(received(second)) == ["two", "three"]
+    harness.step()
+    assert shown(receive(first)) == ["one", "two", "three"]
+    assert shown(receive(second)) == ["two", "three"]
 
 
-def test_one_that_comes_back_first_gets_what_it_missed(harness: FanoutHarness) -> None:
+def test_returning_viewer_gets_missed_events_first(harness: FanoutHarness) -> None:
     harness.put(*(b"%d" % n for n in range(50)))
-    harness.turn()
-    far = harness.join(last_event_id=f"{TOPIC_ID};0:48")
+    harness.step()
+    browser = harness.join(last_event_id=f"{TOPIC_ID};0:48")
     harness.put(b"50")
-    harness.turn()
-    assert shown(received(far)) == ["48", "49", "50"]
+    harness.step()
+    assert shown(receive(browser)) == ["48", "49", "50"]
 
 
-def test_a_flush_carries_many_events_and_one_id(harness: FanoutHarness) -> None:
-    far = harness.join()
-    received(far)
+def test_flush_carries_many_events_and_one_id(harness: FanoutHarness) -> None:
+    browser = harness.join()
+    receive(browser)
     for n in range(5):
         harness.put(b"%d" % n)
-    harness.turn()
-    text = received(far)
+    harness.step()
+    text = receive(browser)
     assert shown(text) == ["0", "1", "2", "3", "4"]
     assert text.count(b"\nid: ") == 1
     assert blocks(text)[-1].last_id == f"{TOPIC_ID};0:5"
 
 
-def test_chunks_are_whole_and_end_with_the_empty_one(harness: FanoutHarness) -> None:
-    far = harness.join(chunked=True)
+def test_chunked_stream_has_whole_chunks_and_ends_with_the_empty_one(harness: FanoutHarness) -> None:
+    browser = harness.join(chunked=True)
     harness.put(b"one")
-    harness.turn()
+    harness.step()
     harness.fanout.end_all()
-    text, rest = b"", received(far)
-    while rest != b"<end>":
+    text, rest = b"", receive(browser)
+    while rest != END:
         size, _, rest = rest.partition(b"\r\n")
         length = int(size, 16)
         text, end, rest = text + rest[:length], rest[length : length + 2], rest[length + 2 :]
@@ -123,96 +130,96 @@ def test_chunks_are_whole_and_end_with_the_empty_one(harness: FanoutHarness) -> 
     assert length == 0
 
 
-def test_a_quiet_stream_gets_a_status_with_the_position(harness: FanoutHarness) -> None:
-    far = harness.join()
-    received(far)
+def test_quiet_stream_gets_a_heartbeat_with_the_position(harness: FanoutHarness) -> None:
+    browser = harness.join()
+    receive(browser)
     harness.ring.append([], Position(TOPIC_ID, (7,)))
     harness.clock.now += HEARTBEAT_S
-    harness.turn()
-    (status,) = named(received(far), "status")
+    harness.step()
+    (status,) = blocks_of(receive(browser), "status")
     assert (status.json["state"], status.last_id) == ("live", f"{TOPIC_ID};0:7")
 
 
-def test_a_change_of_state_is_said_at_once(harness: FanoutHarness) -> None:
-    far = harness.join()
-    received(far)
+def test_status_is_sent_at_once_when_the_state_changes(harness: FanoutHarness) -> None:
+    browser = harness.join()
+    receive(browser)
     harness.state = "stale"
-    harness.turn()
-    assert [status.json["state"] for status in named(received(far), "status")] == ["stale"]
+    harness.step()
+    assert [status.json["state"] for status in blocks_of(receive(browser), "status")] == ["stale"]
 
 
-def test_one_that_does_not_read_holds_nobody_up_and_is_cut(harness: FanoutHarness) -> None:
-    deaf, other = harness.join(), harness.join()
-    heard = b""
+def test_stalled_viewer_delays_nobody_and_is_cut(harness: FanoutHarness) -> None:
+    stalled, other = harness.join(), harness.join()
+    received = b""
     for n in range(400):
         harness.put(b"%d %s" % (n, b"x" * 5000))
-        harness.turn(1)
-        heard += received(other)
-    assert [data.split()[0] for data in shown(heard)] == [str(n) for n in range(400)]
+        harness.step(1)
+        received += receive(other)
+    assert [data.split()[0] for data in shown(received)] == [str(n) for n in range(400)]
     assert harness.fanout.count == 2
     harness.clock.now += STALL_S + 1
-    harness.turn()
+    harness.step()
     assert harness.fanout.count == 1
-    assert len(deaf.recv(16 << 20)) < 1 << 20
+    assert len(stalled.recv(16 << 20)) < 1 << 20
 
 
-def test_a_slow_one_catches_up_with_everything(harness: FanoutHarness) -> None:
+def test_slow_viewer_catches_up_with_every_event(harness: FanoutHarness) -> None:
     slow = harness.join()
     for n in range(200):
         harness.put(b"%d %s" % (n, b"x" * 5000))
-        harness.turn(1)
-    heard = b""
+        harness.step(1)
+    received = b""
     for _ in range(500):
-        heard += received(slow)
-        harness.turn(1)
-    assert [data.split()[0] for data in shown(heard)] == [str(n) for n in range(200)]
+        received += receive(slow)
+        harness.step(1)
+    assert [data.split()[0] for data in shown(received)] == [str(n) for n in range(200)]
     harness.put(b"last")
-    harness.turn()
-    assert shown(received(slow)) == ["last"]
+    harness.step()
+    assert shown(receive(slow)) == ["last"]
 
 
-def test_what_is_larger_than_the_socket_takes_at_once_arrives_whole(harness: FanoutHarness) -> None:
-    far = harness.join()
+def test_event_larger_than_the_socket_buffer_arrives_whole(harness: FanoutHarness) -> None:
+    browser = harness.join()
     large = bytes(range(32, 127)) * 20_000
     harness.put(large)
-    heard = b""
+    received = b""
     for _ in range(500):
-        harness.turn(1)
-        heard += received(far)
-    assert shown(heard) == [large.decode()]
+        harness.step(1)
+        received += receive(browser)
+    assert shown(received) == [large.decode()]
 
 
-def test_one_that_the_ring_overtakes_is_told_and_goes_on() -> None:
+def test_gap_is_sent_when_the_ring_overtakes_a_slow_viewer() -> None:
     with closing(FanoutHarness(max_events=20)) as harness:
         slow = harness.join()
         for n in range(400):
             harness.put(b"%d %s" % (n, b"x" * 5000))
-            harness.turn(1)
-        heard = b""
+            harness.step(1)
+        received = b""
         for _ in range(200):
-            heard += received(slow)
-            harness.turn(1)
-        (gap,) = named(heard, "gap")
+            received += receive(slow)
+            harness.step(1)
+        (gap,) = blocks_of(received, "gap")
         assert gap.json["reason"] == "overflow"
-        lost_from, lost_to = gap.json["lost"]["0"]  # type: ignore[index]  # {"0": [from, to]}
-        numbers = [int(data.split()[0]) for data in shown(heard)]
+        lost_from, lost_to = gap.json["lost"]["0"]
+        numbers = [int(data.split()[0]) for data in shown(received)]
         assert numbers == [*range(lost_from), *range(lost_to, 400)]
 
 
-def test_one_that_leaves_is_forgotten(harness: FanoutHarness) -> None:
-    far, other = harness.join(), harness.join()
-    far.close()
-    harness.turn()
+def test_disconnected_viewer_is_dropped(harness: FanoutHarness) -> None:
+    browser, other = harness.join(), harness.join()
+    browser.close()
+    harness.step()
     assert harness.fanout.count == 1
     harness.put(b"one")
-    harness.turn()
-    assert shown(received(other)) == ["one"]
+    harness.step()
+    assert shown(receive(other)) == ["one"]
 
 
-def test_what_a_viewer_says_is_thrown_away(harness: FanoutHarness) -> None:
-    far = harness.join()
-    far.send(b"GET / HTTP/1.1\r\n\r\n" * 100)
-    harness.turn()
+def test_bytes_from_a_viewer_are_ignored(harness: FanoutHarness) -> None:
+    browser = harness.join()
+    browser.send(b"GET / HTTP/1.1\r\n\r\n" * 100)
+    harness.step()
     harness.put(b"one")
-    harness.turn()
-    assert shown(received(far)) == ["one"]
+    harness.step()
+    assert shown(receive(browser)) == ["one"]

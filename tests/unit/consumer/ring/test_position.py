@@ -7,12 +7,12 @@ from consumer.ring.position import Position, UnreadablePosition
 TOPIC = "EQotUlZwTXW9hTrEQdvG7A"
 
 
-def test_it_is_written_as_the_design_says() -> None:
+def test_position_text_is_the_topic_id_and_the_offsets() -> None:
     assert str(Position(TOPIC, (120, 98))) == f"{TOPIC};0:120,1:98"
 
 
 @given(st.lists(st.integers(0, 10**17), min_size=1, max_size=40))
-def test_what_was_written_is_read_again(offsets: list[int]) -> None:
+def test_position_text_is_parsed_back(offsets: list[int]) -> None:
     position = Position(TOPIC, tuple(offsets))
     assert Position.parse(str(position)) == position
 
@@ -36,18 +36,18 @@ def test_what_was_written_is_read_again(offsets: list[int]) -> None:
         f"{TOPIC};" + ",".join(f"{n}:1" for n in range(3000)),
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
+def test_malformed_position_is_refused(text: str) -> None:
     with pytest.raises(UnreadablePosition):
         Position.parse(text)
 
 
 @given(st.text())
-def test_no_text_does_worse_than_being_refused(text: str) -> None:
+def test_arbitrary_text_is_refused_as_a_position(text: str) -> None:
     with pytest.raises(UnreadablePosition):
         Position.parse(text)
 
 
-def test_a_partition_that_was_added_is_still_to_come_as_a_whole() -> None:
+def test_added_partition_counts_as_offset_0_in_an_older_position() -> None:
     before, after = Position(TOPIC, (5,)), Position(TOPIC, (5, 3))
     assert after.covers(before)
     assert not before.covers(after)

@@ -1,4 +1,4 @@
-"""A topic in memory: what the tail, the monitor and the history see of Kafka."""
+"""A topic in memory: the part of Kafka that the tail, the freshness monitor and the history use."""
 
 import json
 import threading
@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 from consumer.topic.kafka import KafkaUnavailable, Read, Record, Topic
 
-MARKER = b"a transaction marker: it has an offset, but no reader is given it"
+MARKER = b"a transaction marker: it takes an offset, but no reader is given it"
 TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 OTHER_ID = "BBBBBBBBBBBBBBBBBBBBBB"
 
 
 def event(order: str, version: int = 1, **changes: object) -> bytes:
+    """Return the bytes of an order event."""
     message = {
         "specversion": "1.0",
         "id": f"{order}-{version}",
@@ -25,46 +26,68 @@ def event(order: str, version: int = 1, **changes: object) -> bytes:
 
 
 class NoPause(threading.Event):
-    """A stop flag that is never waited for."""
+    """A stop flag whose waits return at once."""
 
     def wait(self, timeout: float | None = None) -> bool:
+        """Return whether it is set, without waiting."""
         return self.is_set()
 
 
 class FakeTopic:
-    """Does one step of its story each time a reader has read everything; after the last one, it is over."""
+    """An Admin and an OpenReader. Each time a reader has read everything, the next of `steps` is taken.
+
+    end_of_steps: set when no step is left. opened: the offsets that each reader was opened at. is_down: every
+    question to the brokers raises KafkaUnavailable.
+    """
 
     def __init__(self, partitions: int = 2) -> None:
         self.id = TOPIC_ID
         self.logs: list[list[tuple[int, bytes | None]]] = [[] for _ in range(partitions)]
         self.first = [0] * partitions
-        self.over = NoPause()
-        self.story: list[Callable[[], object]] = []
+        self.steps: list[Callable[[], object]] = []
+        self.end_of_steps = NoPause()
         self.is_down = False
         self.opened: list[list[int]] = []
+        self.truncations: list[tuple[int, int]] = []
 
     def put(self, partition: int, *values: bytes | None, at: int = 0) -> None:
+        """Append messages to a partition. at: their timestamp in milliseconds."""
         self.logs[partition].extend((at, value) for value in values)
 
+    def truncate(self, partition: int, length: int) -> None:
+        """Lose the end of a log. Readers that were further are refused, also when it has grown again (KIP-320)."""
+        del self.logs[partition][length:]
+        self.truncations.append((partition, length))
+
     def recreate(self, partitions: int = 2) -> None:
+        """Replace the topic by an empty one of the same name."""
         self.id = OTHER_ID
         self.logs = [[] for _ in range(partitions)]
         self.first = [0] * partitions
 
     def describe(self) -> Topic:
-        if self.is_down:
-            raise KafkaUnavailable("no answer")
+        """Return the topic's id and number of partitions."""
+        self._raise_if_down()
         return Topic(self.id, len(self.logs))
 
     def beginning_offsets(self, partitions: int) -> tuple[int, ...]:
+        """Return the first offset that retention has left in each partition."""
+        self._raise_if_down()
         return tuple(self.first[:partitions])
 
     def end_offsets(self, partitions: int) -> tuple[int, ...]:
+        """Return the offset after the last message of each partition."""
+        self._raise_if_down()
         return tuple(len(log) for log in self.logs[:partitions])
 
     def open_reader(self, offsets: Sequence[int]) -> "FakeReader":
+        """Return a reader that begins at these offsets."""
         self.opened.append(list(offsets))
         return FakeReader(self, list(offsets))
+
+    def _raise_if_down(self) -> None:
+        if self.is_down:
+            raise KafkaUnavailable("no answer")
 
 
 class FakeReader:
@@ -73,9 +96,13 @@ class FakeReader:
     def __init__(self, topic: FakeTopic, offsets: list[int]) -> None:
         self._topic = topic
         self._offsets = offsets
-        self._ends: dict[int, int] = {}
+        self._known_truncations = len(topic.truncations)
 
     def read(self, timeout: float) -> Read:
+        """Return the rest of the first partition that is not read to its end."""
+        for partition, length in self._topic.truncations[self._known_truncations :]:
+            if self._offsets[partition] > length:
+                return Read([], {}, {partition})
         for partition, offset in enumerate(self._offsets):
             log = self._topic.logs[partition]
             if not self._topic.first[partition] <= offset <= len(log):
@@ -88,14 +115,15 @@ class FakeReader:
                     if value != MARKER
                 ]
                 return Read(records, {partition: len(log)}, set())
-        return self._turn_the_page()
+        return self._take_next_step()
 
-    def _turn_the_page(self) -> Read:
-        if self._topic.story:
-            self._topic.story.pop(0)()
+    def _take_next_step(self) -> Read:
+        if self._topic.steps:
+            self._topic.steps.pop(0)()
         else:
-            self._topic.over.set()
+            self._topic.end_of_steps.set()
         return Read([], {}, set())
 
     def close(self) -> None:
+        """Forget the offsets."""
         self._offsets = []

@@ -1,43 +1,57 @@
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Event
-from consumer.topic.history import History, WrongTopic
-from consumer.topic.kafka import KafkaUnavailable
+from consumer.topic.history import MAX_CONCURRENT_READS, History, WrongTopic
+from consumer.topic.kafka import KafkaUnavailable, OpenReader, Read
 from tests.clock import FakeClock
 from tests.unit.consumer.topic.fake_kafka import OTHER_ID, TOPIC_ID, FakeTopic, event
 
 
-def looking_back(topic: FakeTopic, ring_from: tuple[int, ...]) -> History:
-    """A ring that begins in the middle of the topic."""
+def history_of(
+    topic: FakeTopic,
+    ring_from: tuple[int, ...],
+    open_reader: OpenReader | None = None,
+    clock: FakeClock | None = None,
+) -> History:
+    """Return the history of a topic whose ring begins at `ring_from`."""
     ring = Ring(1000, 1 << 20)
     ring.open(Position(TOPIC_ID, ring_from))
     offsets = list(ring_from)
     for partition, log in enumerate(topic.logs):
         for offset, (at, value) in enumerate(log[ring_from[partition] :], ring_from[partition]):
             offsets[partition] = offset + 1
-            held = [Event(partition, offset, at, value or b"")]
-            ring.append(held, Position(TOPIC_ID, tuple(offsets)))
-    return History(ring, topic, topic.open_reader, timeout_s=1, event_bytes=10_000, clock=FakeClock())
+            events = [Event(partition, offset, at, value or b"")]
+            ring.append(events, Position(TOPIC_ID, tuple(offsets)))
+    return History(
+        ring,
+        topic,
+        open_reader or topic.open_reader,
+        timeout_s=1,
+        event_bytes=10_000,
+        clock=clock or FakeClock(),
+    )
 
 
 def orders(payloads: list[bytes]) -> list[str]:
+    """Return the order ids of events."""
     return [json.loads(payload)["subject"] for payload in payloads]
 
 
 def alternating(many: int) -> FakeTopic:
-    """o0 in partition 0, o1 in partition 1, o2 in partition 0…, a millisecond apart."""
+    """Return a topic with o0 in partition 0, o1 in partition 1, o2 in partition 0…, a millisecond apart."""
     topic = FakeTopic()
     for n in range(many):
         topic.put(n % 2, event(f"o{n}"), at=n)
     return topic
 
 
-def test_pages_lead_back_from_ring_through_kafka_to_the_beginning() -> None:
-    history = looking_back(alternating(40), (15, 15))
+def test_history_pages_lead_from_the_ring_through_kafka_to_the_beginning() -> None:
+    history = history_of(alternating(40), (15, 15))
     pages, before = [], None
     while True:
         page = history.page(before, 7)
@@ -51,9 +65,9 @@ def test_pages_lead_back_from_ring_through_kafka_to_the_beginning() -> None:
     assert [len(page) for page in pages] == [7, 7, 7, 7, 7, 5]
 
 
-def test_a_ring_that_holds_the_whole_topic_needs_no_kafka() -> None:
+def test_history_needs_no_kafka_when_the_ring_holds_the_whole_topic() -> None:
     topic = alternating(4)
-    history = looking_back(topic, (0, 0))
+    history = history_of(topic, (0, 0))
     topic.is_down = True
     assert history.page(None, 4).before is None
     first = history.page(None, 3)
@@ -64,19 +78,19 @@ def test_a_ring_that_holds_the_whole_topic_needs_no_kafka() -> None:
     assert topic.opened == []
 
 
-def test_what_retention_took_is_the_beginning() -> None:
+def test_history_ends_where_retention_has_deleted_the_log() -> None:
     topic = alternating(20)
     topic.first = [6, 6]
-    page = looking_back(topic, (10, 10)).page(None, 100)
+    page = history_of(topic, (10, 10)).page(None, 100)
     assert orders(page.payloads) == [f"o{n}" for n in range(19, 11, -1)]
     assert page.before is None
 
 
-def test_garbage_makes_a_page_short_but_never_stops_the_way_back() -> None:
+def test_unreadable_messages_shorten_a_history_page_but_do_not_end_the_history() -> None:
     topic = FakeTopic()
     topic.put(0, *(event(f"a{n}") for n in range(5)), *[b"garbage"] * 30, at=1)
     topic.put(1, *(event(f"b{n}") for n in range(5)), at=2)
-    history = looking_back(topic, (35, 5))
+    history = history_of(topic, (35, 5))
     read: list[str] = []
     before = None
     for _ in range(10):
@@ -89,19 +103,15 @@ def test_garbage_makes_a_page_short_but_never_stops_the_way_back() -> None:
     assert sorted(read) == sorted([f"a{n}" for n in range(5)] + [f"b{n}" for n in range(5)])
 
 
-def test_a_cursor_of_another_topic_is_refused() -> None:
+def test_history_refuses_a_cursor_of_another_topic() -> None:
     with pytest.raises(WrongTopic):
-        looking_back(alternating(4), (0, 0)).page(Position(OTHER_ID, (1, 1)), 5)
+        history_of(alternating(4), (0, 0)).page(Position(OTHER_ID, (1, 1)), 5)
 
 
-def test_without_kafka_what_is_held_is_still_shown() -> None:
+def test_history_shows_the_ring_while_kafka_is_unavailable() -> None:
     topic = alternating(8)
-    history = looking_back(topic, (2, 2))
-
-    def no_answer(partitions: int) -> tuple[int, ...]:
-        raise KafkaUnavailable("no answer")
-
-    topic.beginning_offsets = no_answer  # type: ignore[method-assign]  # Kafka goes away
+    history = history_of(topic, (2, 2))
+    topic.is_down = True
     page = history.page(None, 50)
     assert len(page.payloads) == 4
     assert page.before == Position(TOPIC_ID, (2, 2))
@@ -109,20 +119,64 @@ def test_without_kafka_what_is_held_is_still_shown() -> None:
         history.page(page.before, 50)
 
 
-def test_a_partition_that_gives_nothing_ends_in_an_answer() -> None:
-    topic = alternating(8)
-    history = looking_back(topic, (2, 2))
+def test_history_times_out_on_a_partition_that_delivers_nothing() -> None:
     clock = FakeClock()
-    history._clock = clock
 
-    class Silent:
-        def read(self, timeout: float) -> object:
+    class SilentReader:
+        """A reader that gets nothing, half a second at a time."""
+
+        def read(self, timeout: float) -> Read:
             clock.now += 0.5
-            return type(topic.open_reader([9, 9]).read(0))([], {}, set())
+            return Read([], {}, set())
 
-        def close(self) -> None:
-            return
+        def close(self) -> None: ...
 
-    history._open_reader = lambda offsets: Silent()  # type: ignore[assignment,return-value]  # hangs
+    def open_silent_reader(offsets: Sequence[int]) -> SilentReader:
+        return SilentReader()
+
+    history = history_of(alternating(8), (2, 2), open_silent_reader, clock)
     with pytest.raises(KafkaUnavailable, match="in time"):
+        history.page(Position(TOPIC_ID, (2, 2)), 5)
+
+
+def test_history_before_a_cursor_of_a_faster_replica_is_complete() -> None:
+    """What the other replica has read and we have not yet is in Kafka."""
+    topic = alternating(40)
+    history = history_of(topic, (0, 0))
+    topic.put(0, event("new0"), at=40)
+    topic.put(1, event("new1"), at=41)
+    page = history.page(Position(TOPIC_ID, (21, 21)), 4)
+    assert orders(page.payloads) == ["new1", "new0", "o39", "o38"]
+
+
+def test_history_before_a_cursor_beyond_the_end_of_the_log_begins_at_the_end() -> None:
+    page = history_of(alternating(4), (0, 0)).page(Position(TOPIC_ID, (90, 90)), 10)
+    assert orders(page.payloads) == ["o3", "o2", "o1", "o0"]
+    assert page.before is None
+
+
+def test_history_cursor_from_before_partitions_were_added_holds_nothing_of_them() -> None:
+    topic = FakeTopic(partitions=1)
+    topic.put(0, *(event(f"a{n}") for n in range(6)))
+    topic.logs.append([(9, event("b0"))])
+    topic.first.append(0)
+    history = history_of(topic, (3, 0))
+    page = history.page(Position(TOPIC_ID, (5,)), 10)
+    assert orders(page.payloads) == [f"a{n}" for n in (4, 3, 2, 1, 0)]
+    assert page.before is None
+
+
+def test_history_page_from_kafka_has_no_event_twice() -> None:
+    topic = FakeTopic(partitions=1)
+    topic.put(0, event("a", 1), event("a", 2), event("a", 1), event("b", 1))
+    page = history_of(topic, (4,)).page(None, 10)
+    assert [json.loads(payload)["id"] for payload in page.payloads] == ["b-1", "a-2", "a-1"]
+
+
+def test_history_refuses_at_once_when_too_many_read_from_kafka() -> None:
+    """Waiting in line would hold the threads that accept streams."""
+    history = history_of(alternating(8), (2, 2))
+    for _ in range(MAX_CONCURRENT_READS):
+        history._reads.acquire()
+    with pytest.raises(KafkaUnavailable, match="too many"):
         history.page(Position(TOPIC_ID, (2, 2)), 5)

@@ -8,11 +8,11 @@ from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.freshness import FreshnessMonitor
 from consumer.topic.tail import Tail
 from tests.clock import FakeClock
-from tests.unit.consumer.topic.fake_kafka import MARKER, OTHER_ID, TOPIC_ID, FakeTopic, event
+from tests.unit.consumer.topic.fake_kafka import MARKER, OTHER_ID, TOPIC_ID, FakeTopic, NoPause, event
 
 
-class Reading:
-    """A tail on a topic in memory."""
+class TailHarness:
+    """A tail that reads a topic in memory into a ring."""
 
     def __init__(self, topic: FakeTopic, history: int = 100) -> None:
         self.ring = Ring(1000, 1 << 20)
@@ -25,96 +25,99 @@ class Reading:
         self.topic = topic
 
     def run(self) -> None:
-        self.tail.run(self.topic.over)
+        """Read until the topic has taken its last step."""
+        self.tail.run(self.topic.end_of_steps)
 
     @property
     def shown(self) -> list[bytes]:
-        return [event.payload for event in self.ring.newest_first()][::-1]
+        """The payloads in the ring, oldest first."""
+        return [event.payload for event in self.ring.view().newest_first()][::-1]
 
     @property
     def gaps(self) -> list[str]:
-        batches, _ = self.ring.snapshot()
+        """The reasons of the gaps in the ring."""
+        batches = self.ring.view().batches
         return [batch.gap.reason for batch in batches if batch.gap]
 
 
-def test_it_reads_back_and_goes_on() -> None:
+def test_tail_reads_back_history_and_continues() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"))
-    topic.story = [lambda: topic.put(1, event("b"))]
-    reading = Reading(topic)
-    reading.run()
-    assert reading.shown == [event("a"), event("b")]
-    assert reading.ring.position == Position(TOPIC_ID, (1, 1))
-    assert reading.tail.caught_up.is_set()
-    assert reading.monitor.is_fresh
+    topic.steps = [lambda: topic.put(1, event("b"))]
+    harness = TailHarness(topic)
+    harness.run()
+    assert harness.shown == [event("a"), event("b")]
+    assert harness.ring.position == Position(TOPIC_ID, (1, 1))
+    assert harness.tail.caught_up.is_set()
+    assert harness.monitor.is_fresh
 
 
-def test_the_past_is_in_order_of_time_across_partitions() -> None:
+def test_backfill_is_in_order_of_time_across_partitions() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), at=1)
     topic.put(0, event("c"), at=3)
     topic.put(1, event("b"), at=2)
     topic.put(1, event("d"), at=4)
-    reading = Reading(topic)
-    reading.run()
-    assert reading.shown == [event(order) for order in "abcd"]
+    harness = TailHarness(topic)
+    harness.run()
+    assert harness.shown == [event(order) for order in "abcd"]
 
 
-def test_no_more_past_than_asked_for_is_read_back() -> None:
+def test_backfill_reads_no_more_than_the_configured_history() -> None:
     topic = FakeTopic()
     topic.put(0, *(event(f"o{n}") for n in range(50)))
-    reading = Reading(topic, history=20)
-    reading.run()
+    harness = TailHarness(topic, history=20)
+    harness.run()
     assert topic.opened == [[40, 0]]
-    assert len(reading.shown) == 10
+    assert len(harness.shown) == 10
 
 
-def test_garbage_is_skipped_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_messages_are_skipped_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), b"garbage", None, event("b"))
-    reading = Reading(topic)
+    harness = TailHarness(topic)
     with caplog.at_level(logging.WARNING):
-        reading.run()
-    assert reading.shown == [event("a"), event("b")]
-    assert reading.tail.counts.unreadable == 2
-    assert reading.ring.position.offsets == (4, 0)
+        harness.run()
+    assert harness.shown == [event("a"), event("b")]
+    assert harness.tail.counts.unreadable == 2
+    assert harness.ring.position.offsets == (4, 0)
     assert "partition 0 offset 1" in caplog.text
     assert "partition 0 offset 2" in caplog.text
 
 
-def test_of_a_flood_of_garbage_all_is_counted_and_not_all_is_logged(
+def test_flood_of_unreadable_messages_is_counted_but_not_fully_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     topic = FakeTopic()
     topic.put(0, *[b"garbage"] * 3000)
-    reading = Reading(topic, history=10_000)
+    harness = TailHarness(topic, history=10_000)
     with caplog.at_level(logging.WARNING):
-        reading.run()
-    assert reading.tail.counts.unreadable == 3000
+        harness.run()
+    assert harness.tail.counts.unreadable == 3000
     assert len(caplog.records) == 1020
 
 
-def test_repeats_are_dropped_and_the_position_moves_on() -> None:
+def test_duplicates_are_dropped_and_the_position_moves_past_them() -> None:
     topic = FakeTopic()
     topic.put(0, event("a", 1), event("a", 2), event("a", 1), event("a", 2), event("a", 3))
-    reading = Reading(topic)
-    reading.run()
-    assert reading.shown == [event("a", version) for version in (1, 2, 3)]
-    assert reading.tail.counts.repeats == 2
-    assert reading.ring.position.offsets == (5, 0)
+    harness = TailHarness(topic)
+    harness.run()
+    assert harness.shown == [event("a", version) for version in (1, 2, 3)]
+    assert harness.tail.counts.repeats == 2
+    assert harness.ring.position.offsets == (5, 0)
 
 
-def test_markers_at_the_end_of_a_log_do_not_look_like_unread_events() -> None:
+def test_transaction_markers_at_the_end_of_a_log_do_not_count_as_unread_events() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), MARKER)
-    topic.story = [lambda: topic.put(1, event("b"), MARKER), lambda: reading.monitor.refresh()]
-    reading = Reading(topic)
-    reading.run()
-    assert reading.ring.position.offsets == (2, 2)
-    assert reading.monitor.is_fresh
+    harness = TailHarness(topic)
+    topic.steps = [lambda: topic.put(1, event("b"), MARKER), harness.monitor.refresh]
+    harness.run()
+    assert harness.ring.position.offsets == (2, 2)
+    assert harness.monitor.is_fresh
 
 
-def test_retention_that_overtakes_is_told_and_reading_goes_on() -> None:
+def test_gap_is_recorded_when_retention_overtakes_the_tail() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"))
 
@@ -122,79 +125,99 @@ def test_retention_that_overtakes_is_told_and_reading_goes_on() -> None:
         topic.put(0, event("b"), event("c"))
         topic.first[0] = 2
 
-    topic.story = [overtake]
-    reading = Reading(topic)
-    reading.run()
-    assert reading.shown == [event("a"), event("c")]
-    assert reading.gaps == ["expired"]
+    topic.steps = [overtake]
+    harness = TailHarness(topic)
+    harness.run()
+    assert harness.shown == [event("a"), event("c")]
+    assert harness.gaps == ["expired"]
     assert topic.opened == [[0, 0], [2, 0]]
 
 
-def test_a_recreated_topic_is_recreated_read_from_its_beginning() -> None:
+def test_recreated_topic_is_read_from_its_beginning_after_a_gap() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"))
-    reading = Reading(topic)
+    harness = TailHarness(topic)
 
     def recreate() -> None:
         topic.recreate()
         topic.put(0, event("a"), event("b"))
-        reading.monitor.refresh()
+        harness.monitor.refresh()
 
-    topic.story = [recreate]
-    reading.run()
-    assert reading.gaps == ["recreated"]
-    assert reading.shown == [event("a"), event("b")]
-    assert reading.ring.position == Position(OTHER_ID, (2, 0))
+    topic.steps = [recreate]
+    harness.run()
+    assert harness.gaps == ["recreated"]
+    assert harness.shown == [event("a"), event("b")]
+    assert harness.ring.position == Position(OTHER_ID, (2, 0))
 
 
-def test_partitions_that_are_added_are_read_from_their_beginning() -> None:
+def test_added_partitions_are_read_from_their_beginning() -> None:
     topic = FakeTopic(partitions=1)
     topic.put(0, event("a"))
-    reading = Reading(topic)
+    harness = TailHarness(topic)
 
-    def grow() -> None:
+    def add_partition() -> None:
         topic.logs.append([(0, event("b"))])
         topic.first.append(0)
-        reading.monitor.refresh()
+        harness.monitor.refresh()
 
-    topic.story = [grow]
-    reading.run()
-    assert reading.shown == [event("a"), event("b")]
-    assert reading.gaps == []
-    assert reading.ring.position.offsets == (1, 1)
+    topic.steps = [add_partition]
+    harness.run()
+    assert harness.shown == [event("a"), event("b")]
+    assert harness.gaps == []
+    assert harness.ring.position.offsets == (1, 1)
 
 
-def test_a_log_that_was_cut_back_is_recreated() -> None:
+def test_truncated_log_is_told_as_a_gap_and_what_is_published_again_is_shown() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), event("b"))
+    topic.put(1, event("x"))
 
-    def cut_back() -> None:
-        topic.logs[0] = topic.logs[0][:1]
-        topic.story = [lambda: topic.put(0, event("c"))]
+    def truncate() -> None:
+        topic.truncate(0, 1)
+        topic.put(1, event("y"))
+        topic.steps = [lambda: topic.put(0, event("b"), event("c"))]
 
-    topic.story = [cut_back]
-    reading = Reading(topic)
-    reading.run()
-    assert reading.gaps == ["recreated"]
-    assert reading.ring.position.offsets == (2, 0)
-    assert reading.shown == [event("c")]
+    topic.steps = [truncate]
+    harness = TailHarness(topic)
+    harness.run()
+    assert harness.gaps == ["recreated"]
+    assert harness.ring.position.offsets == (3, 2)
+    assert sorted(harness.shown) == [event(order) for order in "abcy"]
 
 
-def test_while_kafka_is_away_it_says_so_and_tries_again() -> None:
+def test_log_that_was_truncated_and_has_grown_again_is_told_and_read_again() -> None:
+    topic = FakeTopic(partitions=1)
+    topic.put(0, *(event(f"o{n}") for n in range(10)))
+
+    def regrow() -> None:
+        topic.truncate(0, 5)
+        topic.put(0, *(event(f"n{n}") for n in range(8)))
+
+    topic.steps = [regrow]
+    harness = TailHarness(topic)
+    harness.run()
+    assert harness.gaps == ["recreated"]
+    assert harness.ring.position.offsets == (13,)
+    assert [event(f"n{n}") for n in range(8)] == harness.shown[-8:]
+
+
+def test_tail_reports_a_kafka_outage_and_tries_again() -> None:
     topic = FakeTopic()
     topic.is_down = True
     topic.put(0, event("a"))
-    reading = Reading(topic)
+    harness = TailHarness(topic)
     problems = []
 
-    class Tries(type(topic.over)):  # type: ignore[misc]  # a flag whose waits are the story
+    class EndOfOutage(NoPause):
+        """A stop flag whose first wait ends the outage."""
+
         def wait(self, timeout: float | None = None) -> bool:
-            problems.append(reading.monitor.problem)
+            problems.append(harness.monitor.problem)
             topic.is_down = False
             return self.is_set()
 
-    topic.over = Tries()
-    reading.run()
+    topic.end_of_steps = EndOfOutage()
+    harness.run()
     assert problems[0] == "no answer"
-    assert reading.monitor.problem == ""
-    assert reading.shown == [event("a")]
+    assert harness.monitor.problem == ""
+    assert harness.shown == [event("a")]

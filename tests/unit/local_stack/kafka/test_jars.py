@@ -7,14 +7,14 @@ MIRROR = """\
 </mirrors></settings>"""
 
 
-def test_mirror_of_maven_central_is_used():
+def test_mirror_of_maven_central_is_used() -> None:
     for of in ("central", "*", "external:*", "jboss,central"):
         assert repository_url(MIRROR.format(of=of)) == "http://mirror.example/maven"
 
 
-def test_mirror_of_another_repository_is_ignored():
+def test_mirror_of_another_repository_is_ignored() -> None:
     assert "example" not in repository_url(MIRROR.format(of="spring"))
 
 
-def test_maven_central_is_used_without_settings():
+def test_maven_central_is_used_without_settings() -> None:
     assert repository_url("<settings/>").startswith("https://")

@@ -8,7 +8,7 @@ from local_stack.paths import Paths
 from local_stack.supervisord.client import ProcessInfo
 
 
-def test_a_crash_loop_is_a_fourth_process_of_one_service(tmp_path: Path):
+def test_crash_loop_is_a_fourth_process_of_one_service(tmp_path: Path) -> None:
     detector = CrashLoopDetector(Paths(tmp_path))
     for started in (1, 1, 2, 3, 3):
         detector.observe({"kafka-1": ProcessInfo("running", 9, started)}, ["kafka-1"])

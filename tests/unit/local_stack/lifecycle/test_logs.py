@@ -4,7 +4,7 @@ from pathlib import Path
 from local_stack.lifecycle.logs import MAX_LINES, LogTail, last_line
 
 
-def test_log_tail_reads_the_last_lines_then_only_new_ones(tmp_path: Path):
+def test_log_tail_reads_the_last_lines_then_only_new_ones(tmp_path: Path) -> None:
     path = tmp_path / "relay.log"
     path.write_text("".join(f"{i}\n" for i in range(MAX_LINES + 50)))
     with closing(LogTail("relay", path)) as tail:
@@ -16,7 +16,7 @@ def test_log_tail_reads_the_last_lines_then_only_new_ones(tmp_path: Path):
         assert [line.split(" | ")[1] for line in tail.new_lines()] == ["news"]
 
 
-def test_log_tail_loses_no_line_when_the_log_is_rotated(tmp_path: Path):
+def test_log_tail_loses_no_line_when_the_log_is_rotated(tmp_path: Path) -> None:
     path = tmp_path / "relay.log"
     path.write_text("first\n")
     with closing(LogTail("relay", path)) as tail:
@@ -29,11 +29,11 @@ def test_log_tail_loses_no_line_when_the_log_is_rotated(tmp_path: Path):
     assert [line.split(" | ")[1] for line in lines] == ["first", "just before", "after"]
 
 
-def test_log_tail_of_a_missing_log_is_empty(tmp_path: Path):
+def test_log_tail_of_a_missing_log_is_empty(tmp_path: Path) -> None:
     assert list(LogTail("relay", tmp_path / "relay.log").last_lines()) == []
 
 
-def test_last_line_of_a_log_skips_empty_lines(tmp_path: Path):
+def test_last_line_of_a_log_skips_empty_lines(tmp_path: Path) -> None:
     log = tmp_path / "relay.log"
     log.write_text("first\nno room\n\n  \n")
     assert last_line(log) == f"no room (the whole log: {log})"

@@ -9,27 +9,27 @@ RUNNING = {name: ProcessInfo("running", 100 + i, 1) for i, name in enumerate(NAM
 HEALTHY = dict.fromkeys(NAMES, CheckResult("healthy"))
 
 
-def test_status_of_running_and_healthy_services_is_ok():
+def test_status_of_running_and_healthy_services_is_ok() -> None:
     assert all(status.ok for status in combine(RUNNING, HEALTHY))
 
 
-def test_status_of_an_unknown_service_is_stopped():
+def test_status_of_an_unknown_service_is_stopped() -> None:
     first, *_ = combine({}, {})
     assert (first.name, first.state, first.pid, first.health) == ("postgres", "stopped", None, "unhealthy")
 
 
-def test_status_of_degraded_and_unsupervised_services_is_not_ok():
+def test_status_of_degraded_and_unsupervised_services_is_not_ok() -> None:
     degraded = combine(RUNNING, HEALTHY | {"producer": CheckResult("degraded")})
     unsupervised = combine(RUNNING | {"relay": ProcessInfo("unsupervised", 7, 0)}, HEALTHY)
     assert [status.name for status in degraded if not status.ok] == ["producer"]
     assert [status.name for status in unsupervised if not status.ok] == ["relay"]
 
 
-def test_status_json_has_four_fields_for_each_service_in_a_fixed_order():
+def test_status_json_has_four_fields_for_each_service_in_a_fixed_order() -> None:
     rows = json.loads(as_json(combine(RUNNING, HEALTHY)))
     assert [row["name"] for row in rows] == list(NAMES)
     assert rows[0] == {"name": "postgres", "state": "running", "pid": 100, "health": "healthy"}
 
 
-def test_status_table_has_a_line_for_each_service():
+def test_status_table_has_a_line_for_each_service() -> None:
     assert len(as_table(combine(RUNNING, {})).splitlines()) == 1 + len(NAMES)

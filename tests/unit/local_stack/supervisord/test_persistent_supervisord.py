@@ -6,7 +6,7 @@ from supervisor.states import ProcessStates
 from local_stack.supervisord.persistent_supervisord import MAX_DELAY_S, PersistentSubprocess
 
 
-def test_backoff_of_a_failing_program_stops_growing_and_never_ends():
+def test_backoff_of_a_failing_program_stops_growing_and_never_ends() -> None:
     config = SimpleNamespace(
         name="relay",
         stdout_logfile=None,

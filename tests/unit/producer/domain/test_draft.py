@@ -5,8 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from producer.domain.draft import OrderDraft, RandomOrders
-
-ORDER: dict[str, Any] = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
+from tests.shop import ORDER
 
 
 def draft(**changes: Any) -> OrderDraft:
@@ -14,6 +13,7 @@ def draft(**changes: Any) -> OrderDraft:
 
 
 def refused_field(**changes: Any) -> str:
+    """Return the name of the one field that is refused."""
     with pytest.raises(ValidationError) as refusal:
         draft(**changes)
     (error,) = refusal.value.errors()
@@ -30,7 +30,7 @@ def refused_field(**changes: Any) -> str:
         ("9999999999.99", "9999999999.99"),
     ],
 )
-def test_a_price_is_a_decimal_with_two_places(text: str, price: str) -> None:
+def test_price_is_a_decimal_with_two_places(text: str, price: str) -> None:
     assert str(draft(unit_price=text).unit_price) == price
 
 
@@ -41,16 +41,16 @@ def test_a_price_is_a_decimal_with_two_places(text: str, price: str) -> None:
         "1.00\n", "1,00", "", ".5", "5.", "10000000000", "١٢", 32, 32.0, Decimal("32.00"), True, None, ["1"],
     ],
 )  # fmt: skip
-def test_what_is_no_price(price: Any) -> None:
+def test_invalid_price_is_refused(price: Any) -> None:
     assert refused_field(unit_price=price) == "unit_price"
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 10_001, 1.0, "2", True, None, 10**400])
-def test_what_is_no_quantity(quantity: Any) -> None:
+def test_invalid_quantity_is_refused(quantity: Any) -> None:
     assert refused_field(quantity=quantity) == "quantity"
 
 
-def test_the_limits_themselves_are_accepted() -> None:
+def test_longest_text_and_largest_quantity_are_accepted() -> None:
     widest = draft(customer_name="c" * 100, item="i" * 200, description="d" * 1000, quantity=10_000)
     assert (len(widest.customer_name), len(widest.item), len(widest.description)) == (100, 200, 1000)
 
@@ -75,7 +75,7 @@ def test_the_limits_themselves_are_accepted() -> None:
         ("customer_name", None),
     ],
 )
-def test_what_is_no_text(field: str, text: Any) -> None:
+def test_invalid_text_is_refused(field: str, text: Any) -> None:
     assert refused_field(**{field: text}) == field
 
 
@@ -83,24 +83,24 @@ def test_text_is_trimmed_and_composed() -> None:
     assert draft(customer_name="  Jose\u0301 ").customer_name == "José"
 
 
-def test_the_length_counts_after_composing() -> None:
+def test_length_of_text_is_counted_after_composing() -> None:
     assert len(draft(customer_name="e\u0301" * 100).customer_name) == 100
 
 
-def test_joined_emoji_and_every_script_are_text() -> None:
+def test_joined_emoji_and_every_script_are_valid_text() -> None:
     name = "Zoë 李小龙 عمر 👩\u200d👩\u200d👧"
     assert draft(customer_name=name).customer_name == name
 
 
-def test_a_field_nobody_knows_is_refused() -> None:
+def test_unknown_field_is_refused() -> None:
     assert refused_field(status="shipped") == "status"
 
 
-def test_a_description_may_be_left_out() -> None:
+def test_description_may_be_left_out() -> None:
     assert draft().description == ""
 
 
 @pytest.mark.parametrize("count", [0, -1, 1001, "5", 2.0, True, None])
-def test_how_many_random_orders_may_not_be_asked_for(count: Any) -> None:
+def test_invalid_count_of_random_orders_is_refused(count: Any) -> None:
     with pytest.raises(ValidationError):
         RandomOrders.model_validate({"count": count})

@@ -13,9 +13,10 @@ from producer.domain.draft import OrderDraft
 from producer.openapi.document import as_text, document
 from tests.described_api import METHODS, DescribedApi, Part
 from tests.project import CONTRACTS
+from tests.shop import ORDER
 
 COMMITTED = CONTRACTS / "openapi.json"
-NOT_THE_API = {"static"}
+ENDPOINTS_OUTSIDE_THE_API = {"static"}
 
 
 @pytest.fixture
@@ -30,57 +31,59 @@ def app() -> Flask:
     )
 
 
-def every_ref(part: Any) -> list[Part]:
+def references(part: Any) -> list[Part]:
+    """Return every reference in a part of the document."""
     if isinstance(part, dict):
         here = [part] if "$ref" in part else []
-        return here + [found for value in part.values() for found in every_ref(value)]
-    return [found for value in part for found in every_ref(value)] if isinstance(part, list) else []
+        return here + [found for value in part.values() for found in references(value)]
+    return [found for value in part for found in references(value)] if isinstance(part, list) else []
 
 
-def every_media(described: DescribedApi) -> list[Part]:
+def media_types(described: DescribedApi) -> list[Part]:
+    """Return the media type objects of all responses and request bodies."""
     contents = [
-        described.resolve(answer).get("content", {})
+        described.resolve(response).get("content", {})
         for _, _, operation in described.operations()
-        for answer in operation["responses"].values()
+        for response in operation["responses"].values()
     ]
     contents += [op["requestBody"]["content"] for _, _, op in described.operations() if "requestBody" in op]
     return [media for content in contents for media in content.values()]
 
 
-def test_the_committed_copy_is_what_the_code_says() -> None:
+def test_committed_openapi_document_is_up_to_date() -> None:
     assert COMMITTED.read_text() == as_text(), "run: make openapi"
 
 
-def test_it_is_openapi_3_1(described: DescribedApi) -> None:
+def test_document_is_openapi_3_1(described: DescribedApi) -> None:
     assert described.document["openapi"] == "3.1.0"
     assert {"title", "version"} <= set(described.document["info"])
     for _, path, operation in described.operations():
         assert path.startswith("/")
         assert operation["responses"]
-        assert all(described.resolve(answer)["description"] for answer in operation["responses"].values())
+        assert all(described.resolve(each)["description"] for each in operation["responses"].values())
 
 
-def test_every_reference_leads_somewhere_and_everything_is_referred_to(described: DescribedApi) -> None:
-    found = every_ref(described.document)
-    assert all(described.resolve(part) for part in found)
+def test_every_reference_resolves_and_every_component_is_used(described: DescribedApi) -> None:
+    refs = references(described.document)
+    assert all(described.resolve(part) for part in refs)
     components = described.document["components"]
     defined = {f"#/components/{kind}/{name}" for kind, parts in components.items() for name in parts}
-    assert {part["$ref"] for part in found} == defined
+    assert {part["$ref"] for part in refs} == defined
 
 
-def test_every_operation_has_a_name_of_its_own(described: DescribedApi) -> None:
+def test_every_operation_has_a_unique_id(described: DescribedApi) -> None:
     names = [operation["operationId"] for _, _, operation in described.operations()]
     assert len(names) == len(set(names))
 
 
-def test_every_schema_is_a_json_schema(described: DescribedApi) -> None:
+def test_every_schema_is_a_valid_json_schema(described: DescribedApi) -> None:
     for schema in described.document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
 
 def test_every_example_fits_its_schema(described: DescribedApi) -> None:
     described.close()
-    with_examples = [media for media in every_media(described) if "example" in media]
+    with_examples = [media for media in media_types(described) if "example" in media]
     assert len(with_examples) > 20
     for media in with_examples:
         assert described.misfits(media["schema"], media["example"]) == []
@@ -93,18 +96,20 @@ def test_every_path_parameter_is_declared(described: DescribedApi) -> None:
         assert names == set(re.findall(r"{(\w+)}", path))
 
 
-def test_what_is_described_is_what_the_application_serves(described: DescribedApi, app: Flask) -> None:
+def test_document_describes_exactly_the_routes_of_the_application(
+    described: DescribedApi, app: Flask
+) -> None:
     served = {
         (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
-        if rule.endpoint not in NOT_THE_API
+        if rule.endpoint not in ENDPOINTS_OUTSIDE_THE_API
         for method in rule.methods or ()
         if method.lower() in METHODS
     }
     assert served == {(method, path) for method, path, _ in described.operations()}
 
 
-def test_bodies_take_no_unknown_fields(described: DescribedApi) -> None:
+def test_request_bodies_allow_no_unknown_fields(described: DescribedApi) -> None:
     bodies = [op["requestBody"]["content"] for _, _, op in described.operations() if "requestBody" in op]
     assert bodies
     for content in bodies:
@@ -137,15 +142,15 @@ def test_bodies_take_no_unknown_fields(described: DescribedApi) -> None:
         {"note": "a field nobody knows"},
     ],
 )
-def test_the_schema_of_an_order_takes_what_the_model_takes(described: DescribedApi, change: Part) -> None:
-    order = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2} | change
+def test_order_schema_accepts_what_the_order_model_accepts(described: DescribedApi, change: Part) -> None:
+    order = ORDER | change
     try:
         OrderDraft.model_validate(order)
-        taken = True
+        accepted = True
     except ValidationError:
-        taken = False
-    assert (described.misfits({"$ref": "#/components/schemas/OrderDraft"}, order) == []) is taken
+        accepted = False
+    assert (described.misfits({"$ref": "#/components/schemas/OrderDraft"}, order) == []) is accepted
 
 
-def test_the_document_is_plain_data() -> None:
+def test_document_is_plain_json() -> None:
     assert json.loads(as_text()) == document()

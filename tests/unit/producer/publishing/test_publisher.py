@@ -1,151 +1,135 @@
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
 from producer.domain.events import Event
 from producer.publishing.breaker import Breaker, BreakerPolicy
 from producer.publishing.publisher import Publisher
 from tests.clock import FakeClock
+from tests.unit.producer.fake_kafka import FakeProducer
 
 GRACE, NO_GRACE = timedelta(seconds=6), timedelta(0)
 
 
-class FakeKafka:
-    """Keeps what it is given; `room` is librdkafka's queue."""
+class PublisherHarness:
+    """A publisher on Kafka producers in memory.
 
-    def __init__(self, room: int = 100, fails: KafkaError | None = None):
-        self.sent: list[bytes] = []
-        self.room, self.fails, self.flushed = room, fails, False
-        self.reports: list[Callable] = []
-        self.told = 0
+    clients: the producers that it creates, one after the other. notifications: how often the relay was notified.
+    """
 
-    def relay_was_told(self) -> None:
-        self.told += 1
+    def __init__(self, *clients: FakeProducer, grace: timedelta | None = GRACE) -> None:
+        self.clock = FakeClock()
+        self.notifications = 0
+        breaker = Breaker(BreakerPolicy(failures=2), self.clock)
+        unused = iter(clients)
+        self.publisher = Publisher(
+            lambda: next(unused), "orders", grace, breaker, self._notify_relay, self.clock
+        )
 
-    def produce(
-        self, topic: str, value: bytes, key: bytes, *, headers: object, on_delivery: Callable
-    ) -> None:
-        if self.fails is not None:
-            raise KafkaException(self.fails)
-        if len(self.sent) >= self.room:
-            raise BufferError
-        self.sent.append(value)
-        self.reports.append(on_delivery)
-
-    def poll(self, timeout: float) -> int:
-        return 0
-
-    def flush(self, timeout: float) -> int:
-        self.flushed = True
-        return 0
-
-    def __len__(self) -> int:
-        return 0
-
-    def list_topics(self, topic: str, timeout: float) -> None: ...
+    def _notify_relay(self) -> None:
+        self.notifications += 1
 
 
-def started(kafka: FakeKafka, clock: FakeClock, grace: timedelta | None = GRACE) -> Publisher:
-    breaker = Breaker(BreakerPolicy(failures=2), clock)
-    publisher = Publisher(lambda: kafka, "orders", grace, breaker, kafka.relay_was_told, clock)
-    publisher.start()
-    publisher.close()
-    return publisher
+def started(*clients: FakeProducer, grace: timedelta | None = GRACE) -> PublisherHarness:
+    """Return a harness whose publisher is started; the thread that polls has ended already."""
+    harness = PublisherHarness(*clients, grace=grace)
+    harness.publisher.start()
+    harness.publisher.close()
+    return harness
 
 
 def event(payload: str = "{}") -> Event:
     return Event(uuid4(), "order.placed", uuid4(), 1, payload)
 
 
-def test_what_was_committed_goes_to_kafka() -> None:
-    kafka = FakeKafka()
-    permit = started(kafka, FakeClock(100.0)).request_permit()
+def test_permit_publishes_committed_events_to_kafka() -> None:
+    kafka = FakeProducer()
+    permit = started(kafka).publisher.request_permit()
     permit.publish([event("a"), event("b")])
     assert permit.grace == GRACE
     assert kafka.sent == [b"a", b"b"]
 
 
-def test_an_app_that_was_frozen_past_the_grace_sends_nothing() -> None:
-    kafka, clock = FakeKafka(), FakeClock(100.0)
-    permit = started(kafka, clock).request_permit()
-    clock.now += GRACE.total_seconds()
+def test_permit_publishes_nothing_after_its_grace() -> None:
+    kafka = FakeProducer()
+    harness = started(kafka)
+    permit = harness.publisher.request_permit()
+    harness.clock.now += GRACE.total_seconds()
     permit.publish([event()])
     assert kafka.sent == []
 
 
-def test_a_full_queue_leaves_the_rest_to_the_relay() -> None:
-    kafka = FakeKafka(room=1)
-    started(kafka, FakeClock(100.0)).request_permit().publish([event("a"), event("b")])
+def test_full_queue_leaves_the_remaining_events_to_the_relay() -> None:
+    kafka = FakeProducer(room=1)
+    started(kafka).publisher.request_permit().publish([event("a"), event("b")])
     assert kafka.sent == [b"a"]
 
 
-def test_an_error_of_kafka_does_not_reach_the_request() -> None:
-    kafka = FakeKafka(fails=KafkaError(KafkaError._ALL_BROKERS_DOWN))
-    started(kafka, FakeClock(100.0)).request_permit().publish([event()])
+def test_kafka_error_does_not_reach_the_request() -> None:
+    kafka = FakeProducer(error=KafkaError(KafkaError._ALL_BROKERS_DOWN))
+    started(kafka).publisher.request_permit().publish([event()])
     assert kafka.sent == []
 
 
-def test_publisher_relay_leaves_every_event_to_the_relay() -> None:
-    kafka = FakeKafka()
-    permit = started(kafka, FakeClock(100.0), grace=None).request_permit()
+def test_publisher_without_grace_leaves_every_event_to_the_relay() -> None:
+    kafka = FakeProducer()
+    harness = started(kafka, grace=None)
+    permit = harness.publisher.request_permit()
     permit.publish([event()])
     assert permit.grace == NO_GRACE
     assert kafka.sent == []
-    assert kafka.told == 1
+    assert harness.notifications == 1
 
 
-def test_before_the_start_every_event_is_the_relays() -> None:
-    kafka, breaker = FakeKafka(), Breaker(BreakerPolicy())
-    permit = Publisher(lambda: kafka, "orders", GRACE, breaker, kafka.relay_was_told).request_permit()
+def test_publisher_leaves_every_event_to_the_relay_before_its_start() -> None:
+    harness = PublisherHarness(FakeProducer())
+    permit = harness.publisher.request_permit()
     permit.publish([event()])
     assert permit.grace == NO_GRACE
-    assert kafka.told == 1
+    assert harness.notifications == 1
 
 
-def test_closing_delivers_what_is_queued() -> None:
-    kafka = FakeKafka()
-    started(kafka, FakeClock(100.0))
-    assert kafka.flushed
+def test_publisher_flushes_its_queue_on_close() -> None:
+    kafka = FakeProducer()
+    started(kafka)
+    assert kafka.is_flushed
 
 
-def test_what_may_not_go_direct_is_left_to_the_relay_which_is_told() -> None:
-    kafka = FakeKafka()
-    started(kafka, FakeClock(100.0)).request_permit().publish([replace(event("b"), direct=False)])
+def test_event_that_may_not_go_directly_is_left_to_the_relay() -> None:
+    kafka = FakeProducer()
+    harness = started(kafka)
+    harness.publisher.request_permit().publish([replace(event("b"), direct=False)])
     assert kafka.sent == []
-    assert kafka.told == 1
+    assert harness.notifications == 1
 
 
-def test_what_goes_direct_needs_no_relay() -> None:
-    kafka = FakeKafka()
-    started(kafka, FakeClock(100.0)).request_permit().publish([event()])
-    assert kafka.told == 0
+def test_relay_is_not_notified_of_a_direct_publish() -> None:
+    harness = started(FakeProducer())
+    harness.publisher.request_permit().publish([event()])
+    assert harness.notifications == 0
 
 
-def test_kafka_that_does_not_acknowledge_opens_the_breaker() -> None:
-    kafka = FakeKafka()
-    publisher = started(kafka, FakeClock(100.0))
-    publisher.request_permit().publish([event(), event()])
-    for report in kafka.reports:
-        report(KafkaError(KafkaError._MSG_TIMED_OUT), None)
-    assert publisher.breaker.state == "open"
-    permit = publisher.request_permit()
+def test_breaker_opens_when_kafka_acknowledges_nothing() -> None:
+    kafka = FakeProducer()
+    harness = started(kafka)
+    harness.publisher.request_permit().publish([event(), event()])
+    for _ in range(2):
+        kafka.deliver(KafkaError(KafkaError._MSG_TIMED_OUT))
+    assert harness.publisher.breaker.state == "open"
+    permit = harness.publisher.request_permit()
     permit.publish([event()])
     assert permit.grace == NO_GRACE
-    assert (len(kafka.sent), kafka.told) == (2, 1)
+    assert (len(kafka.sent), harness.notifications) == (2, 1)
 
 
-def test_a_client_that_is_finished_is_replaced() -> None:
-    first, second = FakeKafka(), FakeKafka()
-    clients = iter((first, second))
-    publisher = Publisher(
-        lambda: next(clients), "orders", GRACE, Breaker(BreakerPolicy()), lambda: None, FakeClock(100.0)
-    )
+def test_kafka_client_is_replaced_after_a_fatal_error() -> None:
+    first, second = FakeProducer(), FakeProducer()
+    publisher = PublisherHarness(first, second).publisher
     publisher.start()
     publisher.request_permit().publish([event("a")])
-    first.reports[0](KafkaError(KafkaError._FATAL, "fenced", fatal=True), None)
+    first.deliver(KafkaError(KafkaError._FATAL, "fenced", fatal=True))
     publisher.request_permit().publish([event("b")])
     publisher.close()
     assert (first.sent, second.sent) == ([b"a"], [b"b"])

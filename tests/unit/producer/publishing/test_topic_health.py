@@ -1,68 +1,61 @@
-from types import SimpleNamespace
-from typing import Any
+from confluent_kafka import KafkaError
+from confluent_kafka.admin import PartitionMetadata, TopicMetadata
 
-from confluent_kafka import KafkaError, KafkaException
-
-from producer.cached import Cached
+from producer.publishing.breaker import Breaker, BreakerPolicy
+from producer.publishing.publisher import Publisher
 from producer.publishing.topic_health import TopicHealth
-from tests.clock import FakeClock
+from tests.unit.producer.fake_kafka import FakeProducer
+
+TOPIC, MIN_INSYNC = "orders", 2
 
 
-def partition(number: int, leader: int = 1, isrs: tuple[int, ...] = (1, 2, 3)) -> tuple[int, Any]:
-    return number, SimpleNamespace(id=number, leader=leader, isrs=list(isrs))
+def partition(number: int, leader: int = 1, isrs: tuple[int, ...] = (1, 2, 3)) -> PartitionMetadata:
+    partition = PartitionMetadata()
+    partition.id, partition.leader, partition.isrs = number, leader, list(isrs)
+    return partition
 
 
-class FakePublisher:
-    def __init__(
-        self, *partitions: tuple[int, Any], error: Any = None, away: bool = False, started: bool = True
-    ):
-        topic = SimpleNamespace(partitions=dict(partitions), error=error)
-        self.answer = SimpleNamespace(topics={"orders": topic}) if started else None
-        self.away = away
-
-    def metadata(self, timeout_s: float) -> Any:
-        if self.away:
-            raise KafkaException(KafkaError(KafkaError._TRANSPORT, "no broker answers"))
-        return self.answer
+def cluster(*partitions: PartitionMetadata, error: KafkaError | None = None) -> FakeProducer:
+    """Return a client of a cluster that describes the topic so."""
+    topic = TopicMetadata()
+    topic.partitions, topic.error = {each.id: each for each in partitions}, error
+    kafka = FakeProducer()
+    kafka.metadata.topics = {TOPIC: topic}
+    return kafka
 
 
-def status(publisher: FakePublisher) -> str:
-    return str(TopicHealth(publisher, "orders", 2)()["status"])  # type: ignore[arg-type]
+def publisher_of(kafka: FakeProducer) -> Publisher:
+    return Publisher(lambda: kafka, TOPIC, None, Breaker(BreakerPolicy()), lambda: None)
 
 
-def test_every_partition_takes_writes() -> None:
-    assert status(FakePublisher(partition(0), partition(1, isrs=(1, 2)))) == "ok"
+def status(kafka: FakeProducer) -> str:
+    """Return the topic's status as a started publisher sees it."""
+    publisher = publisher_of(kafka)
+    publisher.start()
+    publisher.close()
+    return TopicHealth(publisher, TOPIC, MIN_INSYNC)()["status"]
 
 
-def test_a_partition_without_a_leader() -> None:
-    assert status(FakePublisher(partition(0), partition(1, leader=-1))) == "degraded"
+def test_topic_is_ok_when_every_partition_takes_writes() -> None:
+    assert status(cluster(partition(0), partition(1, isrs=(1, 2)))) == "ok"
 
 
-def test_too_few_replicas_in_sync() -> None:
-    assert status(FakePublisher(partition(0, isrs=(1,)))) == "degraded"
+def test_topic_is_degraded_when_a_partition_has_no_leader() -> None:
+    assert status(cluster(partition(0), partition(1, leader=-1))) == "degraded"
 
 
-def test_no_such_topic() -> None:
-    assert status(FakePublisher(error=KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))) == "degraded"
+def test_topic_is_degraded_when_too_few_replicas_are_in_sync() -> None:
+    assert status(cluster(partition(0, isrs=(1,)))) == "degraded"
 
 
-def test_no_broker_answers() -> None:
-    assert status(FakePublisher(away=True)) == "unavailable"
+def test_topic_is_degraded_when_it_does_not_exist() -> None:
+    assert status(cluster(error=KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))) == "degraded"
 
 
-def test_before_the_start() -> None:
-    assert status(FakePublisher(started=False)) == "unavailable"
+def test_topic_is_unavailable_when_no_broker_answers() -> None:
+    assert status(FakeProducer(error=KafkaError(KafkaError._TRANSPORT, "no broker answers"))) == "unavailable"
 
 
-def test_the_cluster_is_asked_once_however_many_want_to_know() -> None:
-    clock, asked = FakeClock(0.0), []
-
-    def check() -> dict[str, Any]:
-        asked.append(clock.now)
-        return {"status": "ok"}
-
-    cached = Cached(check, 2.0, clock)
-    for moment in (0.0, 1.9, 2.0, 3.0, 4.1):
-        clock.now = moment
-        assert cached() == {"status": "ok"}
-    assert asked == [0.0, 2.0, 4.1]
+def test_topic_is_unavailable_before_the_publisher_is_started() -> None:
+    health = TopicHealth(publisher_of(cluster(partition(0))), TOPIC, MIN_INSYNC)
+    assert health()["status"] == "unavailable"

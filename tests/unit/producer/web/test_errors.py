@@ -6,13 +6,13 @@ from flask import Flask
 from pydantic import BaseModel
 
 from producer.domain.draft import OrderBatch, OrderDraft, StatusChange
+from producer.domain.status import TARGETS
 from producer.web import errors
+from tests.shop import ORDER
 
-ORDER: dict[str, Any] = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 
-
-def words(model: type[BaseModel], body: Any) -> dict[str, str]:
-    """By pointer, what a client is told about a body."""
+def field_errors(model: type[BaseModel], body: Any) -> dict[str, str]:
+    """Return the details that a client gets for an invalid body, by pointer."""
     app = Flask("test")
     errors.init_app(app)
 
@@ -27,7 +27,7 @@ def words(model: type[BaseModel], body: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "detail"),
     [
         ({"customer_name": "c" * 101}, "must have at most 100 characters"),
         ({"customer_name": " "}, "must not be empty"),
@@ -39,30 +39,29 @@ def words(model: type[BaseModel], body: Any) -> dict[str, str]:
         ({"status": "placed"}, "is not a known field"),
     ],
 )
-def test_what_is_wrong_is_said_in_words(change: dict[str, Any], told: str) -> None:
+def test_invalid_field_has_a_detail_in_plain_english(change: dict[str, Any], detail: str) -> None:
     (field,) = change
-    assert words(OrderDraft, ORDER | change) == {f"/{field}": told}
+    assert field_errors(OrderDraft, ORDER | change) == {f"/{field}": detail}
 
 
-def test_what_is_missing_is_said() -> None:
-    assert words(OrderDraft, {}) == dict.fromkeys(
-        ("/customer_name", "/item", "/unit_price", "/quantity"), "is required"
-    )
+def test_missing_fields_are_required() -> None:
+    assert field_errors(OrderDraft, {}) == {f"/{name}": "is required" for name in ORDER}
 
 
-def test_a_batch_says_which_order() -> None:
-    told = words(OrderBatch, {"orders": [ORDER, ORDER | {"item": ""}]})
-    assert told == {"/orders/1/item": "must not be empty"}
+def test_field_error_in_a_batch_points_to_the_order() -> None:
+    details = field_errors(OrderBatch, {"orders": [ORDER, ORDER | {"item": ""}]})
+    assert details == {"/orders/1/item": "must not be empty"}
 
 
-def test_an_empty_batch() -> None:
-    assert words(OrderBatch, {"orders": []}) == {"/orders": "must have at least 1 entries"}
+def test_empty_batch_is_refused() -> None:
+    assert field_errors(OrderBatch, {"orders": []}) == {"/orders": "must have at least 1 entries"}
 
 
-def test_a_status_is_one_of_four() -> None:
-    told = words(StatusChange, {"status": "lost"})
-    assert told == {"/status": "must be 'confirmed', 'shipped', 'delivered' or 'cancelled'"}
+def test_status_change_lists_the_targets() -> None:
+    *others, last = (f"'{target}'" for target in TARGETS)
+    details = field_errors(StatusChange, {"status": "lost"})
+    assert details == {"/status": f"must be {', '.join(others)} or {last}"}
 
 
-def test_a_body_that_is_no_object() -> None:
-    assert words(OrderDraft, []) == {"": "must be an object"}
+def test_body_that_is_no_object_is_refused() -> None:
+    assert field_errors(OrderDraft, []) == {"": "must be an object"}

@@ -22,22 +22,22 @@ from producer.web.strict_json import NotANumber, parse
         b'{"a":' + b"9" * 5000 + b"}",
     ],
 )
-def test_what_is_not_json(body: bytes) -> None:
+def test_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(HTTPException) as refusal:
         parse(body)
     assert refusal.value.code == 400
 
 
-def test_the_field_given_twice_is_named() -> None:
+def test_duplicate_field_is_named() -> None:
     with pytest.raises(InvalidFields) as refusal:
         parse(b'{"item":"a","item":"b"}')
     assert [error.pointer for error in refusal.value.errors] == ["/item"]
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_no_number_is_left_for_its_field_to_refuse(text: str) -> None:
+def test_nan_and_infinity_are_kept_for_their_field_to_refuse(text: str) -> None:
     assert parse(f'{{"unit_price":{text}}}'.encode()) == {"unit_price": NotANumber(text)}
 
 
-def test_a_float_too_large_is_not_infinity() -> None:
+def test_number_beyond_the_float_range_is_not_infinity() -> None:
     assert str(parse(b'{"quantity":1e400}')["quantity"]) == "1E+400"

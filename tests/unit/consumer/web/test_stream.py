@@ -1,0 +1,35 @@
+from collections.abc import Iterator
+from typing import cast
+
+from tests.unit.consumer.fanout.stream_text import blocks
+from tests.unit.consumer.topic.fake_kafka import TOPIC_ID, event
+from tests.unit.consumer.web.harness import WebHarness
+
+
+def test_stream_is_200_and_busy_before_the_topic_is_read(web: WebHarness) -> None:
+    response = web.client.get("/stream")
+    assert (response.status_code, response.mimetype) == (200, "text/event-stream")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Accel-Buffering"] == "no"
+    assert response.data.startswith(b"retry: ")
+    assert [(block.event, block.json) for block in blocks(response.data)] == [
+        ("busy", {"reason": "starting"})
+    ]
+
+
+def test_stream_is_busy_beyond_the_stream_limit(web: WebHarness) -> None:
+    web.read_topic()
+    web.services.generators.count = web.services.settings.stream_limit
+    assert blocks(web.client.get("/stream").data)[0].json == {"reason": "streams"}
+
+
+def test_stream_falls_back_to_a_generator(web: WebHarness) -> None:
+    web.read_topic()
+    response = web.client.get("/stream", headers={"Last-Event-ID": f"{TOPIC_ID};0:2,1:0"}, buffered=False)
+    body = cast("Iterator[bytes]", response.response)
+    first, missed = next(body), next(body)
+    assert blocks(first)[0].json["state"] == "live"
+    assert blocks(missed)[0].data == event("o2").decode()
+    assert web.services.open_streams == 1
+    response.close()
+    assert web.services.open_streams == 0
