@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from confluent_kafka import TopicPartition
 from flask import request
 
 import consumer
@@ -71,7 +72,7 @@ def _stand_ins() -> dict[str, object]:
         "can_hijack": lambda environ: environ["simulation.hijack"],
         "hijack": _hijack,
         "SLICE_BYTES": 2000,
-        "MAX_CONCURRENT_READS": 2,
+        "BATCH": 5,
     }
 
 
@@ -115,3 +116,11 @@ def _pausing(function: Callable[..., Any], label: str) -> Callable[..., Any]:
         return function(*args, **kwargs)
 
     return pausing
+
+
+def world_class() -> type:
+    """Return the class of the world, for mutants of what the pages do."""
+    return importlib.import_module("tests.simulation.stream.world").World
+
+
+__all__ = ["TopicPartition", "installed", "playing", "world", "world_class"]

@@ -56,7 +56,7 @@ def _run(rng: random.Random) -> Step:
 
 
 def _race(rng: random.Random) -> Step:
-    return rng.randrange(3), "tail", "fanout", rng.choice((30, 300)), rng.randint(2, 30), True
+    return rng.randrange(3), "tail", "fanout", rng.choice((30, 150)), rng.randint(2, 30), True
 
 
 Arguments = Callable[[random.Random], Step]
@@ -86,7 +86,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "republish": (2, "cutback", lambda rng: (rng.randint(1, 4),)),
     "retention": (3, "retention", lambda rng: (rng.randrange(3), rng.randint(1, 6))),
     "grow": (1, "grow", lambda rng: ()),
-    "recreate": (1, "recreate", lambda rng: (rng.randint(1, 3),)),
+    "recreate": (2, "recreate", lambda rng: (rng.randint(1, 3), rng.randint(0, 8))),
     "kafka": (3, "outage", lambda rng: (rng.random() < 0.4,)),
     "leader": (4, "leader", lambda rng: (rng.randrange(3), rng.choice(("", "", "error", "-1001")))),
     "restart": (2, "restart", lambda rng: (rng.randrange(3),)),

@@ -19,7 +19,7 @@ from tests.simulation.stream.scheduler import UNLIMITED, Actor, Scheduler
 from tests.simulation.stream.sockets import Connection
 from tests.simulation.stream.viewer import Viewer, key_name, short
 
-NEWCOMER_PAUSES = 1500
+NEWCOMER_PAUSES = 600
 """How long the fan-out may do other things before it takes a newcomer up."""
 SETTLE_ROUNDS = 80
 SETTLE_S = 1.3
@@ -219,6 +219,8 @@ class World:
             return
         self.cuts.append(Cut(self.cluster.topic_id, partition, end))
         self.tell(f"Kafka's partition {partition} is cut back to {end}")
+        for viewer in self.viewers:
+            viewer.notice_cut_back(partition, end)
         for entry in lost:
             if entry.key and not is_lost and entry.is_first:
                 order = self._order_by_number[entry.key[0]]
@@ -244,14 +246,15 @@ class World:
             self.cluster.logs.append(type(self.cluster.logs[0])())
             self.tell(f"The topic has {len(self.cluster.logs)} partitions now")
 
-    def _recreate(self, partitions: int) -> None:
-        """Delete the topic and create it anew."""
+    def _recreate(self, partitions: int, count: int) -> None:
+        """Delete the topic and create it anew, with some new orders."""
         if len(self.cluster.incarnations) > 3:
             return
         self.cluster.create(partitions)
         self.created_at = self.scheduler.now
         self.orders = []
         self.tell(f"The topic is created anew, with {partitions} partitions")
+        self._produce(0, count)
 
     def _kafka(self, is_down: bool) -> None:
         if self.cluster.is_down != is_down:
@@ -307,13 +310,15 @@ class World:
             self._turn(waiting[which % len(waiting)], pauses)
 
     def _race(self, replica: int, first: str, second: str, rounds: int, pauses: int, flood: bool) -> None:
-        """Let two threads take turns, and something always arrive for the tail if there is a flood."""
+        """Let two threads take turns; in a flood there is always something to read, and viewers come."""
         chosen = self.replicas[replica % len(self.replicas)]
         self.tell(f"{chosen.name}'s {first} and {second} take turns, {rounds} times {pauses} pauses")
         tells, self._tells = self._tells, False
         self.cluster.flood = (lambda: self._produce(rounds, 1)) if flood else None
-        for _ in range(rounds):
-            ran = self._turn(chosen.actor(first), pauses)
+        for round_ in range(rounds):
+            if flood and round_ in (rounds // 4, rounds // 2):
+                self._curl(replica, 100_000, True, UNLIMITED)
+            ran = self._turn(chosen.actor(first), 4 * pauses if flood else pauses)
             ran |= self._turn(chosen.actor(second), pauses)
             if not ran:
                 break
@@ -370,7 +375,7 @@ class World:
         name = f"{viewer.name}'s stream"
         told = "; ".join([unquote(query), *headers.values()]).replace(self.cluster.topic_id, self.cluster.topic_id[0])
         self.tell(f"{viewer.name} opens a stream at {chosen.name} ({told or 'live'})")
-        viewer.connected(connection)
+        viewer.connected(connection, chosen)
         self._turn(chosen.request(name, "/stream", query, answered, headers, connection, hijack), pauses)
 
     def _history(self, which: int, replica: int, pauses: int) -> None:
@@ -426,8 +431,8 @@ class World:
             if ring._events > self.setup["ring_events"] or ring._bytes > self.setup["ring_bytes"]:
                 raise Violation(f"{replica.name}'s ring holds {ring._events} events, {ring._bytes} bytes")
         sockets = replica.services.sockets
-        bound = max(self.setup["buffer_bytes"], 2000) + self.setup["fetch"] * 1400 + 1000
-        for client in [*sockets._live, *sockets._lagging]:
+        bound = max(self.setup["buffer_bytes"], 2000) + 5 * 1400 + 1000
+        for client in [*sockets._live, *sockets._lagging, *sockets._waiting]:
             if len(client._rest) > bound:
                 raise Violation(f"{replica.name} keeps {len(client._rest)} bytes for one viewer")
 
@@ -437,13 +442,16 @@ class World:
         if not services.ring.is_open or not services.monitor.is_fresh:
             return
         position, since = services.ring.position, self.scheduler.now - STALE_AFTER_S
+        if min(position.offsets) < 0:
+            raise Violation(f"{replica.name} stands at {short(position)}")
         if position.topic_id != self.cluster.topic_id:
             is_true = self.created_at > since
         else:
+            cut_back = {cut.partition for cut in self.cuts}  # read again, from further back
             unread = (
                 log.entries[max(0, position.at(p))]
                 for p, log in enumerate(self.cluster.logs)
-                if position.at(p) < log.end
+                if position.at(p) < log.end and p not in cut_back
             )
             is_true = all(entry.at > since for entry in unread)
         if not is_true:
@@ -467,6 +475,7 @@ class World:
             for _ in range(500):
                 if not sum(viewer.read(1 << 20) for viewer in self.viewers):
                     break
+                self.scheduler.now += 0.02
                 self._run_all()
             self._check()
             if self._is_settled():
@@ -478,10 +487,11 @@ class World:
             viewer.check_at_the_end()
 
     def _run_all(self) -> None:
-        for _ in range(50):
+        for _ in range(200):
             ran = [self.scheduler.turn(actor) for actor in list(self.scheduler.actors)]
             if not any(ran):
                 return
+            self.scheduler.now += 0.001
 
     def _serve_viewers(self, round_: int) -> None:
         for index, viewer in enumerate(self.viewers):
