@@ -35,8 +35,8 @@ def world() -> Any:
 @contextmanager
 def installed() -> Iterator[None]:
     """Replace what would wait, do I/O, or differ from run to run."""
-    for module in pkgutil.walk_packages(consumer.__path__, "consumer."):
-        importlib.import_module(module.name)
+    for found in pkgutil.walk_packages(consumer.__path__, "consumer."):
+        importlib.import_module(found.name)
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     with ExitStack() as stack:
@@ -118,7 +118,7 @@ def _pausing(function: Callable[..., Any], label: str) -> Callable[..., Any]:
     return pausing
 
 
-def world_class() -> type:
+def world_class() -> Any:
     """Return the class of the world, for mutants of what the pages do."""
     return importlib.import_module("tests.simulation.stream.world").World
 

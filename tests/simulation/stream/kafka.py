@@ -105,7 +105,9 @@ class Cluster:
 class FakeMessage:
     """As confluent's Message: false when its value is empty, and with headers that cannot always be read."""
 
-    def __init__(self, partition: int, offset: int, entry: Entry | None, error: KafkaError | None = None) -> None:
+    def __init__(
+        self, partition: int, offset: int, entry: Entry | None, error: KafkaError | None = None
+    ) -> None:
         self._partition = partition
         self._offset = offset
         self._entry = entry
@@ -259,7 +261,9 @@ class FakeAdminClient:
         cluster.scheduler.pause("having Kafka's answer about the topic")
         return {TOPIC: answer}
 
-    def list_offsets(self, wanted: Mapping[TopicPartition, object], **_: object) -> dict[TopicPartition, Answer]:
+    def list_offsets(
+        self, wanted: Mapping[TopicPartition, object], **_: object
+    ) -> dict[TopicPartition, Answer]:
         cluster = self._cluster
         cluster.scheduler.pause("asking Kafka for offsets")
         answers = {tp: self._listed(tp.partition, type(which).__name__) for tp, which in wanted.items()}

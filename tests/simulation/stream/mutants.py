@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from consumer.fanout import resume as resuming
+from consumer.fanout import sse
 from consumer.fanout import viewer as viewing
 from consumer.fanout.client import Client
 from consumer.fanout.policy import SLICE_BYTES
@@ -152,7 +153,7 @@ def _c6() -> AbstractContextManager[object]:
             return skip(self, evicted)
         gap = Gap("recreated", self.position, evicted.floor)
         self.number, self.position = evicted.number, evicted.floor
-        return viewing.sse.gap(gap)
+        return sse.gap(gap)
 
     def merged(position: Position, since: Position | None) -> Position:
         same = since is not None and since.topic_id == position.topic_id

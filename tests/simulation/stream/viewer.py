@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from consumer.ring.position import Position
-
 from tests.simulation.runner import Violation
 from tests.simulation.stream.kafka import Entry, Key
 from tests.simulation.stream.sockets import Connection
@@ -14,7 +13,6 @@ from tests.simulation.stream.sockets import Connection
 if TYPE_CHECKING:
     from tests.simulation.stream.replica import Replica
     from tests.simulation.stream.world import World
-
 
 
 class Parser:
