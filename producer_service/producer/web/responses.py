@@ -111,10 +111,15 @@ class Check(_Body):
 
 
 class Outbox(_Body):
-    """Events that have not been read back from Kafka yet; null when the database does not answer."""
+    """Events that have not been read back from Kafka yet; null when they cannot be counted in time."""
 
     rows: int | None
     oldest_s: float | None
+    """The age of the oldest event that is neither parked nor behind a parked one of its order."""
+    parked: int | None
+    """Events that Kafka refused for good; above 0 the service is degraded until an operator has decided."""
+    detail: str | None = None
+    """Set while events are parked: how to look at them."""
 
 
 class Breaker(_Body):
