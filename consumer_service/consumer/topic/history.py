@@ -52,7 +52,7 @@ class History:
         """
         view = self._ring.view()
         if before is not None and before.topic_id != view.position.topic_id:
-            raise WrongTopic
+            self._refuse(before)
         if before is None:
             payloads, cursor = _from_view(view, view.position, limit)
         elif view.position.covers(before):
@@ -70,12 +70,20 @@ class History:
             return Page(payloads, cursor)  # the next page will say what is wrong
         return Page(payloads + older.payloads, older.before)
 
+    def _refuse(self, before: Position) -> None:
+        """Raise WrongTopic, or KafkaUnavailable when it is our topic that no longer exists and we have not noticed."""
+        if before.topic_id == self._admin.describe().id:
+            raise KafkaUnavailable("the topic was created anew and has not been read yet")
+        raise WrongTopic
+
     def _from_kafka(self, before: Position, limit: int) -> Page:
         if not self._reads.acquire(blocking=False):  # waiting would hold the threads that accept streams
             raise KafkaUnavailable("too many requests for history at once")
         try:
             before = self._within_the_log(before)
             beginnings = self._admin.beginning_offsets(len(before.offsets))
+            # Retention may have passed the cursor: nothing is left before it there.
+            before = before.no_earlier_than(Position(before.topic_id, beginnings))
             starts = [
                 max(begin, offset - limit) for begin, offset in zip(beginnings, before.offsets, strict=True)
             ]
