@@ -28,7 +28,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from producer.domain.database import CommitUnknown
-from producer.domain.models import Placement
+from producer.domain.models import Order, Placement
 
 logger = logging.getLogger(__name__)
 
@@ -218,6 +218,15 @@ def _finish(group: list[_Waiting], error: Exception) -> None:
         waiting.finish(error)
 
 
+_POSTGRESQL = sa.make_url("postgresql://").get_dialect()()
+# The columns of orders, from the model: what the database computes itself is not stored.
+_ORDER_COLUMNS = {
+    column.name: column.type.compile(_POSTGRESQL)
+    for column in Order.__table__.columns
+    if column.computed is None
+}
+_KEY_COLUMNS = ("key", "fingerprint", "status", "location", "body", "expires_at")
+
 # All of a group's rows, as one array for each column. A placement whose key is taken stores nothing: its number comes
 # back. Each key is locked before it is looked at (see StoredResponse.try_lock), or the whole group would wait for the
 # uncommitted key of another process. A response that has expired is replaced.
@@ -241,16 +250,8 @@ STORE = sa.text(
     ), in_use AS MATERIALIZED (
         SELECT placement, locked FROM keyed WHERE NOT EXISTS (SELECT FROM stored WHERE stored.key = keyed.key)
     ), placed AS (
-        INSERT INTO orders
-            (id, customer_name, item, description, unit_price, quantity, status, version, created_at, updated_at)
-        SELECT id, customer_name, item, description, unit_price, quantity, status, version, created_at, updated_at
-        FROM unnest(
-            CAST(:o_placement AS int[]), CAST(:o_id AS uuid[]), CAST(:o_customer_name AS text[]),
-            CAST(:o_item AS text[]), CAST(:o_description AS text[]), CAST(:o_unit_price AS numeric[]),
-            CAST(:o_quantity AS int[]), CAST(:o_status AS text[]), CAST(:o_version AS int[]),
-            CAST(:o_created_at AS timestamptz[]), CAST(:o_updated_at AS timestamptz[])
-        ) AS given (placement, id, customer_name, item, description, unit_price, quantity, status, version,
-            created_at, updated_at)
+        INSERT INTO orders (@columns)
+        SELECT @columns FROM unnest(CAST(:o_placement AS int[]), @arrays) AS given (placement, @columns)
         WHERE placement NOT IN (SELECT placement FROM in_use)
     ), events AS (
         INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, version, direct, due_at)
@@ -264,14 +265,10 @@ STORE = sa.text(
         WHERE placement NOT IN (SELECT placement FROM in_use)
     )
     SELECT placement, locked FROM in_use
-    """
+    """.replace("@columns", ", ".join(_ORDER_COLUMNS)).replace(
+        "@arrays", ", ".join(f"CAST(:o_{name} AS {type_}[])" for name, type_ in _ORDER_COLUMNS.items())
+    )
 )
-
-_ORDER_COLUMNS = (
-    "id", "customer_name", "item", "description", "unit_price", "quantity", "status", "version", "created_at",
-    "updated_at",
-)  # fmt: skip
-_KEY_COLUMNS = ("key", "fingerprint", "status", "location", "body", "expires_at")
 
 
 def _parameters(group: list[_Waiting]) -> dict[str, list[Any]]:

@@ -1,6 +1,6 @@
 """Active Record: the base class of the models, and the session they work in.
 
-`create_all`, `find`, `where` and `save` flush and never commit. Whoever opened the transaction
+`find`, `where` and `save` flush and never commit. Whoever opened the transaction
 (`Database.transaction`) decides when everything becomes visible, so an order and its outbox row can only
 appear together.
 """
@@ -38,13 +38,6 @@ class Record(DeclarativeBase):
 
     # INSERT and UPDATE return the values the database computed, so no attribute needs a second query.
     __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012
-
-    @classmethod
-    def create_all(cls, records: list[Self]) -> list[Self]:
-        """Store many records with one INSERT."""
-        current_session().add_all(records)
-        current_session().flush()
-        return records
 
     @classmethod
     def find(cls, key: Any) -> Self | None:
