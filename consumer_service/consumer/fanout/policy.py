@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 SLICE_BYTES = 256 << 10
 SMALLEST_SLICE_BYTES = 16 << 10
-LAGGING_BYTES = 32 << 20
+LIVE_BYTES = 64 << 20  # what is written to all live viewers in one step
+LAGGING_BYTES = 32 << 20  # what all lagging viewers together are kept
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class FanoutPolicy:
     heartbeat_s: float
     stall_s: float
     buffer_bytes: int = SLICE_BYTES
+
+    def live_slice_bytes(self, live: int) -> int:
+        """Return how much to send in one step to this many live viewers, so that a step does not last."""
+        return min(SLICE_BYTES, max(SMALLEST_SLICE_BYTES, LIVE_BYTES // max(1, live)))
 
     def lagging_slice_bytes(self, lagging: int) -> int:
         """Return how much to encode at once while this many viewers lag, so that all together are bounded."""

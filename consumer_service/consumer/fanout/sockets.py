@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from consumer.fanout import sse
 from consumer.fanout.client import Client, chunk
-from consumer.fanout.policy import SLICE_BYTES, FanoutPolicy
+from consumer.fanout.policy import FanoutPolicy
 from consumer.fanout.slice_cache import SliceCache
 from consumer.fanout.viewer import Viewer, live
 from consumer.ring.ring import Ring
@@ -125,7 +125,7 @@ class SocketFanout:
     def _flush(self) -> None:
         """Send one slice of what is new to all live viewers."""
         if self._shared and self._live:
-            self._send_to_live(self._shared.take(self._ring, SLICE_BYTES))
+            self._send_to_live(self._shared.take(self._ring, self._policy.live_slice_bytes(len(self._live))))
 
     def _send_to_live(self, data: bytes) -> None:
         if not data:

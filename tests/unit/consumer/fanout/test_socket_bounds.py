@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from consumer.fanout import client as client_module
-from consumer.fanout.policy import LAGGING_BYTES, SMALLEST_SLICE_BYTES, FanoutPolicy
+from consumer.fanout.policy import LAGGING_BYTES, LIVE_BYTES, SMALLEST_SLICE_BYTES, FanoutPolicy
 from consumer.fanout.resume import resume
 from tests.unit.consumer.fanout.stream_text import blocks, shown
 from tests.unit.consumer.fanout.test_sockets import (
@@ -150,6 +150,12 @@ def test_lagging_viewers_together_hold_a_bounded_sum(lagging: int) -> None:
     size = policy.lagging_slice_bytes(lagging)
     assert size * lagging <= max(LAGGING_BYTES, lagging * SMALLEST_SLICE_BYTES)
     assert lagging > 1 or size == policy.buffer_bytes
+
+
+@pytest.mark.parametrize("live", [1, 100, 1000, 4000])
+def test_step_writes_a_bounded_sum_to_live_viewers(live: int) -> None:
+    policy = FanoutPolicy(WINDOW_S, HEARTBEAT_S, STALL_S)
+    assert policy.live_slice_bytes(live) * live <= LIVE_BYTES
 
 
 def test_ended_fanout_closes_viewers_that_were_never_admitted(harness: FanoutHarness) -> None:
