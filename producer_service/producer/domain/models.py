@@ -100,6 +100,7 @@ class Order(Record):
 class OutboxEvent(Record):
     """An event that has not been read back from Kafka yet.
 
+    created_at: since when it could reach Kafka: a requeue, and the discard of an earlier version, renew it.
     direct: no earlier version of the order was in the outbox, so not only the relay may publish it.
     due_at: when the relay may publish it; while the relay does, the end of its lease.
     """
@@ -108,6 +109,10 @@ class OutboxEvent(Record):
     __table_args__ = (
         sa.Index("outbox_aggregateid_version", "aggregateid", "version", unique=True),
         sa.Index("outbox_due_at", "due_at", postgresql_where=sa.text("parked_at IS NULL")),
+        sa.Index("outbox_created_at", "created_at", postgresql_where=sa.text("parked_at IS NULL")),
+        sa.Index(
+            "outbox_parked", "aggregateid", "version", postgresql_where=sa.text("parked_at IS NOT NULL")
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

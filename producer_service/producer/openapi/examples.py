@@ -27,7 +27,7 @@ READY: Part = {
     "checks": {
         "database": {"status": "ok"},
         "kafka": {"status": "ok"},
-        "outbox": {"rows": 3, "oldest_s": 0.018},
+        "outbox": {"rows": 3, "oldest_s": 0.018, "parked": 0},
         "breaker": {"state": "closed"},
     },
 }
@@ -36,6 +36,6 @@ UNAVAILABLE = READY | {
     "checks": READY["checks"]
     | {
         "database": {"status": "unavailable", "detail": "connection refused"},
-        "outbox": {"rows": None, "oldest_s": None},
+        "outbox": {"rows": None, "oldest_s": None, "parked": None},
     },
 }

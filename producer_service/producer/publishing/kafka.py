@@ -45,6 +45,11 @@ def relay_producer_settings(settings: Settings) -> dict[str, Any]:
     return producer_settings(settings) | many
 
 
+def single_producer_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings of the client that sends each event in a batch of its own, so that it is judged alone."""
+    return relay_producer_settings(settings) | {"linger.ms": 0, "batch.num.messages": 1}
+
+
 def consumer_settings(settings: Settings) -> dict[str, Any]:
     """Return the read-back's settings: self-assigned partitions, no group, no commits, no skipping."""
     return _CLIENT | {

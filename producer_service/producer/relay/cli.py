@@ -26,9 +26,10 @@ def relay(context: click.Context) -> None:
 @relay.command()
 @click.pass_obj
 def check(settings: Settings) -> None:
-    """Exit with status 0 when a relay on this machine is alive."""
+    """Exit with status 0 when a relay on this machine is alive; tell how its read-back lags."""
     if (problem := heartbeat.problem(settings.relay_heartbeat_file)) is not None:
         raise click.ClickException(problem)
+    click.echo(heartbeat.report(settings.relay_heartbeat_file))
 
 
 @relay.command()

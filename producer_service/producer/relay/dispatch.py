@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -10,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from producer.publishing.produce import KafkaProducer, produce_event
 from producer.relay.outbox import DueEvent
+from producer.relay.partitioner import partition_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ PROOF_EVERY_S = 0.3
 BUSY_S = 5.0
 STALE_WAIT_S = 0.02
 CLEAN_UP_EVERY_S = 60.0
-CLEAN_UP = 10_000
+CLEAN_UP = 2000
 
 # The errors of an event that no broker will ever take, however often it is offered.
 REFUSED = {
@@ -32,26 +34,32 @@ REFUSED = {
     KafkaError.INVALID_RECORD,
 }
 
+OnFailure = Callable[[DueEvent, KafkaError], None]
+
 
 class DispatchOutbox(Protocol):
     """The part of Outbox that the dispatcher uses."""
 
     def claim(self, limit: int) -> tuple[list[DueEvent], int]: ...
     def has_due(self) -> bool: ...
+    def hold(self, ids: Sequence[str]) -> None: ...
     def park(self, event_id: str, reason: str) -> None: ...
-    def delete_expired_keys(self, limit: int) -> None: ...
+    def delete_expired_keys(self, limit: int) -> int: ...
 
 
 class DispatchReadBack(Protocol):
     """The part of ReadBack that the dispatcher uses."""
 
-    def is_alive(self) -> bool: ...
-    def staleness_s(self) -> float: ...
+    def staleness(self) -> dict[int, float]: ...
     def request_proof(self) -> None: ...
 
 
 class Dispatcher:
-    """Claims due rows and hands them to Kafka, while the read-back is up to date."""
+    """Claims due rows and hands them to Kafka, while the read-back of their partition is up to date.
+
+    new_single_producer: makes the client that sends each event in a batch of its own; it is needed rarely.
+    in_flight: how many events may wait for Kafka's answer.
+    """
 
     def __init__(
         self,
@@ -60,71 +68,117 @@ class Dispatcher:
         producer: KafkaProducer,
         topic: str,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        new_single_producer: Callable[[], KafkaProducer],
+        in_flight: int = IN_FLIGHT,
     ):
         self._outbox, self._readback, self._producer = outbox, readback, producer
-        self._topic, self._clock = topic, clock
+        self._topic, self._clock, self._in_flight = topic, clock, in_flight
+        self._new_single_producer = new_single_producer
+        self._single_producer: KafkaProducer | None = None
+        self._suspects: deque[DueEvent] = deque()
+        self._held: set[int] = set()
         self._claimed_at = float("-inf")
-        self._cleaned_at = clock()
+        self._clean_at = clock() + CLEAN_UP_EVERY_S
 
     def run_once(self) -> float:
         """Do one round; return how long to wait before the next one, in seconds.
 
-        Raises ReadBackEnded, or KafkaException when the Kafka client is unusable: the process must end.
+        Raises KafkaException when the Kafka client is unusable: the process must end.
         """
-        if not self._readback.is_alive():
-            raise ReadBackEnded
         try:
             self._producer.poll(0)  # serves the delivery reports, and with them what must be parked
-            self._clean_up()
-            return self._publish_due()
+            self._offer_suspects()
+            more_to_clean = self._clean_up()
+            pause_s = self._publish_due()
+            return 0 if more_to_clean else pause_s
         except SQLAlchemyError as error:
             logger.warning("The database does not answer: %s", str(error).splitlines()[0])
             return POLL_S
 
-    def _clean_up(self) -> None:
-        if self._clock() - self._cleaned_at > CLEAN_UP_EVERY_S:
-            self._cleaned_at = self._clock()
-            self._outbox.delete_expired_keys(CLEAN_UP)
+    def flush(self, timeout_s: float) -> None:
+        """Deliver what is queued, for at most `timeout_s`; the outbox has the rest."""
+        self._producer.flush(timeout_s)
+
+    def _clean_up(self) -> bool:
+        """Delete expired keys, a bounded number at a time; return whether there are more of them."""
+        if self._clock() < self._clean_at:
+            return False
+        if self._outbox.delete_expired_keys(CLEAN_UP) == CLEAN_UP:
+            return True
+        self._clean_at = self._clock() + CLEAN_UP_EVERY_S
+        return False
 
     def _publish_due(self) -> float:
         """Claim only with a fresh proof: a row whose event is in Kafka by now is not sent again."""
-        staleness_s = self._readback.staleness_s()
+        staleness = self._readback.staleness()
+        fresh = {number for number, stale_s in staleness.items() if stale_s < MAX_STALENESS_S}
         busy = self._clock() - self._claimed_at < BUSY_S
-        if staleness_s > PROOF_EVERY_S and (busy or self._outbox.has_due()):
+        if max(staleness.values(), default=MAX_STALENESS_S) > PROOF_EVERY_S and (
+            busy or self._outbox.has_due()
+        ):
             self._readback.request_proof()
             busy = True
-        if staleness_s >= MAX_STALENESS_S:
+        if not fresh:
             return STALE_WAIT_S if busy else POLL_S
-        room = min(CLAIM, IN_FLIGHT - len(self._producer))
+        room = min(CLAIM, self._in_flight - self._unanswered())
         if room <= 0:
             self._producer.poll(STALE_WAIT_S)
             return 0
-        return self._claim(room)
+        return self._claim(room, fresh, len(staleness))
 
-    def _claim(self, room: int) -> float:
+    def _unanswered(self) -> int:
+        singles = len(self._single_producer) if self._single_producer is not None else 0
+        return len(self._producer) + singles + len(self._suspects)
+
+    def _claim(self, room: int, fresh: set[int], partitions: int) -> float:
         events, blocked = self._outbox.claim(room)
-        if events:
+        publish, hold = events, list[DueEvent]()
+        if (
+            len(fresh) < partitions
+        ):  # computing an order's partition takes as long as all else that is done for it
+            publish = [event for event in events if partition_of(event.order_id, partitions) in fresh]
+            hold = [event for event in events if partition_of(event.order_id, partitions) not in fresh]
+        self._report_held(set(range(partitions)) - fresh)
+        if publish:
             self._claimed_at = self._clock()
-        for event in events:
-            self._publish(event)
+        for event in publish:
+            self._publish(event, self._producer, self._on_batch_failure)
+        if hold:
+            self._outbox.hold([event.id for event in hold])
         return 0 if events or blocked else POLL_S
 
-    def _publish(self, event: DueEvent) -> None:
+    def _report_held(self, partitions: set[int]) -> None:
+        if partitions != self._held:
+            self._held = partitions
+            if partitions:
+                logger.warning("Holding the orders of partitions %s: not read back", sorted(partitions))
+            else:
+                logger.info("All partitions are read back again")
+
+    def _publish(self, event: DueEvent, producer: KafkaProducer, on_failure: OnFailure) -> None:
         """Queue an event. One that is not acknowledged is due again when its lease is over."""
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                self._on_failure(event, error)
+                on_failure(event, error)
 
         try:
-            produce_event(self._producer, self._topic, event.id, event.order_id, event.payload, on_delivery)
+            produce_event(producer, self._topic, event.id, event.order_id, event.payload, on_delivery)
         except KafkaException as error:
-            self._on_failure(event, error.args[0])
+            self._on_single_failure(event, error.args[0])  # refused by the client, before there was a batch
         except BufferError:
             logger.warning("The queue to Kafka is full: event %s waits for the end of its lease", event.id)
 
-    def _on_failure(self, event: DueEvent, error: KafkaError) -> None:
-        if error.fatal():
+    def _on_batch_failure(self, event: DueEvent, error: KafkaError) -> None:
+        """A broker judges the batch: any one event in it may be to blame, so each is offered on its own."""
+        if error.code() in REFUSED and not _is_fatal(error):
+            self._suspects.append(event)
+        else:
+            self._on_single_failure(event, error)
+
+    def _on_single_failure(self, event: DueEvent, error: KafkaError) -> None:
+        if _is_fatal(error):
             raise KafkaException(error)  # this client is unusable: the process ends, and a new one begins
         if error.code() not in REFUSED:
             logger.warning(
@@ -134,6 +188,17 @@ class Dispatcher:
         logger.error("Kafka refused event %s of order %s: %s", event.id, event.order_id, error.str())
         self._outbox.park(event.id, error.str())
 
+    def _offer_suspects(self) -> None:
+        """Send each event of a refused batch in a batch of its own. What is refused again is parked."""
+        if self._suspects and self._single_producer is None:
+            self._single_producer = self._new_single_producer()
+        if self._single_producer is None:
+            return
+        while self._suspects:
+            self._publish(self._suspects.popleft(), self._single_producer, self._on_single_failure)
+        self._single_producer.poll(0)
 
-class ReadBackEnded(Exception):
-    """The read-back thread has ended, and without it nothing may be claimed."""
+
+def _is_fatal(error: KafkaError) -> bool:
+    """Return whether the client is unusable; `produce` raises _FATAL in an error that does not call itself fatal."""
+    return error.fatal() or error.code() == KafkaError._FATAL

@@ -1,46 +1,82 @@
-"""How far the topic went at one moment, asked of the brokers without waiting."""
+"""How far each partition goes at one moment, asked of the brokers without waiting."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
 
+logger = logging.getLogger(__name__)
+
 REQUEST_S = 5.0
+STUCK_S = 30.0
 
 Positions = dict[int, int]
 
 
+class _Question(NamedTuple):
+    asked_at: float
+    answer: "Future[ListOffsetsResultInfo]"
+
+
 class EndOffsets:
-    """One question at a time: "where do the partitions end now?"."""
+    """For each partition one question at a time: "where does it end now?".
+
+    Each partition is asked on its own: one answer for all would come when the slowest leader has answered.
+    """
 
     def __init__(self, admin: AdminClient, topic: str, clock: Callable[[], float]):
         self._admin, self._topic, self._clock = admin, topic, clock
-        self._asked_at = 0.0
-        self._answers: dict[int, Future[ListOffsetsResultInfo]] = {}
+        self._open: dict[int, _Question] = {}
+        self._silent: set[int] = set()
 
-    def ask(self, partitions: Sequence[int]) -> bool:
-        """Ask the brokers; return False while an earlier question is open."""
-        if self._answers:
-            return False
-        wanted: dict[TopicPartition, Any] = {
-            TopicPartition(self._topic, number): OffsetSpec.latest() for number in partitions
+    def ask(self, partitions: Iterable[int]) -> set[int]:
+        """Ask about those partitions that have no open question, or one that is stuck; return them."""
+        now = self._clock()
+        asked = {
+            number
+            for number in partitions
+            if (question := self._open.get(number)) is None or now - question.asked_at >= STUCK_S
         }
-        self._asked_at = self._clock()
-        answers = self._admin.list_offsets(wanted, request_timeout=REQUEST_S)
-        self._answers = {partition.partition: answer for partition, answer in answers.items()}
-        return True
+        for number in asked:
+            self._open[number] = _Question(now, self._request(number))
+        return asked
 
-    def reached_at(self, positions: Positions) -> float | None:
-        """Return when the question was asked, once `positions` have come to the ends it was answered with.
+    def reached(self, positions: Mapping[int, int]) -> dict[int, float]:
+        """Return, of each partition that `positions` show read up to its answer, when its question was asked."""
+        reached = {}
+        for number, question in list(self._open.items()):
+            if not question.answer.done():
+                continue
+            end = self._end(number, question)
+            if end is None or positions[number] >= end:
+                del self._open[number]
+            if end is not None and positions[number] >= end:
+                reached[number] = question.asked_at
+        return reached
 
-        None until then. Raises KafkaException when the question failed.
-        """
-        if not self._answers or not all(answer.done() for answer in self._answers.values()):
+    def _request(self, partition: int) -> "Future[ListOffsetsResultInfo]":
+        """Ask for the end that the consumer reads to: behind an open transaction it gets no further."""
+        wanted: dict[TopicPartition, Any] = {TopicPartition(self._topic, partition): OffsetSpec.latest()}
+        (answer,) = self._admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_S
+        ).values()
+        return answer
+
+    def _end(self, partition: int, question: _Question) -> int | None:
+        """Return the answer, or None when it is none: an offset below 0 comes when a leader has disappeared."""
+        try:
+            end: int = question.answer.result().offset
+            if end < 0:
+                raise KafkaException(
+                    KafkaError(KafkaError._INVALID_ARG, f"the end offset was given as {end}")
+                )
+        except KafkaException as error:
+            if partition not in self._silent:
+                logger.warning("Partition %d does not say how far it goes: %s", partition, error)
+            self._silent.add(partition)
             return None
-        ends = {number: answer.result().offset for number, answer in self._answers.items()}
-        if any(positions[number] < end for number, end in ends.items()):
-            return None
-        self._answers = {}
-        return self._asked_at
+        self._silent.discard(partition)
+        return end

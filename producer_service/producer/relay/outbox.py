@@ -36,6 +36,9 @@ class Lease:
 # same statement, or a backlog of blocked successors would be looked at again in every round. The snapshot
 # cannot miss an earlier version: it was committed before the later one, under the order's row lock. Never by
 # an id cursor: a lower id may be committed later. statement_timestamp(), as no index serves clock_timestamp().
+#
+# A blocked row is re-dated by a second, since its release (below) may pass it over while it is locked here; by
+# more when the earlier one has been tried often, or has been parked for long: it may stay for hours.
 CLAIM = sa.text(
     """
     WITH due AS (
@@ -44,16 +47,19 @@ CLAIM = sa.text(
         ORDER BY due_at LIMIT :limit
         FOR UPDATE SKIP LOCKED
     ), judged AS (
-        SELECT id, EXISTS (
-            SELECT FROM outbox AS earlier
+        SELECT due.id, earliest.id IS NOT NULL AS blocked,
+            CASE WHEN earliest.parked_at IS NULL THEN power(2, least(earliest.attempts, 10) - 1)
+            ELSE extract(epoch FROM statement_timestamp() - earliest.parked_at) END AS blocked_s
+        FROM due LEFT JOIN LATERAL (
+            SELECT id, attempts, parked_at FROM outbox AS earlier
             WHERE earlier.aggregateid = due.aggregateid AND earlier.version < due.version
-        ) AS blocked
-        FROM due
+            ORDER BY earlier.version LIMIT 1
+        ) AS earliest ON true
     )
     UPDATE outbox SET
         attempts = attempts + CASE WHEN blocked THEN 0 ELSE 1 END,
-        due_at = clock_timestamp() + make_interval(secs =>
-            CASE WHEN blocked THEN 1 ELSE least(:first_s * (attempts + 1), :longest_s) END)
+        due_at = clock_timestamp() + make_interval(secs => least(:longest_s,
+            CASE WHEN blocked THEN greatest(1, blocked_s) ELSE :first_s * (attempts + 1) END))
     FROM judged WHERE outbox.id = judged.id
     RETURNING blocked, outbox.id::text, aggregateid::text, payload
     """
@@ -90,7 +96,29 @@ HAS_DUE = sa.text(
     "SELECT EXISTS (SELECT FROM outbox WHERE parked_at IS NULL AND due_at <= statement_timestamp())"
 )
 
-OLDEST_UNPARKED = sa.text("SELECT min(created_at) FROM outbox WHERE parked_at IS NULL")
+# A row behind a parked one was never handed to Kafka, and it waits for the same operator: neither counts.
+OLDEST_UNPARKED = sa.text(
+    """
+    SELECT created_at FROM outbox AS waiting
+    WHERE parked_at IS NULL AND NOT EXISTS (
+        SELECT FROM outbox AS parked
+        WHERE parked.aggregateid = waiting.aggregateid AND parked.version < waiting.version
+            AND parked.parked_at IS NOT NULL
+    )
+    ORDER BY created_at LIMIT 1
+    """
+)
+
+# A claimed row whose partition is unreachable is left alone for a while, ever longer, up to a minute.
+HOLD = sa.text(
+    """
+    UPDATE outbox
+    SET due_at = clock_timestamp() + make_interval(secs => least(60, power(2, least(attempts, 10) - 1)))
+    WHERE id IN (
+        SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    """
+)
 
 PARK = sa.text(
     """
@@ -106,18 +134,33 @@ PARKED = sa.text(
     """
 )
 
+# The order's events can reach Kafka from now on, so their age begins now: the bound on the backlog's age and the
+# start of a read-back count from created_at.
 REQUEUE = sa.text(
     """
-    UPDATE outbox SET parked_at = NULL, parked_reason = NULL, attempts = 0, due_at = clock_timestamp()
-    WHERE id = :id AND parked_at IS NOT NULL RETURNING id
+    WITH requeued AS (
+        UPDATE outbox SET parked_at = NULL, parked_reason = NULL, attempts = 0, due_at = clock_timestamp(),
+            created_at = clock_timestamp()
+        WHERE id = :id AND parked_at IS NOT NULL
+        RETURNING id, aggregateid, version
+    ), renewed AS (
+        UPDATE outbox AS later SET created_at = clock_timestamp() FROM requeued
+        WHERE later.aggregateid = requeued.aggregateid AND later.version > requeued.version
+    )
+    SELECT id FROM requeued
     """
 )
 
 # The declared exception to "only the read-back deletes": an event that Kafka refuses for its content can never
-# be read back. It stays on record.
+# be read back. It stays on record. The age of later versions begins now, as with a requeue.
 DISCARD = sa.text(
     """
-    WITH deleted AS (DELETE FROM outbox WHERE id = :id AND parked_at IS NOT NULL RETURNING *)
+    WITH deleted AS (
+        DELETE FROM outbox WHERE id = :id AND parked_at IS NOT NULL RETURNING *
+    ), renewed AS (
+        UPDATE outbox AS later SET created_at = clock_timestamp() FROM deleted
+        WHERE later.aggregateid = deleted.aggregateid AND later.version > deleted.version
+    )
     INSERT INTO outbox_discarded (id, aggregateid, type, version, payload, parked_reason)
     SELECT id, aggregateid, type, version, payload, parked_reason FROM deleted
     RETURNING ARRAY[aggregateid]::text AS orders, ARRAY[version]::text AS versions
@@ -165,9 +208,18 @@ class Outbox:
         return bool(self._run(HAS_DUE)[0][0])
 
     def oldest_unparked(self) -> datetime | None:
-        """Return when the oldest row that is not parked was stored, or None."""
-        oldest: datetime | None = self._run(OLDEST_UNPARKED)[0][0]
+        """Return since when the oldest event waits that may be in Kafka, or None.
+
+        Parked rows and rows behind them do not count.
+        """
+        found = self._run(OLDEST_UNPARKED)
+        oldest: datetime | None = found[0][0] if found else None
         return oldest
+
+    def hold(self, ids: Sequence[str]) -> None:
+        """Put off claimed rows that were not published: by a second, and longer with each attempt."""
+        with self._engine.connect() as connection:
+            connection.execute(HOLD, {"ids": "{" + ",".join(ids) + "}"})
 
     def park(self, event_id: UUID | str, reason: str) -> None:
         """Park a row that Kafka refuses for good; later versions of its order wait behind it."""
@@ -189,10 +241,10 @@ class Outbox:
             self._release_successors(deleted)
         return bool(discarded)
 
-    def delete_expired_keys(self, limit: int) -> None:
-        """Delete up to `limit` idempotency keys that have expired."""
+    def delete_expired_keys(self, limit: int) -> int:
+        """Delete up to `limit` idempotency keys that have expired; return how many there were."""
         with self._engine.connect() as connection:
-            connection.execute(DELETE_EXPIRED_KEYS, {"limit": limit})
+            return connection.execute(DELETE_EXPIRED_KEYS, {"limit": limit}).rowcount
 
     def _release_successors(self, deleted: Any) -> int:
         """Make the next version of each order due; return how many there were.

@@ -15,11 +15,18 @@ from confluent_kafka.admin import AdminClient
 
 from producer.config import Settings
 from producer.domain.database import create_engine
-from producer.publishing.kafka import admin_settings, consumer_settings, relay_producer_settings
-from producer.relay.dispatch import Dispatcher
+from producer.publishing.kafka import (
+    admin_settings,
+    consumer_settings,
+    relay_producer_settings,
+    single_producer_settings,
+)
+from producer.relay.dispatch import IN_FLIGHT, Dispatcher
+from producer.relay.heartbeat import Heartbeat
 from producer.relay.listener import Listener
 from producer.relay.outbox import Lease, Outbox
 from producer.relay.readback import ReadBack
+from producer.relay.readback_thread import ReadBackThread
 from producer.relay.wakeup import Wakeup
 
 DATABASE_TIMEOUT_S = 3.0
@@ -53,16 +60,26 @@ def serve(settings: Settings) -> None:
         settings.kafka_topic,
         wakeup.set,
     )
-    dispatcher = Dispatcher(outbox, readback, producer, settings.kafka_topic)
-    readback.start()
+    dispatcher = Dispatcher(
+        outbox,
+        readback,
+        producer,
+        settings.kafka_topic,
+        new_single_producer=lambda: Producer(single_producer_settings(settings)),
+        in_flight=min(IN_FLIGHT, settings.publish_queue),
+    )
+    heartbeat = Heartbeat(settings.relay_heartbeat_file)
+    thread = ReadBackThread(readback)
+    thread.start()
     listener.start()
     while running:
-        settings.relay_heartbeat_file.touch()
+        thread.check()
+        heartbeat.beat(readback.lag(), readback.skipped)
         wakeup.wait(dispatcher.run_once())
     # Dying is safe, so the stop has a bound: whatever still waits for a server is cut off.
     deadline = threading.Timer(STOP_S, os._exit, [0])
     deadline.daemon = True
     deadline.start()
     listener.close(STOP_S)
-    readback.close(STOP_S)
-    producer.flush(STOP_S)
+    thread.close(STOP_S)
+    dispatcher.flush(STOP_S)

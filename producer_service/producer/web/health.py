@@ -3,6 +3,7 @@
 from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.domain.backlog import Backlog
 from producer.services import current_services
 from producer.web import responses
 from producer.web.responses import Check, Outbox, json_response
@@ -37,7 +38,12 @@ def _status(
 ) -> responses.ReadyStatus:
     if database.status != "ok":
         return "unavailable"
-    if kafka.status != "ok" or breaker.state == "open" or (outbox.oldest_s or 0) > OLD_EVENT_S:
+    if (
+        kafka.status != "ok"
+        or breaker.state == "open"
+        or (outbox.oldest_s or 0) > OLD_EVENT_S
+        or outbox.parked
+    ):
         return "degraded"
     return "ok"
 
@@ -47,5 +53,13 @@ def _database_and_outbox() -> tuple[Check, Outbox]:
         backlog = current_services().measure_backlog()
     except SQLAlchemyError as error:
         problem = str(error).splitlines()[0]
-        return Check(status="unavailable", detail=problem), Outbox(rows=None, oldest_s=None)
-    return Check(status="ok"), Outbox(rows=backlog.rows, oldest_s=backlog.oldest_s)
+        return Check(status="unavailable", detail=problem), Outbox(rows=None, oldest_s=None, parked=None)
+    return Check(status="ok"), _outbox(backlog)
+
+
+def _outbox(backlog: Backlog) -> Outbox:
+    """A parked event waits for an operator, so the check says how to look at it."""
+    outbox = Outbox(rows=backlog.rows, oldest_s=backlog.oldest_s, parked=backlog.parked)
+    if backlog.parked:
+        outbox.detail = f"Kafka refused {backlog.parked} events; to see them: ./start_project.sh parked"
+    return outbox

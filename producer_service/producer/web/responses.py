@@ -115,6 +115,11 @@ class Outbox(_Body):
 
     rows: int | None
     oldest_s: float | None
+    """The age of the oldest event that is neither parked nor behind a parked one of its order."""
+    parked: int | None
+    """Events that Kafka refused for good; above 0 the service is degraded until an operator has decided."""
+    detail: str | None = None
+    """Set while events are parked: how to look at them."""
 
 
 class Breaker(_Body):

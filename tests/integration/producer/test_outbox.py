@@ -154,8 +154,13 @@ def test_concurrent_outbox_deletes_of_the_same_rows_do_not_deadlock(
     rows = [str(put_row(uuid4())) for _ in range(300)]
     with ThreadPoolExecutor() as pool:
         orders = (rows, rows[::-1], sorted(rows))
+<<<<<<< HEAD
         for deletion in [pool.submit(Outbox(relay_engine).delete, order) for order in orders]:
             deletion.result(30)
+=======
+        for removal in [pool.submit(Outbox(relay_engine).delete, order) for order in orders]:
+            removal.result(30)
+>>>>>>> wt-relay
     assert not Outbox(relay_engine).has_due()
 
 

@@ -1,7 +1,7 @@
 import pytest
 from confluent_kafka import Message
 
-from producer.relay.readback import event_id_of
+from producer.relay.event_id import event_id_of
 
 ID = "01939b1e-6b1c-7c3a-8b1e-0123456789ab"
 

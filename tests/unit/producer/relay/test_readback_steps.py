@@ -1,0 +1,193 @@
+"""The read-back without a thread, on a topic in memory."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import KafkaException
+
+from producer.relay.end_offsets import STUCK_S
+from producer.relay.readback import ReadBack
+from producer.relay.readback_session import JOIN_EVERY_S
+from tests.clock import FakeClock
+from tests.unit.producer.relay.fake_topic import TOPIC, FakeTopic
+
+INFINITE = float("inf")
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class FakeOutbox:
+    """Rows by id; oldest: what `oldest_unparked` answers."""
+
+    def __init__(self, *rows: str, oldest: datetime | None = None):
+        self.rows, self.oldest = set(rows), oldest
+
+    def oldest_unparked(self) -> datetime | None:
+        return self.oldest
+
+    def delete(self, ids: list[str]) -> int:
+        self.rows -= set(ids)
+        return 0
+
+
+def readback(outbox: FakeOutbox, topic: FakeTopic, clock: FakeClock) -> ReadBack:
+    return ReadBack(outbox, topic.new_consumer, topic.new_admin, TOPIC, lambda: None, clock)  # type: ignore[arg-type]
+
+
+def prove(readback: ReadBack, steps: int = 4) -> None:
+    readback.request_proof()
+    for _ in range(steps):
+        readback.step()
+
+
+def test_read_back_deletes_rows_and_proves_it_step_by_step() -> None:
+    event = str(uuid4())
+    topic, clock, outbox = FakeTopic(), FakeClock(), FakeOutbox(event)
+    stepped = readback(outbox, topic, clock)
+    stepped.step()
+    assert stepped.staleness() == {0: INFINITE, 1: INFINITE}
+    topic.append(1, event)
+    prove(stepped)
+    assert outbox.rows == set()
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+    clock.now += 3
+    assert stepped.staleness() == {0: 3.0, 1: 3.0}
+
+
+def test_read_back_begins_anew_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    topic, clock, outbox = FakeTopic(), FakeClock(), FakeOutbox(oldest=LONG_AGO)
+    stepped = readback(outbox, topic, clock)
+    prove(stepped)
+
+    def fail(ids: list[str]) -> int:
+        raise KafkaException("broken")
+
+    monkeypatch.setattr(outbox, "delete", fail)
+    topic.append(0, str(uuid4()))
+    assert stepped.step() > 0
+    assert stepped.staleness() == {}
+    monkeypatch.undo()
+    prove(stepped)
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+
+
+def test_read_back_leaves_the_topic_when_closed() -> None:
+    topic, consumers = FakeTopic(), []
+
+    def new_consumer() -> object:
+        consumers.append(topic.new_consumer())
+        return consumers[-1]
+
+    stepped = ReadBack(FakeOutbox(), new_consumer, topic.new_admin, TOPIC, lambda: None, FakeClock())  # type: ignore[arg-type]
+    stepped.step()
+    stepped.close()
+    assert [consumer.closed for consumer in consumers] == [True]
+
+
+def test_message_whose_headers_cannot_be_read_is_skipped_counted_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """confluent_kafka raises SystemError for a header whose name is not UTF-8."""
+    event = str(uuid4())
+    topic, outbox = FakeTopic(), FakeOutbox(event)
+    stepped = readback(outbox, topic, FakeClock())
+    stepped.step()
+    topic.append_headers(1, SystemError("returned a result with an exception set"))
+    topic.append_headers(1, None)
+    topic.append(1, event)
+    prove(stepped)
+    assert outbox.rows == set()
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+    assert stepped.skipped == 2
+    assert "partition 1 offset 0" in caplog.text
+
+
+def test_partition_that_is_added_is_read_back(caplog: pytest.LogCaptureFixture) -> None:
+    event = str(uuid4())
+    topic, outbox = FakeTopic(partitions=1), FakeOutbox(event, oldest=LONG_AGO)
+    stepped = readback(outbox, topic, FakeClock())
+    prove(stepped)
+    topic.logs[1] = []
+    topic.append(1, event)
+    prove(stepped)
+    prove(stepped)
+    assert outbox.rows == set()
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+    assert "begins anew: The topic has the partitions [0, 1]" in caplog.text
+
+
+def test_topic_that_was_created_again_is_read_from_anew() -> None:
+    event = str(uuid4())
+    topic, outbox = FakeTopic(), FakeOutbox(event, oldest=LONG_AGO)
+    topic.append(0, str(uuid4()))
+    stepped = readback(outbox, topic, FakeClock())
+    prove(stepped)
+    topic.logs, topic.topic_id = {0: [], 1: []}, "two"
+    topic.append(0, event)
+    prove(stepped)
+    prove(stepped)
+    assert outbox.rows == set()
+
+
+def test_unreachable_partition_is_stale_alone_and_its_lag_is_told() -> None:
+    topic, clock, outbox = FakeTopic(), FakeClock(), FakeOutbox()
+    stepped = readback(outbox, topic, clock)
+    prove(stepped)
+    topic.unreachable = {1}
+    clock.now += 10
+    prove(stepped)
+    assert stepped.staleness() == {0: 0.0, 1: 10.0}
+    clock.now += 5
+    prove(stepped)
+    assert stepped.staleness() == {0: 0.0, 1: 15.0}
+    assert stepped.lag() == {1: 5.0}
+
+
+def test_question_that_stays_open_is_asked_anew() -> None:
+    topic, clock = FakeTopic(), FakeClock()
+    stepped = readback(FakeOutbox(), topic, clock)
+    prove(stepped)
+    topic.unreachable = {1}
+    prove(stepped)  # this question is never answered
+    topic.unreachable = set()
+    clock.now += STUCK_S - 1
+    prove(stepped)
+    assert stepped.staleness()[1] > STUCK_S - 2
+    clock.now += 1
+    prove(stepped)
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+
+
+def test_partition_that_is_unreachable_at_the_beginning_is_joined_later() -> None:
+    event = str(uuid4())
+    topic, clock, outbox = FakeTopic(), FakeClock(), FakeOutbox(event, oldest=LONG_AGO)
+    topic.append(1, event)
+    topic.unreachable = {1}
+    stepped = readback(outbox, topic, clock)
+    prove(stepped)
+    assert stepped.staleness() == {0: 0.0, 1: INFINITE}
+    topic.unreachable = set()
+    clock.now += JOIN_EVERY_S
+    prove(stepped)
+    prove(stepped)
+    assert outbox.rows == set()
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+
+
+def test_read_back_does_not_begin_while_no_partition_answers() -> None:
+    topic = FakeTopic()
+    topic.unreachable = {0, 1}
+    stepped = readback(FakeOutbox(), topic, FakeClock())
+    assert stepped.step() > 0
+    assert stepped.staleness() == {}
+
+
+def test_read_back_begins_at_the_end_when_nothing_is_that_young() -> None:
+    topic = FakeTopic()
+    consumer = topic.new_consumer()
+    topic.append(0, str(uuid4()))
+    stepped = ReadBack(
+        FakeOutbox(oldest=LONG_AGO), lambda: consumer, topic.new_admin, TOPIC, lambda: None, FakeClock()
+    )  # type: ignore[arg-type]
+    stepped.step()
+    assert consumer.positions == {0: 0, 1: 0}
