@@ -86,8 +86,9 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         event_bytes=settings.event_bytes, clock=clock,
     )  # fmt: skip
     history = History(
-        ring, admin, open_reader, timeout_s=settings.history_timeout_s, event_bytes=settings.event_bytes
-    )
+        ring, admin, open_reader,
+        timeout_s=settings.history_timeout_s, event_bytes=settings.event_bytes, clock=clock,
+    )  # fmt: skip
     policy = FanoutPolicy(
         flush_window_s=settings.flush_window_s,
         heartbeat_s=settings.heartbeat_s,
@@ -109,7 +110,7 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         tail=tail,
         history=history,
         test_events=TestEventPublisher(*topic),
-        test_event_limiter=RateLimiter(settings.test_event_interval_s),
+        test_event_limiter=RateLimiter(settings.test_event_interval_s, clock),
         generators=generators,
         sockets=sockets,
         background=Background(runs),
