@@ -70,20 +70,22 @@ class DeletesOnHandOver(Relay):
 
 
 class ClaimsByCursor(Postgres):
-    """WHERE id > :last, of each relay."""
+    """WHERE id > :last, of each relay; a row whose lease is over is claimed again."""
 
     def claim(self, transaction: Transaction, p: Mapping[str, Any]) -> list[Any]:
-        self.cursors: dict[str, str] = self.__dict__.setdefault("cursors", {})
         rows = super().claim(transaction, p)
-        for _, key, *_ in rows:
-            if not _[0]:
-                self.cursors[transaction.owner] = max(key, self.cursors.get(transaction.owner, ""))
+        for is_blocked, key, _, _ in rows:
+            if not is_blocked:
+                self._cursors()[transaction.owner] = max(key, self._cursors().get(transaction.owner, ""))
         return rows
 
     def is_claimable(self, transaction: Transaction, row: Row, now: float) -> bool:
-        cursors: dict[str, str] = self.__dict__.setdefault("cursors", {})
-        is_new = row.attempts > 0 or row.id > cursors.get(transaction.owner, "")
+        is_new = row.attempts > 0 or row.id > self._cursors().get(transaction.owner, "")
         return is_new and super().is_claimable(transaction, row, now)
+
+    def _cursors(self) -> dict[str, str]:
+        cursors: dict[str, str] = self.__dict__.setdefault("cursors", {})
+        return cursors
 
 
 class ClaimsEarliestDue(Postgres):

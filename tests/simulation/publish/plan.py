@@ -12,6 +12,7 @@ FAULTS = (
 )  # fmt: skip
 SMALLEST: Mapping[str, Any] = {
     "partitions": 1, "shops": 1, "relays": 1, "room": 1000, "in_flight": 1000, "operator": "discard",
+    "vanished": "error",
 }  # fmt: skip
 
 
@@ -24,6 +25,7 @@ def random_plan(rng: random.Random) -> Plan:
         "room": rng.choice((2, 1000, 1000)),
         "in_flight": rng.choice((1, 1000, 1000)),
         "operator": rng.choice(("discard", "requeue")),
+        "vanished": rng.choice(("error", "-1001")),
     }
     faults = {fault for fault in FAULTS if rng.random() < 0.25}
     weights = {name: weight for name, (weight, fault, _) in STEPS.items() if fault is None or fault in faults}

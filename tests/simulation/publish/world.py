@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.simulation.publish import install
-from tests.simulation.publish.kafka import ODD_HEADERS, Copy, Kafka, Message
+from tests.simulation.publish.kafka import ODD_HEADERS, Copy, Kafka, Message, Question
 from tests.simulation.publish.postgres import EPOCH, Engine, Measured, Postgres, Row, Transaction
 from tests.simulation.publish.processes import LIMIT, Process, Relay, Shop
 from tests.simulation.runner import Failure, Plan, Violation
@@ -87,6 +87,7 @@ class World:
         self._problem: str | None = None
         self._ids = 0
         self._jumped_s = 0.0
+        self._has_jumped = False
         self.ledger = Ledger()
         self.scheduler = Scheduler(lambda actor: None)
         pause, wait = self.scheduler.pause, self.scheduler.wait
@@ -180,7 +181,7 @@ class World:
                     self.fail(f"{self.name(key)} is parked, and it was refused only with its batch")
             elif row is not None and row.parked_at is None:
                 ledger.parked.discard(key)
-        self._note_who_waits()
+        self._note_who_waits(transaction)
 
     def _on_new_event(self, transaction: Transaction, row: Row) -> None:
         ledger = self.ledger
@@ -191,16 +192,16 @@ class World:
         if (row.aggregateid, row.version) in ledger.by_version:
             self.fail(f"version {name} is committed twice")
         ledger.events[row.id] = ledger.by_version[row.aggregateid, row.version] = event
-        ledger.committed_after_s[row.id] = self.database_clock() - transaction.began_at
         self.tell(f"{transaction.owner} commits {name}{' (direct)' if row.direct else ''}")
 
-    def _note_who_waits(self) -> None:
+    def _note_who_waits(self, transaction: Transaction) -> None:
         now, since = self.database_clock(), self.ledger.waiting_since
         waiting = {row.id for row in Postgres.waiting(self.postgres)}
         for key in [key for key in since if key not in waiting]:
             del since[key]
-        for key in waiting:
-            since.setdefault(key, now)
+        for key in waiting - since.keys():
+            since[key] = now
+            self.ledger.committed_after_s[key] = now - transaction.began_at
 
     def _on_append(self, message: Message) -> None:
         event = self.ledger.events.get(message.id)
@@ -231,7 +232,7 @@ class World:
         """Check that a shop does not publish what may be the relay's by now."""
         event = self.ledger.events.get(message.id)
         self.tell(f"{shop.name} hands {self.name(message.id)} to Kafka")
-        if event is None or shop.lost_s or self._jumped_s:
+        if event is None or shop.lost_s or self._has_jumped:
             return
         if not event.direct:
             self.fail(f"{event.name} is published directly, and an earlier version was in the outbox")
@@ -245,7 +246,7 @@ class World:
     def check_refusal(self, shop: Shop) -> None:
         """Check that an order was refused for a reason."""
         oldest_s = self.ledger.most_s(self.database_clock())
-        if oldest_s + CACHED_S < LIMIT.age_s and not self._jumped_s:
+        if oldest_s + CACHED_S < LIMIT.age_s and not self._has_jumped:
             self.fail(f"{shop.name} refuses an order, and the oldest event waits for {oldest_s:.0f} s")
 
     def _check_measured(self, measured: Measured) -> None:
@@ -257,21 +258,21 @@ class World:
         told_s = measured.oldest_s
         if (told_s is None) != (oldest_s is None):
             self.fail(f"health says that the oldest event waits for {told_s} s; really {oldest_s}")
-        if told_s is not None and oldest_s is not None and not self._jumped_s:
+        if told_s is not None and oldest_s is not None and not self._has_jumped:
             if not oldest_s - 0.001 <= told_s <= self.ledger.most_s(now) + 0.001:
                 self.fail(f"health says that the oldest event waits for {told_s} s; really {oldest_s}")
 
     def _check_proofs(self) -> None:
         """Check what each relay says it has seen: what was in Kafka by then has no row any more."""
         for relay in self.relays:
-            if not relay.is_alive or relay.lost_s or self._jumped_s:
+            if not relay.is_alive or relay.lost_s or self._has_jumped:
                 continue
             for number, stale_s in relay.readback.staleness().items():
                 if stale_s == float("inf"):
                     continue
                 asked_at = self._kafka_clock() - stale_s
                 for message in self.kafka.partitions[number].log:
-                    if message and message.key and message.at < asked_at and message.id in self.postgres.outbox:
+                    if message and message.key and message.at < asked_at - 0.001 and message.id in self.postgres.outbox:
                         self.fail(
                             f"{relay.name} says it has read back partition {number} until {stale_s:.2f} s ago, and "
                             f"{self.name(message.id)} has been in it for {self._kafka_clock() - message.at:.2f} s"
@@ -296,7 +297,7 @@ class World:
         leaders = all(partition.has_leader for partition in self.kafka.partitions)
         if (told["checks"]["kafka"]["status"] == "ok") != leaders:
             self.fail(f"health says kafka is {told['checks']['kafka']}, all leaders there: {leaders}")
-        if self._jumped_s:
+        if self._has_jumped:
             return told
         now = self.database_clock()
         is_well = leaders and not self.ledger.parked and shop.breaker.state != "open"
@@ -423,9 +424,15 @@ class World:
     def _answer(self, which: int, how: str) -> None:
         if self.kafka.questions:
             question = self.kafka.questions[which % len(self.kafka.questions)]
-            said = self.kafka.reply(question, how)
+            said = self.kafka.reply(question, self._how(question, how))
             about = "the topic" if question.about == "topic" else f"the end of partition {question.partition}"
             self.tell(f"The brokers answer about {about}: {said}")
+
+    def _how(self, question: Question, how: str) -> str:
+        """Return what is answered about a partition whose leader has vanished."""
+        if question.partition >= 0 and not self.kafka.partitions[question.partition].has_leader and how == "ok":
+            return str(self.setup["vanished"])
+        return how
 
     def _kill(self, process: int, keep: int) -> None:
         victims: list[Process] = [*self.shops, *self.relays]
@@ -454,6 +461,7 @@ class World:
         """Set PostgreSQL's clock."""
         if abs(self._jumped_s + seconds) <= MOST_JUMP_S:
             self._jumped_s += seconds
+            self._has_jumped = True
             self.tell(f"PostgreSQL's clock jumps by {seconds:g} s")
 
     def _database(self, what: str) -> None:
@@ -527,8 +535,7 @@ class World:
         for copy in list(self.kafka.copies):
             self._deliver_copy(copy, "ok")
         for question in list(self.kafka.questions):
-            if question.partition < 0 or self.kafka.partitions[question.partition].has_leader:
-                self.kafka.reply(question, "ok")
+            self.kafka.reply(question, self._how(question, "ok"))
         self.scheduler.now += ROUND_S
         self._check()
 
@@ -548,6 +555,8 @@ class World:
     def _drain(self) -> None:
         """End the faults; everything but what is parked must be read back within bounded rounds."""
         self._end_faults()
+        if len(self.kafka.partitions) > self.setup["partitions"]:
+            self._place(0, 4, UNLIMITED)  # some of them into a new partition
         self._settle(lambda: not self.ledger.waiting_since)
         self._check_all_health()
         if self.ledger.parked:
