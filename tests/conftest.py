@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from confluent_kafka.admin import AdminClient
@@ -24,6 +25,10 @@ from tests.shop import Shop
 from tests.stack import Stack
 
 DRIVER = "postgresql+psycopg2"
+
+# How long an example takes says nothing on a shared machine.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -101,7 +106,7 @@ def settings(kafka: str, database_url: str, tmp_path: Path) -> Settings:
         kafka_bootstrap_servers=kafka,
         kafka_topic=f"orders-{uuid.uuid4().hex[:12]}",
         kafka_topic_partitions=3,
-        relay_lease_s=3,
+        relay_lease_s=6,
         relay_heartbeat_file=tmp_path / "relay.heartbeat",
     )
     engine = sa.create_engine(settings.sqlalchemy_url, poolclass=sa.NullPool)

@@ -3,11 +3,14 @@
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import sqlalchemy as sa
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# What the read-back may take after a delivery; a lease covers both.
+READ_BACK_S = 1.0
 
 
 class Settings(BaseSettings):
@@ -34,13 +37,30 @@ class Settings(BaseSettings):
     outbox_max_rows: int = Field(default=1_000_000, ge=1)
     outbox_max_age_s: float = Field(default=86_400, gt=0)
 
-    relay_lease_s: float = Field(default=10, gt=0)
+    relay_lease_s: float = Field(default=10, gt=0, le=60)
     relay_heartbeat_file: Path = Path(tempfile.gettempdir()) / "order-stream-relay.heartbeat"
 
     producer_url: str = "http://127.0.0.1:5001"
     consumer_url: str = "http://127.0.0.1:5002"
     trusted_hosts: str = "localhost,127.0.0.1,[::1]"
     max_body_bytes: int = Field(default=1 << 20, ge=1)
+
+    @model_validator(mode="after")
+    def _check_relations(self) -> Self:
+        """Refuse settings that are right on their own and wrong together."""
+        lease_s = self.publish_timeout_s + READ_BACK_S
+        if self.relay_lease_s < lease_s:
+            raise ValueError(
+                f"RELAY_LEASE_S ({self.relay_lease_s:g}) must be at least PUBLISH_TIMEOUT_S + 1 ({lease_s:g}):"
+                " a row whose lease ends while its event is on its way is sent twice"
+            )
+        if self.kafka_topic_min_insync_replicas > self.kafka_topic_replication_factor:
+            raise ValueError(
+                f"KAFKA_TOPIC_MIN_INSYNC_REPLICAS ({self.kafka_topic_min_insync_replicas}) must not exceed"
+                f" KAFKA_TOPIC_REPLICATION_FACTOR ({self.kafka_topic_replication_factor}):"
+                " the topic would take no event"
+            )
+        return self
 
     @property
     def sqlalchemy_url(self) -> sa.URL:

@@ -1,11 +1,13 @@
 """What the web process consists of, created in one place: views find it by `current_services()`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from confluent_kafka import Producer
 from flask import current_app
 
+from producer.backlog_monitor import BacklogMonitor
 from producer.cached import Cached
 from producer.config import Settings
 from producer.domain.backlog import Backlog, BacklogLimit, measure_backlog
@@ -18,7 +20,6 @@ from producer.publishing.topic_health import TopicHealth
 
 EXTENSION = "services"
 TOPIC_HEALTH_KEPT_S = 2.0
-BACKLOG_KEPT_S = 1.0
 STOP_S = 2.0
 
 
@@ -31,23 +32,26 @@ class Services:
     notifier: Notifier
     publisher: Publisher
     topic_health: Cached[dict[str, str]]
-    backlog: Cached[Backlog]
+    backlog: Callable[[], Backlog | None]
+    backlog_monitor: BacklogMonitor
     backlog_limit: BacklogLimit
 
     def start(self) -> None:
         """Start the threads and Kafka's client. To be called after the fork, which they would not survive."""
         self.notifier.start()
         self.publisher.start()
+        self.backlog_monitor.start()
 
     def stop(self) -> None:
         """Stop within a bounded time; the outbox has what was not delivered by then."""
         self.publisher.close()
         self.notifier.close(STOP_S)
+        self.backlog_monitor.close(STOP_S)
         self.database.engine.dispose()
 
     def measure_backlog(self) -> Backlog:
         """Count what waits in the outbox now. Raises SQLAlchemyError when the database does not answer."""
-        return measure_backlog(self.database.engine, self.backlog_limit)
+        return measure_backlog(self.database.engine)
 
 
 def create_services(settings: Settings) -> Services:
@@ -57,6 +61,7 @@ def create_services(settings: Settings) -> Services:
     notifier = Notifier(create_engine(url, 1, timeout_s, isolation_level="AUTOCOMMIT"))
     publisher = _create_publisher(settings, notifier)
     limit = BacklogLimit(settings.outbox_max_rows, settings.outbox_max_age_s)
+    monitor = BacklogMonitor(partial(measure_backlog, database.engine))
     health = TopicHealth(publisher, settings.kafka_topic, settings.kafka_topic_min_insync_replicas)
     return Services(
         settings=settings,
@@ -64,7 +69,8 @@ def create_services(settings: Settings) -> Services:
         notifier=notifier,
         publisher=publisher,
         topic_health=Cached(health, TOPIC_HEALTH_KEPT_S),
-        backlog=Cached(partial(measure_backlog, database.engine, limit), BACKLOG_KEPT_S),
+        backlog=monitor,
+        backlog_monitor=monitor,
         backlog_limit=limit,
     )
 

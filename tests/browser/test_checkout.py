@@ -6,19 +6,14 @@ from playwright.sync_api import Page, expect
 
 from local_stack.services import PRODUCER
 from tests.browser.conftest import OpenPage
-from tests.shop import DELIVERY, Shop
+from tests.shop import DELIVERY, ORDER, Shop
 from tests.stack import Stack
 
 
 def fill(page: Page, **fields: str) -> None:
-    defaults = {
-        "customer_name": "Ada Lovelace",
-        "item": "Basic Tee",
-        "unit_price": "32.10",
-        "quantity": "3",
-    }
+    defaults = ORDER | {"customer_name": "Ada Lovelace", "unit_price": "32.10", "quantity": 3}
     for name, value in (defaults | fields).items():
-        page.locator(f"#{name}").fill(value)
+        page.locator(f"#{name}").fill(str(value))
 
 
 def test_placed_order_appears_in_two_open_dashboards(open_page: OpenPage) -> None:

@@ -15,7 +15,7 @@ AN_HOUR_AHEAD = "const now = Date.now; Date.now = () => now() + 3_600_000;"
 
 
 @pytest.fixture
-def open_prepared(browser: Browser, running: Stack) -> Iterator[OpenPrepared]:
+def open_prepared(browser: Browser, running_stack: Stack) -> Iterator[OpenPrepared]:
     """Open the dashboard on a page that `prepare` was called with before; `script` runs before the page's own."""
     contexts = []
 
@@ -26,7 +26,7 @@ def open_prepared(browser: Browser, running: Stack) -> Iterator[OpenPrepared]:
         page = context.new_page()
         page.set_default_timeout(20_000)
         prepare(page)
-        page.goto(running.env["CONSUMER_URL"] + "/")
+        page.goto(running_stack.env["CONSUMER_URL"] + "/")
         return page
 
     yield open_page
@@ -35,7 +35,7 @@ def open_prepared(browser: Browser, running: Stack) -> Iterator[OpenPrepared]:
 
 
 def test_page_rendered_without_a_position_misses_no_event(
-    open_prepared: OpenPrepared, running: Stack, shop: Shop
+    open_prepared: OpenPrepared, running_stack: Stack, shop: Shop
 ) -> None:
     """As while the consumer starts: history is loaded, then events arrive, then the stream begins."""
     shop.place(customer_name="Earlier")
@@ -53,7 +53,7 @@ def test_page_rendered_without_a_position_misses_no_event(
         route.continue_()
 
     def prepare(page: Page) -> None:
-        page.route(running.env["CONSUMER_URL"] + "/", remove_position)
+        page.route(running_stack.env["CONSUMER_URL"] + "/", remove_position)
         page.route("**/stream*", begin_late, times=1)
 
     page = open_prepared(prepare)

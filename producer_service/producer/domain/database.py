@@ -1,14 +1,22 @@
-"""The engine and its transactions: every wait for PostgreSQL has an end."""
+"""The engine and its transactions: every wait for PostgreSQL has an end, and so has every transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from producer.domain.query_deadline import bound_all_waits
 from producer.domain.record import use_session
+
+READ_ONLY_SQL_TRANSACTION = "25006"
+HAS_TRANSACTION_TIMEOUT = 170000  # as libpq numbers versions
+
+# If nothing comes from the other side for about half a minute, its machine or the network is gone.
+_KEEPALIVE = {"idle": 10, "interval": 5, "count": 4}
 
 
 def create_engine(url: sa.URL, pool_size: int, timeout_s: float, **options: Any) -> sa.Engine:
@@ -18,14 +26,72 @@ def create_engine(url: sa.URL, pool_size: int, timeout_s: float, **options: Any)
     first use.
     """
     bound_all_waits(2 * timeout_s)
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=timeout_s,
-        connect_args={"options": f"-c statement_timeout={int(timeout_s * 1000)} -c timezone=UTC"},
+        connect_args=_connect_args(timeout_s),
         **options,
     )
+    sa.event.listen(engine, "connect", _TransactionTimeout(timeout_s))
+    sa.event.listen(engine, "handle_error", _drop_connections_to_a_standby)
+    return engine
+
+
+def _connect_args(timeout_s: float) -> dict[str, Any]:
+    """Return libpq's settings. The session's own make the server end it when we are gone or frozen.
+
+    A frozen process would keep its row locks, and its snapshot keeps VACUUM from cleaning up: its kernel still
+    answers keepalives, so only a timeout of the transaction ends that.
+    """
+    session = {
+        "timezone": "UTC",
+        "statement_timeout": _ms(timeout_s),
+        "idle_in_transaction_session_timeout": _ms(2 * timeout_s),
+        **{f"tcp_keepalives_{name}": number for name, number in _KEEPALIVE.items()},
+        "tcp_user_timeout": _ms(4 * timeout_s),
+    }
+    return {
+        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+        **{f"keepalives_{name}": number for name, number in _KEEPALIVE.items()},
+        "tcp_user_timeout": _ms(2 * timeout_s),
+    }
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+class _TransactionTimeout:
+    """Limits the whole transaction on servers that can, from version 17.
+
+    On older ones the limit is on the time between two statements. As an option of the connection the setting
+    would make them refuse it.
+    """
+
+    def __init__(self, timeout_s: float):
+        self._ms = _ms(3 * timeout_s)
+
+    def __call__(self, connection: Any, record: Any) -> None:
+        if connection.server_version >= HAS_TRANSACTION_TIMEOUT:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET transaction_timeout = {self._ms}")
+            connection.commit()
+
+
+def _drop_connections_to_a_standby(context: ExceptionContext) -> None:
+    """Treat "read-only" as a lost connection: the server was demoted, and the next connection may find another."""
+    if getattr(context.original_exception, "pgcode", None) == READ_ONLY_SQL_TRANSACTION:
+        context.is_disconnect = True
+
+
+class ReadOnly(Exception):
+    """The database takes no writes."""
+
+
+class CommitUnknown(Exception):
+    """The answer to a COMMIT was lost: the transaction may have been stored or not."""
 
 
 class Database:
@@ -36,6 +102,23 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Commit at the end of the block; roll back when an error leaves it."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin(), use_session(session):
+        """Commit at the end of the block; roll back when an error leaves it.
+
+        Raises CommitUnknown when the connection is lost during the COMMIT. With any other error nothing was
+        stored.
+        """
+        with Session(self.engine, expire_on_commit=False) as session, use_session(session):
             yield session
+            session.flush()
+            try:
+                session.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise CommitUnknown from error
+                raise
+
+    def require_writable(self) -> None:
+        """Raise ReadOnly when the database takes no writes, SQLAlchemyError when it does not answer."""
+        with self.engine.connect() as connection:
+            if connection.execute(sa.text("SHOW transaction_read_only")).scalar_one() == "on":
+                raise ReadOnly("The database is read-only.")

@@ -102,11 +102,13 @@ RESPONSES: Part = {
         ),
     ),
     "Problem503": problem(
-        "The database does not answer, or too many events wait for Kafka. Nothing is half-done: try again.",
+        "The database does not answer, or too many events wait for Kafka. Nothing is half-done: try again."
+        " When the answer to the commit itself was lost, `detail` says that the request may have been stored:"
+        " repeat it with the same Idempotency-Key.",
         example(
             503,
             "Service Unavailable",
-            "The database does not answer; nothing was stored that was not confirmed. Try again.",
+            "The database does not answer; nothing was stored. Try again.",
         ),
         retry=True,
     ),

@@ -85,6 +85,12 @@ class Breaker:
             if self._state == "half-open" or self._failures >= self._policy.failures:
                 self._become("open", self._policy.open_s)
 
+    def release(self, permit: Permit) -> None:
+        """Give back a permit that nothing was published with, so that the next request may be the probe."""
+        with self._lock:
+            if permit.period == self._period and self._state == "half-open":
+                self._wait_until = self._clock()
+
     def _become(self, state: State, wait_s: float) -> None:
         if state != self._state:
             logger.warning("The circuit breaker is %s", state)

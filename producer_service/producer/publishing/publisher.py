@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import ClusterMetadata
@@ -21,6 +22,9 @@ from producer.publishing.produce import KafkaProducer, produce_event
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 5.0
+POLL_S = 0.2
+# A new client may be unusable for the same reason as the last one.
+REPLACE_EVERY_S = 1.0
 
 
 class Publisher:
@@ -42,6 +46,8 @@ class Publisher:
         self._new_producer, self._topic, self._grace = new_producer, topic, grace
         self.breaker, self._notify_relay, self._clock = breaker, notify_relay, clock
         self._producer: KafkaProducer | None = None
+        self._replacing = threading.Lock()
+        self._replaced_at = float("-inf")
         self._stop = threading.Event()
         self._poller: threading.Thread | None = None
 
@@ -57,37 +63,48 @@ class Publisher:
         if self._producer is None or self._poller is None:
             return
         self._poller.join(FLUSH_S)
-        if left := self._producer.flush(FLUSH_S):
+        try:
+            left = self._producer.flush(FLUSH_S)
+        except KafkaException as error:
+            left = len(self._producer)
+            logger.warning("The Kafka client is unusable at the stop: %s", error.args[0].str())
+        if left:
             logger.warning("%d events were not delivered before the stop; the relay will publish them", left)
 
     def request_permit(self) -> "PublishPermit":
-        """Return the permit for one transaction. To be called before it: its grace starts now."""
+        """Return the permit for one transaction, which belongs inside its block: its grace starts now."""
         breaker_permit = self.breaker.permit() if self._grace and self._producer is not None else None
         grace = self._grace if self._grace and breaker_permit else timedelta(0)
         return PublishPermit(self, grace, self._clock() + grace.total_seconds(), breaker_permit)
 
-    def publish(self, events: list[Event], until: float, permit: Permit) -> None:
-        """Queue the events, unless `until` on this publisher's clock has passed."""
+    def publish(self, events: list[Event], until: float, permit: Permit) -> bool:
+        """Queue the events, unless `until` on this publisher's clock has passed.
 
-        def on_delivery(error: KafkaError | None, message: Message) -> None:
-            self._report(error, permit)
-
+        Return whether any was offered to Kafka, and the permit's report will come or has come.
+        """
         producer = self._producer
         if producer is None:
-            return
-        try:
-            for event in events:
-                if self._clock() >= until:
-                    logger.warning("Too late for a direct publish; by now the relay has the event")
-                    return
+            return False
+
+        def on_delivery(error: KafkaError | None, message: Message) -> None:
+            self._report(error, permit, producer)
+
+        for number, event in enumerate(events):
+            if self._clock() >= until:
+                logger.warning("Too late for a direct publish; by now the relay has the event")
+                return number > 0
+            try:
                 produce_event(
                     producer, self._topic, str(event.id), str(event.order_id), event.payload, on_delivery
                 )
-        except BufferError:
-            self.breaker.failed(permit)
-            logger.warning("The queue to Kafka is full; the relay will publish the remaining events")
-        except KafkaException as error:
-            self._report(error.args[0], permit)
+            except BufferError:
+                self.breaker.failed(permit)
+                logger.warning("The queue to Kafka is full; the relay will publish the remaining events")
+                return True
+            except KafkaException as error:
+                self._report(error.args[0], permit, producer)
+                return True
+        return bool(events)
 
     def notify_relay(self) -> None:
         """Tell the relay that rows have been stored that only it may publish."""
@@ -103,10 +120,18 @@ class Publisher:
         return self._producer.list_topics(self._topic, timeout=timeout_s)
 
     def _poll(self) -> None:
-        while not self._stop.is_set() and self._producer is not None:
-            self._producer.poll(0.2)
+        """Serve the delivery reports until the stop. Whatever happens, this thread goes on."""
+        while not self._stop.is_set() and (producer := self._producer) is not None:
+            try:
+                producer.poll(POLL_S)
+            except KafkaException as error:  # the client tells of its end here, and only once
+                logger.error("The Kafka client is unusable: %s", error.args[0].str())
+                self._replace(producer)
+            except Exception:
+                logger.exception("A delivery report could not be served")
+                self._stop.wait(POLL_S)
 
-    def _report(self, error: KafkaError | None, permit: Permit) -> None:
+    def _report(self, error: KafkaError | None, permit: Permit, producer: KafkaProducer) -> None:
         if error is None:
             self.breaker.succeeded(permit)
             return
@@ -114,27 +139,61 @@ class Publisher:
         logger.warning(
             "Kafka did not acknowledge an event; the relay will publish it if needed: %s", error.str()
         )
-        if error.fatal() and not self._stop.is_set():  # an idempotent producer that has lost its place
-            self._producer = self._new_producer()
+        if _is_fatal(error):
+            self._replace(producer)
+
+    def _replace(self, unusable: KafkaProducer) -> None:
+        """Create a new client instead of one that has failed for good: an idempotent producer that lost its place.
+
+        Several threads notice that; the first one does it. A client that cannot be created, or that fails at
+        once, is replaced when the next publish meets it.
+        """
+        with self._replacing:
+            too_soon = self._clock() - self._replaced_at < REPLACE_EVERY_S
+            if self._producer is not unusable or too_soon or self._stop.is_set():
+                return
+            self._replaced_at = self._clock()
+            try:
+                self._producer = self._new_producer()
+            except KafkaException as error:
+                logger.error("A new Kafka client could not be created: %s", error.args[0].str())
+            else:
+                logger.warning("The Kafka client was replaced")
 
 
-@dataclass(frozen=True)
+def _is_fatal(error: KafkaError) -> bool:
+    """Return whether the client is unusable. produce() raises _FATAL, whose own fatal() is False."""
+    return error.fatal() or error.code() == KafkaError._FATAL
+
+
+@dataclass
 class PublishPermit:
     """Permission to publish what one transaction stores, until `until` on the publisher's clock.
 
     A process that was frozen between commit and publish finds the time over and sends nothing: by then the
     relay may have sent this event and the one after it.
+
+    As a context manager it gives itself back to the breaker when nothing was published: a probe must not be
+    used up by a request that fails or that repeats an earlier one.
     """
 
     publisher: Publisher
     grace: timedelta
     until: float
     breaker_permit: Permit | None
+    is_used: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.breaker_permit is not None and not self.is_used:
+            self.publisher.breaker.release(self.breaker_permit)
 
     def publish(self, events: list[Event]) -> None:
         """Hand to Kafka what may go directly, and tell the relay about the rest. To be called after the commit."""
         direct = [event for event in events if event.direct] if self.breaker_permit else []
         if self.breaker_permit and direct:
-            self.publisher.publish(direct, self.until, self.breaker_permit)
+            self.is_used = self.publisher.publish(direct, self.until, self.breaker_permit)
         if len(direct) < len(events):
             self.publisher.notify_relay()

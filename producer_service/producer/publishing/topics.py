@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 DEADLINE_S = 60
 REQUEST_S = 5
+# Kafka's own default. A batch of ours may be as large (librdkafka's batch.size), and a broker judges batches.
+MIN_MESSAGE_BYTES = 1_048_588
 
 
 class TopicMismatch(Exception):
@@ -30,6 +32,9 @@ def wanted_config(settings: Settings) -> dict[str, str]:
         "unclean.leader.election.enable": "false",
         # By the brokers' clock: the relay looks offsets up by time.
         "message.timestamp.type": "LogAppendTime",
+        # Compaction would drop an order's earlier events.
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(MIN_MESSAGE_BYTES),
     }
 
 
@@ -60,9 +65,14 @@ def check(admin: AdminClient, settings: Settings) -> None:
         "replication factor": str(settings.kafka_topic_replication_factor),
         **wanted_config(settings),
     }
+    del wanted["max.message.bytes"]  # more is welcome
     wrong = [
         f"{name} is {found[name]}, wanted {value}" for name, value in wanted.items() if found[name] != value
     ]
+    if int(found["max.message.bytes"]) < MIN_MESSAGE_BYTES:
+        wrong.append(
+            f"max.message.bytes is {found['max.message.bytes']}, wanted at least {MIN_MESSAGE_BYTES}"
+        )
     if wrong:
         raise TopicMismatch(f"Topic {settings.kafka_topic}: {'; '.join(wrong)}")
 

@@ -58,7 +58,7 @@ class Dispatcher:
     """Claims due rows and hands them to Kafka, while the read-back of their partition is up to date.
 
     new_single_producer: makes the client that sends each event in a batch of its own; it is needed rarely.
-    in_flight: how many events may wait for Kafka's answer.
+    in_flight: how many events may wait for Kafka's answer; no more than the queue of the client holds.
     """
 
     def __init__(

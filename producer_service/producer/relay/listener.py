@@ -48,10 +48,12 @@ class Listener:
             connection.execute(sa.text(f"LISTEN {CHANNEL}"))
             raw = connection.connection.driver_connection
             assert raw is not None
+            waiter = select.poll()  # not select(), which fails for descriptors above 1,023
+            waiter.register(raw, select.POLLIN)
             self._wake()
             try:
                 while not self._stop.is_set():
-                    if select.select([raw], [], [], LOOK_S)[0]:
+                    if waiter.poll(LOOK_S * 1000):
                         raw.poll()
                         raw.notifies.clear()
                         self._wake()

@@ -92,8 +92,14 @@ RELEASE_SUCCESSORS = sa.text(
     """
 )
 
+# By the next row in the index: after a drain a scan would read the pages that vacuum has not given back yet.
 HAS_DUE = sa.text(
-    "SELECT EXISTS (SELECT FROM outbox WHERE parked_at IS NULL AND due_at <= statement_timestamp())"
+    """
+    SELECT EXISTS (
+        SELECT FROM (SELECT due_at FROM outbox WHERE parked_at IS NULL ORDER BY due_at LIMIT 1) AS next
+        WHERE due_at <= statement_timestamp()
+    )
+    """
 )
 
 # A row behind a parked one was never handed to Kafka, and it waits for the same operator: neither counts.

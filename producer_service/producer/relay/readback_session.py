@@ -27,6 +27,8 @@ MARGIN = timedelta(minutes=5)
 BEGIN_S = 2.0
 JOIN_EVERY_S = 5.0
 JOIN_S = 0.5
+# Errors of one batch of messages: reading anew would meet it again.
+UNREADABLE = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}
 
 
 class ReadBackSession:
@@ -149,7 +151,9 @@ class ReadBackSession:
         messages = self._next()
         ids, skipped = [], []
         for message in messages:
-            if message.error() is not None:
+            if (error := message.error()) is not None:
+                if error.code() in UNREADABLE:
+                    skipped.append(message)
                 continue
             if (event_id := event_id_of(message)) is not None:
                 ids.append(event_id)
@@ -161,9 +165,13 @@ class ReadBackSession:
         if skipped:
             self._report_skipped(skipped)
         for message in messages:
-            partition, offset = message.partition(), message.offset()
-            if partition is not None and offset is not None:
-                self._positions[partition] = offset if message.error() else offset + 1
+            partition, offset, error = message.partition(), message.offset(), message.error()
+            if (
+                partition is not None
+                and offset is not None
+                and (error is None or error.code() not in UNREADABLE)
+            ):
+                self._positions[partition] = offset if error else offset + 1
 
     def _next(self) -> list[Message]:
         """Return what is there. `consume` alone would wait its whole timeout for a full batch."""
@@ -171,7 +179,7 @@ class ReadBackSession:
         messages = [first, *self._consumer.consume(BATCH, timeout=0)] if first is not None else []
         for message in messages:
             error = message.error()
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            if error is not None and error.code() not in {KafkaError._PARTITION_EOF, *UNREADABLE}:
                 raise KafkaException(error)
         return messages
 
@@ -180,6 +188,7 @@ class ReadBackSession:
         self.skipped += len(messages)
         first = messages[0]
         logger.warning(
-            "Skipped partition %d offset %d: no event id in its headers (%d such messages at once, %d in all)",
-            first.partition(), first.offset(), len(messages), self.skipped,
+            "Skipped partition %d offset %d: %s (%d such messages at once, %d in all)",
+            first.partition(), first.offset(), first.error() or "no event id in its headers",
+            len(messages), self.skipped,
         )  # fmt: skip

@@ -20,7 +20,9 @@ class Wakeup:
 
     def wait(self, timeout_s: float) -> None:
         """Wait until set, for at most `timeout_s`; return at once when set since the last wait."""
-        if select.select([self._read], [], [], timeout_s)[0]:
+        waiter = select.poll()  # not select(), which fails for descriptors above 1,023
+        waiter.register(self._read, select.POLLIN)
+        if waiter.poll(timeout_s * 1000):
             os.read(self._read, 65536)
 
     def close(self) -> None:

@@ -7,9 +7,14 @@ from producer.services import current_services
 RETRY_AFTER_S = 5
 
 
-def refuse_when_full() -> None:
-    """Raise ServiceUnavailable when too many events, or too old ones, wait to be published."""
+def refusal_when_full() -> ServiceUnavailable | None:
+    """Return the error for a new order when too many events, or too old ones, wait to be published, or nobody knows."""
     services = current_services()
-    if services.backlog().exceeds(services.backlog_limit):
-        detail = "Too many orders wait to be published; none is taken until Kafka has caught up."
-        raise ServiceUnavailable(detail, retry_after=RETRY_AFTER_S)
+    backlog = services.backlog()
+    if backlog is None:
+        detail = "How many orders wait to be published is not known at the moment; none is taken until it is."
+        return ServiceUnavailable(detail, retry_after=RETRY_AFTER_S)
+    if not backlog.exceeds(services.backlog_limit):
+        return None
+    detail = "Too many orders wait to be published; none is taken until Kafka has caught up."
+    return ServiceUnavailable(detail, retry_after=RETRY_AFTER_S)

@@ -6,7 +6,7 @@ Views raise werkzeug's own exceptions, or `InvalidFields` where a field or param
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -18,12 +18,14 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
+from producer.domain.database import CommitUnknown
 from producer.domain.status import InvalidTransition
 from producer.web import responses
 from producer.web.responses import FieldError, json_response
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 2
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 KEPT_HEADERS = ("Allow", "Retry-After", "Location")
 
 
@@ -51,6 +53,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(InterfaceError, _database_unavailable)
     app.register_error_handler(PoolTimeout, _database_unavailable)
     app.register_error_handler(DBAPIError, _database_error)
+    app.register_error_handler(CommitUnknown, _commit_unknown)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -71,13 +74,13 @@ def _problem(error: HTTPException) -> Response:
 
 def _invalid_body(error: ValidationError) -> Response:
     details = [
-        FieldError(pointer=_pointer(each["loc"]), detail=_sentence(each))
+        FieldError(pointer=json_pointer(each["loc"]), detail=_sentence(each))
         for each in error.errors(include_url=False)
     ]
     return _problem(InvalidFields("The body is not valid; see errors.", details))
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
+def json_pointer(location: tuple[int | str, ...]) -> str:
     """Return the JSON pointer (RFC 6901) of a place in the body."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
@@ -106,8 +109,20 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _database_unavailable(error: Exception) -> Response:
+    """Answer that nothing was stored: true before the COMMIT, which `_commit_unknown` is for."""
     logger.warning("The database does not answer: %s", str(error).splitlines()[0])
-    detail = "The database does not answer; nothing was stored that was not confirmed. Try again."
+    detail = "The database does not answer; nothing was stored. Try again."
+    return _problem(ServiceUnavailable(detail, retry_after=RETRY_AFTER_S))
+
+
+def _commit_unknown(error: CommitUnknown) -> Response:
+    logger.warning("The answer to a COMMIT was lost: %s", str(error.__cause__).splitlines()[0])
+    detail = "The database does not answer. Try again."
+    if request.method not in SAFE_METHODS:
+        detail = (
+            "The database did not confirm that it stored this, but it may have been stored. "
+            "Repeat the request with the same Idempotency-Key; without one, look before you repeat it."
+        )
     return _problem(ServiceUnavailable(detail, retry_after=RETRY_AFTER_S))
 
 

@@ -4,6 +4,7 @@ from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from producer.domain.backlog import Backlog
+from producer.domain.database import ReadOnly
 from producer.services import current_services
 from producer.web import responses
 from producer.web.responses import Check, Outbox, json_response
@@ -50,8 +51,9 @@ def _status(
 
 def _database_and_outbox() -> tuple[Check, Outbox]:
     try:
+        current_services().database.require_writable()
         backlog = current_services().measure_backlog()
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ReadOnly) as error:
         problem = str(error).splitlines()[0]
         return Check(status="unavailable", detail=problem), Outbox(rows=None, oldest_s=None, parked=None)
     return Check(status="ok"), _outbox(backlog)

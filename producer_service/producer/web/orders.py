@@ -12,9 +12,9 @@ from producer.domain.draft import OrderBatch, OrderDraft, RandomOrders, StatusCh
 from producer.domain.models import Order
 from producer.services import current_services
 from producer.web import responses
-from producer.web.backlog import refuse_when_full
+from producer.web.backlog import refusal_when_full
 from producer.web.idempotency import IdempotentRequest
-from producer.web.pagination import read_cursor, read_limit, read_status, write_cursor
+from producer.web.pagination import read_cursor, read_limit, read_parameters, read_status, write_cursor
 from producer.web.responses import json_response
 from producer.web.strict_json import read_body
 from producer.web.transaction import transaction
@@ -61,16 +61,19 @@ def place_random_orders() -> Response:
 def _place(
     body: BaseModel, drafts: Callable[[], list[OrderDraft]], respond: Callable[[list[Order]], Response]
 ) -> Response:
+    """A request that was answered before gets that response also while the outbox is full."""
     idempotent = IdempotentRequest(request, body)
-    refuse_when_full()
-    permit = current_services().publisher.request_permit()
-    with transaction():
-        if (earlier := idempotent.earlier_response()) is not None:
-            return earlier
-        placed, events = Order.place(drafts(), permit.grace)
-        response = respond(placed)
-        idempotent.store(response)
-    permit.publish(events)
+    refusal = refusal_when_full()
+    with current_services().publisher.request_permit() as permit:
+        with transaction():
+            if (earlier := idempotent.earlier_response()) is not None:
+                return earlier
+            if refusal is not None:
+                raise refusal
+            placed, events = Order.place(drafts(), permit.grace)
+            response = respond(placed)
+            idempotent.store(response)
+        permit.publish(events)
     return response
 
 
@@ -81,24 +84,25 @@ def change_order(order_id: UUID) -> Response:
     409 when the order cannot take that transition, 412 when it is not at the version that If-Match names.
     """
     status = read_body(request, StatusChange).status
-    permit = current_services().publisher.request_permit()
-    with transaction():
-        order = Order.get_for_update(order_id)
-        if order is None:
-            raise _not_found(order_id)
-        if request.if_match and not request.if_match.contains(str(order.version)):
-            raise PreconditionFailed(f"The order is at version {order.version} now.")
-        event = order.move_to(status, permit.grace)
-    permit.publish([event])
+    with current_services().publisher.request_permit() as permit:
+        with transaction():
+            order = Order.get_for_update(order_id)
+            if order is None:
+                raise _not_found(order_id)
+            if request.if_match and not request.if_match.contains(str(order.version)):
+                raise PreconditionFailed(f"The order is at version {order.version} now.")
+            event = order.move_to(status, permit.grace)
+        permit.publish([event])
     return _with_etag(order)
 
 
 @orders.get("/orders")
 def list_orders() -> Response:
     """Answer one page of orders, newest first."""
-    limit = read_limit(request.args.get("limit"))
-    status = read_status(request.args.get("status"))
-    after = read_cursor(request.args.get("after"))
+    parameters = read_parameters(request)
+    limit = read_limit(parameters.get("limit"))
+    status = read_status(parameters.get("status"))
+    after = read_cursor(parameters.get("after"))
     with transaction():
         found = Order.newest(limit + 1, after, status)
     page, more = found[:limit], len(found) > limit

@@ -4,11 +4,23 @@ import base64
 import binascii
 from uuid import UUID
 
+from flask import Request
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import BadRequest
+
 from producer.domain.status import Status
 from producer.web.errors import invalid_field
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+
+
+def read_parameters(request: Request) -> MultiDict[str, str]:
+    """Return the parameters of the query. Raises BadRequest (400)."""
+    try:
+        return request.args
+    except UnicodeDecodeError as error:  # a raw byte; what is percent-encoded is replaced by U+FFFD
+        raise BadRequest(f"The query is not UTF-8: byte {error.start} is wrong.") from error
 
 
 def read_limit(text: str | None) -> int:

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest, Forbidden
 
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+from producer.web.errors import SAFE_METHODS
+
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::[0-9]{1,5})?")
 
 
@@ -50,9 +51,17 @@ def refuse_foreign_origins() -> None:
     if request.method in SAFE_METHODS:
         return
     origin = request.headers.get("Origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    foreign = origin is not None and _host(origin) != request.host
     if foreign or request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise Forbidden("A page of another origin may not place or change orders.")
+
+
+def _host(origin: str) -> str | None:
+    """Return the host and port of an origin, or None when it cannot be read."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # such as "http://["
+        return None
 
 
 def add_headers(response: Response) -> Response:

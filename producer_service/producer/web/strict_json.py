@@ -1,27 +1,32 @@
 """The body of a request as JSON, taken literally.
 
 Flask's own reader accepts NaN, UTF-16, duplicate keys and any content type, and a deeply nested body ends in
-RecursionError. NaN and Infinity are kept as `NotANumber` values, so that validation can name their field.
+RecursionError. NaN, Infinity and numbers that Decimal cannot hold are kept as `NotANumber` values, so that
+validation can name their field.
 """
 
 import json
+import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from flask import Request
 from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from producer.web.errors import InvalidFields
+from producer.web.errors import InvalidFields, json_pointer
 from producer.web.responses import FieldError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+# In a value the field's own check names it; a name that is not Unicode cannot even be quoted in a response.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 @dataclass(frozen=True)
 class NotANumber:
-    """NaN, Infinity or -Infinity: JSON has no such value, and no field accepts it."""
+    """NaN, Infinity, -Infinity, or an exponent beyond Decimal's: no field accepts such a value."""
 
     text: str
 
@@ -43,7 +48,7 @@ def parse(body: bytes) -> Any:
         return json.loads(
             body.decode("utf-8"),
             parse_constant=NotANumber,
-            parse_float=Decimal,
+            parse_float=_number,
             object_pairs_hook=_without_duplicates,
         )
     except UnicodeDecodeError as error:
@@ -57,11 +62,23 @@ def parse(body: bytes) -> Any:
         raise BadRequest(f"The body is not acceptable JSON: {error}.") from error
 
 
+def _number(text: str) -> Decimal | NotANumber:
+    """Return a number with a fraction or an exponent, exactly as written."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return NotANumber(text)
+
+
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
+        if not name.isascii() and _SURROGATE.search(name):
+            raise BadRequest(
+                "The body is not acceptable JSON: the name of a field has an unpaired surrogate."
+            )
         if name in found:
-            duplicate = FieldError(pointer=f"/{name}", detail="is given twice")
+            duplicate = FieldError(pointer=json_pointer((name,)), detail="is given twice")
             raise InvalidFields("A field is given twice.", [duplicate], 400)
         found[name] = value
     return found

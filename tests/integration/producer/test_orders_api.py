@@ -104,7 +104,11 @@ def test_missing_field_is_named_and_nothing_is_stored(api: FlaskClient, scalar: 
 
 
 def order_json(unit_price: str = '"1.00"', quantity: str = "1") -> str:
-    return f'{{"customer_name":"A","item":"b","unit_price":{unit_price},"quantity":{quantity}}}'
+    """Return the text of an order with these two values as they are, JSON or not."""
+    others = json.dumps(
+        {name: value for name, value in ORDER.items() if name not in ("unit_price", "quantity")}
+    )
+    return f'{others[:-1]},"unit_price":{unit_price},"quantity":{quantity}}}'
 
 
 @pytest.mark.parametrize(

@@ -154,13 +154,8 @@ def test_concurrent_outbox_deletes_of_the_same_rows_do_not_deadlock(
     rows = [str(put_row(uuid4())) for _ in range(300)]
     with ThreadPoolExecutor() as pool:
         orders = (rows, rows[::-1], sorted(rows))
-<<<<<<< HEAD
         for deletion in [pool.submit(Outbox(relay_engine).delete, order) for order in orders]:
             deletion.result(30)
-=======
-        for removal in [pool.submit(Outbox(relay_engine).delete, order) for order in orders]:
-            removal.result(30)
->>>>>>> wt-relay
     assert not Outbox(relay_engine).has_due()
 
 
@@ -222,3 +217,50 @@ def test_outbox_claim_uses_the_due_at_index(engine: sa.Engine) -> None:
             sa.text(f"EXPLAIN {CLAIM.text}"), {"limit": 1000, "first_s": 10, "longest_s": 60}
         ).scalars()
         assert any("outbox_due_at" in line for line in plan)
+
+
+def test_held_row_is_offered_again_after_ever_longer_pauses(
+    outbox: Outbox, put_row: PutRow, engine: sa.Engine
+) -> None:
+    row, pauses = put_row(uuid4()), []
+    for _ in range(4):
+        with engine.begin() as connection:
+            connection.execute(sa.text("UPDATE outbox SET due_at = now() - interval '1 s'"))
+        assert claim(outbox) == {row}
+        outbox.hold([str(row)])
+        with engine.begin() as connection:
+            pauses.append(
+                connection.execute(
+                    sa.text("SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM outbox")
+                ).scalar_one()
+            )
+    assert pauses == [pytest.approx(seconds, abs=0.5) for seconds in (1, 2, 4, 8)]
+
+
+def test_expired_keys_are_deleted_a_limited_number_at_a_time(outbox: Outbox, engine: sa.Engine) -> None:
+    keys = (
+        "INSERT INTO idempotency_keys SELECT 'old' || n, ''::bytea, 201, NULL, ''::bytea, now() - interval '1 s'"
+        " FROM generate_series(1, 5) AS n"
+        " UNION ALL SELECT 'new', ''::bytea, 201, NULL, ''::bytea, now() + interval '1 h'"
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.text(keys))
+    assert [outbox.delete_expired_keys(3) for _ in range(3)] == [3, 2, 0]
+    with engine.begin() as connection:
+        assert connection.execute(sa.text("SELECT key FROM idempotency_keys")).scalars().all() == ["new"]
+
+
+def test_claim_judges_many_blocked_rows_by_the_index_of_versions(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, version, direct, due_at)"
+                " SELECT gen_random_uuid(), 'order', gen_random_uuid(), 'order.placed', '{}', 1, false,"
+                " now() - interval '1 s' FROM generate_series(1, 20000)"
+            )
+        )
+        connection.execute(sa.text("ANALYZE outbox"))
+        plan = connection.execute(
+            sa.text(f"EXPLAIN {CLAIM.text}"), {"limit": 1000, "first_s": 10, "longest_s": 60}
+        ).scalars().all()  # fmt: skip
+        assert any("outbox_aggregateid_version" in line for line in plan)

@@ -38,7 +38,7 @@ def parked(api: FlaskClient, outbox: Outbox, execute: Execute) -> UUID:
     outbox.park(event, "too large")
     assert api.patch(f"/orders/{order}", json={"status": "confirmed"}).status_code == 200
     execute(DAY)
-    return event
+    return UUID(str(event))
 
 
 def test_row_behind_a_parked_one_does_not_count_for_the_backlogs_age(

@@ -31,3 +31,22 @@ def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(ValidationError, match="database_url"):
         Settings(kafka_bootstrap_servers="k:9092")
+
+
+def test_lease_that_ends_while_the_event_is_on_its_way_is_refused() -> None:
+    settings(relay_lease_s=6, publish_timeout_s=5)
+    with pytest.raises(
+        ValidationError, match=r"RELAY_LEASE_S \(5\.5\) must be at least PUBLISH_TIMEOUT_S \+ 1 \(6\)"
+    ):
+        settings(relay_lease_s=5.5, publish_timeout_s=5)
+
+
+def test_lease_is_not_longer_than_the_longest() -> None:
+    with pytest.raises(ValidationError, match="relay_lease_s"):
+        settings(relay_lease_s=61)
+
+
+def test_no_more_replicas_are_required_in_sync_than_there_are() -> None:
+    settings(kafka_topic_replication_factor=1, kafka_topic_min_insync_replicas=1)
+    with pytest.raises(ValidationError, match=r"KAFKA_TOPIC_MIN_INSYNC_REPLICAS \(2\) must not exceed"):
+        settings(kafka_topic_replication_factor=1)

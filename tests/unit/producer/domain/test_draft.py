@@ -7,6 +7,13 @@ from pydantic import ValidationError
 from producer.domain.draft import OrderDraft, RandomOrders
 from tests.shop import ORDER
 
+# Every text field with its limit, also those that are added: the rules of text hold for all of them.
+FIELDS = OrderDraft.model_json_schema()
+TEXT_LIMITS: dict[str, int] = {
+    name: field["maxLength"] for name, field in FIELDS["properties"].items() if "maxLength" in field
+}
+FILLED = [name for name in TEXT_LIMITS if name in FIELDS["required"]]
+
 
 def draft(**changes: Any) -> OrderDraft:
     return OrderDraft.model_validate(ORDER | changes)
@@ -77,6 +84,25 @@ def test_longest_text_and_largest_quantity_are_accepted() -> None:
 )
 def test_invalid_text_is_refused(field: str, text: Any) -> None:
     assert refused_field(**{field: text}) == field
+
+
+@pytest.mark.parametrize("field", TEXT_LIMITS)
+def test_every_text_field_has_the_rules_of_text(field: str) -> None:
+    limit = TEXT_LIMITS[field]
+    for text in ("x" * (limit + 1), "nul\x00", "line\nbreak", "bidi\u202e", "half \ud83d of a pair", 7, None):
+        assert refused_field(**{field: text}) == field
+    assert getattr(draft(**{field: "  " + "x" * limit + " "}), field) == "x" * limit
+
+
+@pytest.mark.parametrize("field", FILLED)
+def test_required_text_is_not_empty(field: str) -> None:
+    for text in ("", "  \u00a0 "):
+        assert refused_field(**{field: text}) == field
+
+
+def test_text_fields_are_found() -> None:
+    assert {"customer_name": 100, "item": 200, "description": 1000}.items() <= TEXT_LIMITS.items()
+    assert {"customer_name", "item"} <= set(FILLED)
 
 
 def test_text_is_trimmed_and_composed() -> None:

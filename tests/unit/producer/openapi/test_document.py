@@ -14,6 +14,7 @@ from producer.openapi.document import as_text, document
 from tests.described_api import METHODS, DescribedApi, Part
 from tests.project import CONTRACTS
 from tests.shop import ORDER
+from tests.unit.producer.domain.test_draft import TEXT_LIMITS
 
 COMMITTED = CONTRACTS / "openapi.json"
 ENDPOINTS_OUTSIDE_THE_API = {"static"}
@@ -127,16 +128,12 @@ def test_request_bodies_allow_no_unknown_fields(described: DescribedApi) -> None
         ),
         *({"unit_price": price} for price in (32, 32.5, None, True, "\u0661\u0662", " 1", "1_000")),
         *({"quantity": count} for count in (1, 10_000, 0, -1, 10_001, "2", None, True, 2.5)),
-        *({name: text} for name in ("customer_name", "item") for text in ("", "a", 7, None)),
+        *({name: text} for name in TEXT_LIMITS for text in ("", "a", 7, None)),
         *(
             {name: "x" * size}
-            for name in ("customer_name", "item", "description")
-            for size in (100, 200, 1000)
-        ),
-        *(
-            {name: "x" * size}
-            for name in ("customer_name", "item", "description")
-            for size in (101, 201, 1001)
+            for name in TEXT_LIMITS
+            for limit in TEXT_LIMITS.values()
+            for size in (limit, limit + 1)
         ),
         {"description": ""},
         {"note": "a field nobody knows"},

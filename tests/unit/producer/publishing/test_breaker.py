@@ -113,6 +113,14 @@ class BreakerMachine(RuleBasedStateMachine):
             if self.state == "half-open" or self.failures >= POLICY.failures:
                 self.become("open", POLICY.open_s)
 
+    @rule(permit=consumes(permits))
+    def give_back(self, permit: Permit | None) -> None:
+        if permit is None:
+            return
+        self.breaker.release(permit)
+        if permit in self.current and self.state == "half-open":
+            self.until = self.clock.now
+
     @invariant()
     def breaker_agrees_with_the_model(self) -> None:
         ready_for_a_probe = self.state == "open" and self.clock.now >= self.until

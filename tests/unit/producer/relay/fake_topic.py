@@ -24,7 +24,7 @@ class FakeMessage:
         return self._offset
 
     def error(self) -> KafkaError | None:
-        return None
+        return self._headers if isinstance(self._headers, KafkaError) else None
 
     def headers(self) -> Any:
         if isinstance(self._headers, BaseException):

@@ -1,7 +1,4 @@
-<<<<<<< HEAD
-=======
-from collections.abc import Callable, Sequence
->>>>>>> wt-relay
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -17,13 +14,9 @@ from producer.relay.dispatch import (
     Dispatcher,
 )
 from producer.relay.outbox import DueEvent
-<<<<<<< HEAD
-from tests.clock import FakeClock
-from tests.unit.producer.fake_kafka import FakeProducer
-=======
 from producer.relay.partitioner import partition_of
 from tests.clock import FakeClock
->>>>>>> wt-relay
+from tests.unit.producer.fake_kafka import FakeProducer
 
 
 class FakeOutbox:
@@ -32,13 +25,9 @@ class FakeOutbox:
     def __init__(self, *due: DueEvent, blocked: int = 0):
         self.due, self.blocked = list(due), blocked
         self.parked: dict[str, str] = {}
-<<<<<<< HEAD
-        self.is_down = False
-=======
         self.held: list[str] = []
         self.expired_keys = 0
-        self.away = False
->>>>>>> wt-relay
+        self.is_down = False
 
     def claim(self, limit: int) -> tuple[list[DueEvent], int]:
         """Take up to `limit` due rows. Raises OperationalError while `is_down`."""
@@ -51,44 +40,30 @@ class FakeOutbox:
         """Return whether any row is due."""
         return bool(self.due)
 
-<<<<<<< HEAD
     def park(self, event_id: str, reason: str) -> None:
         """Remember the reason."""
         self.parked[event_id] = reason
 
-    def delete_expired_keys(self, limit: int) -> None: ...
-=======
+    def hold(self, ids: Sequence[str]) -> None:
+        """Remember the ids."""
+        self.held += ids
+
     def delete_expired_keys(self, limit: int) -> int:
+        """Delete up to `limit` of `expired_keys`; return how many."""
         deleted = min(limit, self.expired_keys)
         self.expired_keys -= deleted
         return deleted
-
-    def hold(self, ids: Sequence[str]) -> None:
-        self.held += ids
->>>>>>> wt-relay
 
 
 class FakeReadBack:
     """A DispatchReadBack whose knowledge has the given age. proofs_requested: how often a proof was asked for."""
 
     def __init__(self, staleness_s: float = 0.0):
-<<<<<<< HEAD
-        self._staleness_s = staleness_s
-        self.proofs_requested, self.alive = 0, True
-
-    def is_alive(self) -> bool:
-        """Return `alive`."""
-        return self.alive
-
-    def staleness_s(self) -> float:
-        """Return the age of the last proof."""
-        return self._staleness_s
-=======
-        self.stale, self.asked = {0: staleness_s, 1: staleness_s}, 0
+        self.stale, self.proofs_requested = {0: staleness_s, 1: staleness_s}, 0
 
     def staleness(self) -> dict[int, float]:
+        """Return the age of each partition's last proof."""
         return self.stale
->>>>>>> wt-relay
 
     def request_proof(self) -> None:
         """Count the request."""
@@ -99,17 +74,11 @@ def event(payload: str = "{}") -> DueEvent:
     return DueEvent(str(uuid4()), str(uuid4()), payload)
 
 
-<<<<<<< HEAD
-def dispatcher(outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeProducer) -> Dispatcher:
-    return Dispatcher(outbox, readback, kafka, "orders", FakeClock())
-=======
 def dispatcher(
-    outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeKafka, single: FakeKafka | None = None
+    outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeProducer, single: FakeProducer | None = None
 ) -> Dispatcher:
-    return Dispatcher(
-        outbox, readback, kafka, "orders", FakeClock(0.0), new_single_producer=lambda: single  # type: ignore
-    )  # fmt: skip
->>>>>>> wt-relay
+    singly = FakeProducer() if single is None else single  # one with nothing in flight is falsy
+    return Dispatcher(outbox, readback, kafka, "orders", FakeClock(), new_single_producer=lambda: singly)
 
 
 def test_dispatcher_sends_due_rows_to_kafka() -> None:
@@ -136,16 +105,10 @@ def test_dispatcher_does_not_pause_after_a_claim_of_blocked_rows() -> None:
     assert dispatcher(FakeOutbox(blocked=7), FakeReadBack(), FakeProducer()).run_once() == 0
 
 
-<<<<<<< HEAD
-def test_event_that_kafka_refuses_for_good_is_parked() -> None:
-    outbox, kafka = FakeOutbox(event("a"), event("b")), FakeProducer()
-    dispatcher(outbox, FakeReadBack(), kafka).run_once()
-=======
 def test_event_that_kafka_refuses_alone_is_parked() -> None:
-    outbox, kafka, single = FakeOutbox(event("a"), event("b")), FakeKafka(), FakeKafka()
+    outbox, kafka, single = FakeOutbox(event("a"), event("b")), FakeProducer(), FakeProducer()
     relay = dispatcher(outbox, FakeReadBack(), kafka, single)
     relay.run_once()
->>>>>>> wt-relay
     kafka.deliver(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
     kafka.deliver()
     assert outbox.parked == {}  # the broker judged the batch
@@ -155,11 +118,8 @@ def test_event_that_kafka_refuses_alone_is_parked() -> None:
     assert list(outbox.parked.values()) == ["too large"]
 
 
-<<<<<<< HEAD
-def test_event_that_librdkafka_refuses_at_once_is_parked() -> None:
-=======
 def test_innocent_events_of_a_refused_batch_are_sent_singly_and_not_parked() -> None:
-    outbox, kafka, single = FakeOutbox(*(event(str(n)) for n in range(500))), FakeKafka(), FakeKafka()
+    outbox, kafka, single = FakeOutbox(*(event(str(n)) for n in range(500))), FakeProducer(), FakeProducer()
     relay = dispatcher(outbox, FakeReadBack(), kafka, single)
     relay.run_once()
     for _ in range(500):
@@ -173,7 +133,11 @@ def test_innocent_events_of_a_refused_batch_are_sent_singly_and_not_parked() -> 
 
 
 def test_events_in_both_producers_are_in_flight() -> None:
-    outbox, kafka, single = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeKafka(), FakeKafka()
+    outbox, kafka, single = (
+        FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))),
+        FakeProducer(),
+        FakeProducer(),
+    )
     relay = dispatcher(outbox, FakeReadBack(), kafka, single)
     for _ in range(20):
         relay.run_once()
@@ -184,8 +148,7 @@ def test_events_in_both_producers_are_in_flight() -> None:
     assert outbox.has_due()
 
 
-def test_what_librdkafka_refuses_at_once_is_parked_too() -> None:
->>>>>>> wt-relay
+def test_event_that_librdkafka_refuses_at_once_is_parked() -> None:
     outbox = FakeOutbox(event())
     kafka = FakeProducer(error=KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
     dispatcher(outbox, FakeReadBack(), kafka).run_once()
@@ -209,20 +172,26 @@ def test_fatal_kafka_error_ends_the_relay() -> None:
         kafka.deliver(KafkaError(KafkaError._FATAL, "fenced", fatal=True))
 
 
-<<<<<<< HEAD
-def test_events_in_flight_are_bounded() -> None:
-    outbox, kafka = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeProducer()
-=======
+def test_no_more_is_claimed_than_the_clients_queue_holds() -> None:
+    """A row that is claimed and not queued would wait for the end of its lease."""
+    outbox, kafka = FakeOutbox(*(event() for _ in range(10))), FakeProducer(room=3)
+    relay = Dispatcher(
+        outbox, FakeReadBack(), kafka, "orders", FakeClock(), new_single_producer=FakeProducer, in_flight=3
+    )
+    relay.run_once()
+    relay.run_once()
+    assert (len(kafka.sent), len(outbox.due)) == (3, 7)
+
+
 def test_client_that_refuses_to_produce_as_it_is_finished_ends_the_process() -> None:
     """The error that `produce` raises then does not call itself fatal."""
-    kafka = FakeKafka(raises=KafkaError(KafkaError._FATAL, "fenced"))
+    kafka = FakeProducer(error=KafkaError(KafkaError._FATAL, "fenced"))
     with pytest.raises(KafkaException):
         dispatcher(FakeOutbox(event()), FakeReadBack(), kafka).run_once()
 
 
-def test_what_is_in_flight_is_bounded() -> None:
-    outbox, kafka = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeKafka()
->>>>>>> wt-relay
+def test_events_in_flight_are_bounded() -> None:
+    outbox, kafka = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeProducer()
     busy = dispatcher(outbox, FakeReadBack(), kafka)
     for _ in range(20):
         busy.run_once()
@@ -242,16 +211,9 @@ def test_dispatcher_waits_for_a_database_that_does_not_answer() -> None:
     assert kafka.sent == [b"a"]
 
 
-<<<<<<< HEAD
-def test_dispatcher_ends_when_the_read_back_has_ended() -> None:
-    readback = FakeReadBack()
-    readback.alive = False
-    with pytest.raises(ReadBackEnded):
-        dispatcher(FakeOutbox(), readback, FakeProducer()).run_once()
-=======
 def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCaptureFixture) -> None:
     events = [event(str(n)) for n in range(100)]
-    outbox, kafka, readback = FakeOutbox(*events), FakeKafka(), FakeReadBack()
+    outbox, kafka, readback = FakeOutbox(*events), FakeProducer(), FakeReadBack()
     readback.stale = {0: 0.0, 1: MAX_STALENESS_S, 2: 0.0}
     relay = dispatcher(outbox, readback, kafka)
     relay.run_once()
@@ -259,7 +221,7 @@ def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCapt
     assert outbox.held == held
     assert len(kafka.sent) == 100 - len(held)
     assert 0 < len(held) < 100
-    assert readback.asked == 1
+    assert readback.proofs_requested == 1
     relay.run_once()
     assert [record.getMessage() for record in caplog.records] == [
         "Holding the orders of partitions [1]: not read back"
@@ -267,17 +229,17 @@ def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCapt
 
 
 def test_nothing_is_claimed_before_the_read_back_has_begun() -> None:
-    outbox, kafka, readback = FakeOutbox(event()), FakeKafka(), FakeReadBack()
+    outbox, kafka, readback = FakeOutbox(event()), FakeProducer(), FakeReadBack()
     readback.stale = {}
     assert dispatcher(outbox, readback, kafka).run_once() < POLL_S
-    assert (kafka.sent, readback.asked) == ([], 1)
+    assert (kafka.sent, readback.proofs_requested) == ([], 1)
 
 
 def test_expired_keys_are_deleted_at_any_rate() -> None:
     clock, outbox = FakeClock(0.0), FakeOutbox()
     relay = Dispatcher(
-        outbox, FakeReadBack(), FakeKafka(), "orders", clock, new_single_producer=FakeKafka  # type: ignore
-    )  # fmt: skip
+        outbox, FakeReadBack(), FakeProducer(), "orders", clock, new_single_producer=FakeProducer
+    )
     outbox.expired_keys = 10 * CLEAN_UP + 1
     relay.run_once()
     assert outbox.expired_keys == 10 * CLEAN_UP + 1  # a relay that starts has other things to do
@@ -291,4 +253,3 @@ def test_expired_keys_are_deleted_at_any_rate() -> None:
     clock.now += CLEAN_UP_EVERY_S
     relay.run_once()
     assert outbox.expired_keys == 0
->>>>>>> wt-relay

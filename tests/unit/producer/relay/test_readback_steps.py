@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from producer.relay.end_offsets import STUCK_S
 from producer.relay.readback import ReadBack
@@ -102,6 +102,19 @@ def test_message_whose_headers_cannot_be_read_is_skipped_counted_and_logged(
     assert "partition 1 offset 0" in caplog.text
 
 
+def test_batch_that_cannot_be_unpacked_stops_no_other_partition(caplog: pytest.LogCaptureFixture) -> None:
+    event = str(uuid4())
+    topic, outbox = FakeTopic(), FakeOutbox(event)
+    stepped = readback(outbox, topic, FakeClock())
+    stepped.step()
+    topic.append_headers(1, KafkaError(KafkaError._BAD_COMPRESSION, "cannot be unpacked"))
+    topic.append(0, event)
+    prove(stepped)
+    assert outbox.rows == set()
+    assert stepped.staleness() == {0: 0.0, 1: INFINITE}  # what was in that batch is not known
+    assert "partition 1 offset 0: KafkaError" in caplog.text
+
+
 def test_partition_that_is_added_is_read_back(caplog: pytest.LogCaptureFixture) -> None:
     event = str(uuid4())
     topic, outbox = FakeTopic(partitions=1), FakeOutbox(event, oldest=LONG_AGO)
@@ -186,8 +199,7 @@ def test_read_back_begins_at_the_end_when_nothing_is_that_young() -> None:
     topic = FakeTopic()
     consumer = topic.new_consumer()
     topic.append(0, str(uuid4()))
-    stepped = ReadBack(
-        FakeOutbox(oldest=LONG_AGO), lambda: consumer, topic.new_admin, TOPIC, lambda: None, FakeClock()
-    )  # type: ignore[arg-type]
+    topic.new_consumer = lambda: consumer  # type: ignore[method-assign]
+    stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, FakeClock())
     stepped.step()
     assert consumer.positions == {0: 0, 1: 0}
