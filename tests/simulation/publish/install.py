@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-import producer.cached
 import producer.domain.events
 import producer.domain.models
 import producer.publishing.breaker
@@ -34,7 +33,6 @@ def installed() -> Iterator[None]:
     stand_ins: list[tuple[Any, str, Any]] = [
         (producer.publishing.breaker, "threading", threading),
         (producer.publishing.publisher, "threading", threading),
-        (producer.cached, "threading", threading),
         (producer.domain.models, "uuid7", lambda: world().new_id()),
         (producer.domain.events, "uuid7", lambda: world().new_id()),
         (producer.domain.models, "datetime", SimpleNamespace(now=lambda zone: world().wall_clock())),

@@ -259,10 +259,18 @@ class Producer:
         self._partitions = len(kafka.partitions)
         self._reports: deque[tuple[OnDelivery, KafkaError | None]] = deque()
         self.waiting = 0
+        self._is_unusable = self._tells_end = False
+
+    def break_down(self) -> None:
+        """Become unusable for good, as an idempotent producer does that has lost its place."""
+        if not self._is_unusable:
+            self._is_unusable = self._tells_end = True
 
     def produce(
         self, topic: str, value: bytes, key: bytes, *, headers: list[tuple[str, Any]], on_delivery: OnDelivery
     ) -> None:
+        if self._is_unusable:
+            raise KafkaException(KafkaError(KafkaError._FATAL))
         if self.waiting >= self._room:
             raise BufferError("Local: Queue full")
         message = Message(key, value, headers)
@@ -283,7 +291,10 @@ class Producer:
     def poll(self, timeout: float) -> int:
         """Serve what has been reported, waiting for it if need be."""
         if timeout and not self._reports:
-            self._kafka.wait(lambda: bool(self._reports), timeout, "a delivery report")
+            self._kafka.wait(lambda: bool(self._reports) or self._tells_end, timeout, "a delivery report")
+        if self._tells_end:
+            self._tells_end = False
+            raise KafkaException(KafkaError(KafkaError._FATAL))
         served = 0
         while self._reports:
             on_delivery, error = self._reports.popleft()

@@ -104,7 +104,7 @@ class Postgres:
             id(outbox.REQUEUE): lambda t, p: self.requeue(t, p),
             id(outbox.DISCARD): self._discard,
             id(outbox.DELETE_EXPIRED_KEYS): lambda t, p: [],
-            id(backlog._MEASURE): lambda t, p: self.measure(t, p),
+            id(backlog.MEASURE): lambda t, p: self.measure(t, p),
         }
 
     @property
@@ -391,7 +391,7 @@ class Postgres:
 
     def measure(self, transaction: Transaction, p: Mapping[str, Any]) -> list[Any]:
         parked = sum(row.parked_at is not None for row in self.outbox.values())
-        measured = Measured(min(len(self.outbox), p["max_rows"] + 1), self.oldest_s(), parked)
+        measured = Measured(len(self.outbox), self.oldest_s(), parked)
         self.measured(measured)
         return [measured]
 

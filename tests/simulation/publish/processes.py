@@ -12,10 +12,9 @@ from uuid import UUID
 
 from confluent_kafka import KafkaException
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import NotFound, ServiceUnavailable
 
-from producer.cached import Cached
-from producer.domain.backlog import BacklogLimit, measure_backlog
+from producer.domain.backlog import Backlog, BacklogLimit, measure_backlog
 from producer.domain.draft import OrderDraft
 from producer.domain.models import Order
 from producer.domain.record import use_session
@@ -26,7 +25,7 @@ from producer.publishing.topic_health import TopicHealth
 from producer.relay.dispatch import Dispatcher
 from producer.relay.outbox import Lease, Outbox
 from producer.relay.readback import ReadBack
-from producer.web.backlog import refuse_when_full
+from producer.web.backlog import refusal_when_full
 from producer.web.health import ready
 from tests.simulation.publish.kafka import TOPIC, Admin, Consumer, Producer
 from tests.simulation.publish.postgres import Engine, Session
@@ -95,13 +94,14 @@ class Shop(Process):
         policy = BreakerPolicy(failures=FAILURES, open_s=5.0, probe_s=6.0)
         self.breaker = Breaker(policy, self.clock)
         self.publisher = self._publisher()
-        engine = Engine(world.postgres, self.name, PRODUCER_DATABASE_S)
+        self.engine: Any = Engine(world.postgres, self.name, PRODUCER_DATABASE_S)
         self.services = SimpleNamespace(
             publisher=self.publisher,
             topic_health=TopicHealth(self.publisher, TOPIC, 2),
-            backlog=Cached(partial(measure_backlog, engine, LIMIT), 1.0, self.clock),  # type: ignore[arg-type]
-            measure_backlog=partial(measure_backlog, engine, LIMIT),
+            backlog=self._backlog,
+            measure_backlog=lambda: measure_backlog(self.engine),
             backlog_limit=LIMIT,
+            database=SimpleNamespace(require_writable=world.postgres.require_up),
         )
         before = len(world.scheduler.actors)
         self.publisher.start()
@@ -135,28 +135,36 @@ class Shop(Process):
             postgres.rollback(transaction)
         postgres.pause("after COMMIT")
 
+    def _backlog(self) -> Backlog | None:
+        """Return the backlog, or None when nobody knows (BacklogMonitor)."""
+        try:
+            return measure_backlog(self.engine)
+        except SQLAlchemyError:
+            return None
+
     def place(self, count: int) -> None:
         """POST /orders, as producer/web/orders.py does it."""
-        refuse_when_full()
-        permit = self.publisher.request_permit()
-        with self.transaction():
-            _, events = Order.place([DRAFT] * count, permit.grace)
-            self.before_commit(permit, events)
-        permit.publish(events)
+        refusal = refusal_when_full()
+        with self.publisher.request_permit() as permit:
+            with self.transaction():
+                if refusal is not None:
+                    raise refusal
+                _, events = Order.place([DRAFT] * count, permit.grace)
+                self.before_commit(permit, events)
+            permit.publish(events)
 
     def move(self, order_id: UUID, cancels: bool) -> None:
         """PATCH /orders/ID, as producer/web/orders.py does it."""
-        permit = self.publisher.request_permit()
-        with self.transaction():
-            order = Order.get_for_update(order_id)
-            if order is None:
-                return
-            targets = TRANSITIONS[Status(order.status)]
-            if not targets:
-                return
-            event = order.move_to(targets[-1 if cancels else 0], permit.grace)
-            self.before_commit(permit, [event])
-        permit.publish([event])
+        with self.publisher.request_permit() as permit:
+            with self.transaction():
+                order = Order.get_for_update(order_id)
+                if order is None:
+                    raise NotFound
+                targets = TRANSITIONS[Status(order.status)]
+                wanted = targets[-1 if cancels else 0] if targets else Status.CONFIRMED
+                event = order.move_to(wanted, permit.grace)
+                self.before_commit(permit, [event])
+            permit.publish([event])
 
     def before_commit(self, permit: Any, events: list[Any]) -> None:
         """Do nothing: a mutant publishes here."""
@@ -168,10 +176,11 @@ class Shop(Process):
             try:
                 run()
                 self.world.tell(f"{self.name}: {what} is answered")
-            except ServiceUnavailable:
-                self.world.check_refusal(self)
-                self.world.tell(f"{self.name}: {what} is refused, the outbox is full")
-            except (SQLAlchemyError, InvalidTransition) as error:
+            except ServiceUnavailable as error:
+                self.world.tell(f"{self.name}: {what} is refused: {error.description}")
+                if "caught up" in str(error.description):
+                    self.world.check_refusal(self)
+            except (SQLAlchemyError, InvalidTransition, NotFound) as error:
                 self.world.tell(f"{self.name}: {what} fails: {str(error).splitlines()[0]}")
 
         actor = self.spawn(what, handle)

@@ -497,14 +497,23 @@ class World:
         self._refresh_clients(owners[process % len(owners)])
 
     def _refresh_clients(self, owner: Any) -> None:
-        if owner.is_alive:
-            clients = (
-                [owner.publisher._producer]
-                if isinstance(owner, Shop)
-                else [owner.dispatcher._producer, owner.dispatcher._single_producer]
-            )
-            for client in filter(None, clients):
-                client.refresh()
+        for client in self._clients(owner):
+            client.refresh()
+
+    def _clients(self, owner: Any) -> list[Any]:
+        if not owner.is_alive:
+            return []
+        if isinstance(owner, Shop):
+            return [owner.publisher._producer]
+        return [c for c in (owner.dispatcher._producer, owner.dispatcher._single_producer) if c is not None]
+
+    def _break(self, process: int) -> None:
+        """Let a Kafka producer of a process become unusable."""
+        owners: list[Any] = [*self.shops, *self.relays]
+        owner = owners[process % len(owners)]
+        for client in self._clients(owner)[-1:]:
+            client.break_down()
+            self.tell(f"A Kafka client of {owner.name} breaks down")
 
     def _odd(self, partition: int, kind: int) -> None:
         number = partition % len(self.kafka.partitions)
