@@ -372,9 +372,10 @@ class World:
             self._bury(at)
 
     def _bury(self, relay: Relay) -> None:
-        """End the whole process when one of its threads has ended."""
+        """End the whole process when one of its threads has ended; its supervisor starts it again."""
         if relay.is_alive and (relay.dispatching.is_done or relay.reading.is_done):
             relay.die(0)
+            relay.start()
 
     def _operate(self, what: str, which: int, pauses: int) -> None:
         """Let an operator requeue or discard a parked event, or one that is not parked."""
