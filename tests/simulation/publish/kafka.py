@@ -177,8 +177,13 @@ class Kafka:
         """Let a copy meet its fate; return what happened, in words."""
         message = copy.message
         if message.id in self.refused:
-            self._end(copy, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
-            return "is refused for its size"
+            mates = [
+                mate for mate in self.copies
+                if mate.client is copy.client and mate.message.partition_ == message.partition_
+            ]  # fmt: skip
+            for each in mates if copy.client.is_batching else [copy]:
+                self._end(each, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+            return "is refused for its size, with its batch" if len(mates) > 1 else "is refused for its size"
         if how == "refused" and copy.client.is_batching:
             self._end(copy, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
             return "is refused with its batch"

@@ -11,11 +11,13 @@ from unittest.mock import patch
 
 from confluent_kafka import KafkaException
 
+from producer.publishing.breaker import Breaker
 from producer.publishing.produce import produce_event
 from producer.publishing.publisher import Publisher
 from producer.relay.dispatch import Dispatcher
 from producer.relay.end_offsets import EndOffsets
 from producer.relay.outbox import DueEvent
+from producer.relay.readback import ReadBack
 from producer.relay.topic_watch import TopicWatch
 from tests.simulation.publish import world
 from tests.simulation.publish.postgres import Postgres, Row, Session, Transaction
@@ -173,6 +175,12 @@ def _publishes_late() -> AbstractContextManager[object]:
     return patch.object(Publisher, "publish", publish_late)
 
 
+def _worst_staleness(self: ReadBack) -> dict[int, float]:
+    now = self._clock()
+    worst = min(self._proven_at.values(), default=0.0)
+    return {number: now - worst for number in self._proven_at}
+
+
 def _parks_batches() -> AbstractContextManager[object]:
     return patch.object(Dispatcher, "_on_batch_failure", Dispatcher._on_single_failure)
 
@@ -200,6 +208,17 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
         "a new partition is not noticed",
         lambda: patch.object(TopicWatch, "check", lambda self, partitions: None)),
     "P5-end": ("an end offset of -1001 is taken for an end", _believes_negative_offsets),
+    "P6-partition": (
+        "a partition that is not read back holds up the others",
+        lambda: patch.object(ReadBack, "staleness", _worst_staleness)),
+    "P7-client": (
+        "a shop's Kafka client that broke down is not replaced",
+        lambda: patch.object(Publisher, "_replace", lambda self, unusable: None)),
+    "breaker-opens": (
+        "the breaker does not count failures", lambda: patch.object(Breaker, "failed", lambda self, permit: None)),
+    "breaker-closes": (
+        "the breaker does not hear of success",
+        lambda: patch.object(Breaker, "succeeded", lambda self, permit: None)),
     "P12-batch": ("an event is parked when its batch is refused", _parks_batches),
     "late-publish": ("a shop that was frozen past its grace publishes all the same", _publishes_late),
 }  # fmt: skip

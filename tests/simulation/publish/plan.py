@@ -13,7 +13,7 @@ FAULTS = (
 )  # fmt: skip
 SMALLEST: Mapping[str, Any] = {
     "partitions": 1, "shops": 1, "relays": 1, "room": 1000, "in_flight": 1000, "operator": "discard",
-    "vanished": "error",
+    "vanished": "error", "ending": "plain",
 }  # fmt: skip
 
 
@@ -26,6 +26,7 @@ def random_plan(rng: random.Random) -> Plan:
         "room": rng.choice((2, 1000, 1000)),
         "in_flight": rng.choice((1, 1000, 1000)),
         "operator": rng.choice(("discard", "requeue")),
+        "ending": rng.choice(("plain", "plain", "outage", "one leader away")),
         "vanished": rng.choice(("error", "-1001")),
     }
     faults = {fault for fault in FAULTS if rng.random() < 0.25}

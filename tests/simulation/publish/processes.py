@@ -216,7 +216,7 @@ class Relay(Process):
             TOPIC,
             self.clock,
             new_single_producer=lambda: self._client(is_batching=False),
-            in_flight=world.setup["in_flight"],
+            in_flight=min(world.setup["in_flight"], world.setup["room"]),
         )
         self.dispatching = self.spawn("dispatch", self._dispatch)
         self.reading = self.spawn("read-back", self._read)

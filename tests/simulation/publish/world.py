@@ -9,10 +9,11 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.relay.partitioner import partition_of
 from tests.simulation.publish import install
 from tests.simulation.publish.kafka import ODD_HEADERS, Copy, Kafka, Message, Question
 from tests.simulation.publish.postgres import EPOCH, Engine, Measured, Postgres, Row, Transaction
-from tests.simulation.publish.processes import LIMIT, Process, Relay, Shop
+from tests.simulation.publish.processes import FAILURES, LIMIT, Process, Relay, Shop
 from tests.simulation.runner import Failure, Plan, Violation
 from tests.simulation.stream.scheduler import UNLIMITED, Actor, Scheduler
 
@@ -20,7 +21,7 @@ DATABASE_S = 10_000.0
 """What PostgreSQL's clock shows at 0."""
 KAFKA_S = EPOCH.timestamp() + DATABASE_S
 ROUND_S = 0.25
-MOST_ROUNDS = 400
+MOST_ROUNDS = 600
 STALLED_ROUNDS = 8
 MOST_JUMP_S = 200.0
 OLD_S = LIMIT.age_s + 100.0
@@ -41,13 +42,6 @@ class Event:
     due_at: float
     copies: int = 0
     bytes_: tuple[Any, ...] | None = None
-
-
-@dataclass
-class Reports:
-    """What a breaker has been told. failures: how many without a success between them."""
-
-    failures: int = 0
 
 
 @dataclass
@@ -88,6 +82,7 @@ class World:
         self._ids = 0
         self._jumped_s = 0.0
         self._has_jumped = False
+        self._expects_no_publish: Shop | None = None
         self.ledger = Ledger()
         self.scheduler = Scheduler(lambda actor: None)
         pause, wait = self.scheduler.pause, self.scheduler.wait
@@ -231,6 +226,8 @@ class World:
     def on_direct_publish(self, shop: Shop, message: Message) -> None:
         """Check that a shop does not publish what may be the relay's by now."""
         event = self.ledger.events.get(message.id)
+        if shop is self._expects_no_publish:
+            self.fail(f"{self.name(message.id)} is published directly, and the breaker is open")
         self.tell(f"{shop.name} hands {self.name(message.id)} to Kafka")
         if event is None or shop.lost_s or self._has_jumped:
             return
@@ -534,7 +531,7 @@ class World:
 
     # The end
 
-    def _round(self, is_fair: bool = True) -> None:
+    def _round(self) -> None:
         """Let every thread run until it waits, and everything arrive that is on its way."""
         for process in self._processes():
             for actor in list(process.actors):
@@ -543,17 +540,19 @@ class World:
             if isinstance(process, Relay):
                 self._bury(process)
         for copy in list(self.kafka.copies):
-            self._deliver_copy(copy, "ok")
+            if copy not in self.kafka.copies:
+                continue  # refused with another one
+            has_leader = self.kafka.partitions[copy.message.partition_].has_leader
+            self._deliver_copy(copy, "ok" if has_leader else "lost")
         for question in list(self.kafka.questions):
             self.kafka.reply(question, self._how(question, "ok"))
         self.scheduler.now += ROUND_S
         self._check()
 
     def _end_faults(self) -> None:
+        """End all faults but those of Kafka's leaders."""
         self.tell("The faults end")
         self.postgres.is_down = self.postgres.loses_commit = False
-        for partition in self.kafka.partitions:
-            partition.has_leader = True
         self.kafka.end_silence()
         for process in self._processes():
             process.frozen_until = 0.0
@@ -565,15 +564,64 @@ class World:
     def _drain(self) -> None:
         """End the faults; everything but what is parked must be read back within bounded rounds."""
         self._end_faults()
+        if self.setup["ending"] == "outage":
+            self._open_breakers()
+        if self.setup["ending"] == "one leader away" and len(self.kafka.partitions) > 1:
+            self._drain_the_reachable()
+        for number in range(len(self.kafka.partitions)):
+            self._leader(number, True)
         if len(self.kafka.partitions) > self.setup["partitions"]:
             self._place(0, 4, UNLIMITED)  # some of them into a new partition
         self._settle(lambda: not self.ledger.waiting_since)
         self._check_all_health()
         if self.ledger.parked:
-            self._clock(OLD_S)
-            self._work(1)
-            self._check_all_health()
-            self._place(0, 1, UNLIMITED)
+            self._clear_parked()
+        self._settle(lambda: not self.postgres.outbox)
+        for key, event in self.ledger.events.items():
+            if not event.copies and key not in self.ledger.discarded:
+                self.fail(f"{event.name} was committed, and it is lost")
+        self._close_breakers()
+
+    def _open_breakers(self) -> None:
+        """Take all leaders away: each breaker must open, and nothing may be published directly then."""
+        for number in range(len(self.kafka.partitions)):
+            self._leader(number, False)
+        self._settle(self._is_idle)
+        for _ in range(FAILURES + 1):
+            for number in range(len(self.shops)):
+                self._place(number, 1, UNLIMITED)
+            while self.kafka.copies:
+                self._deliver_copy(self.kafka.copies[0], "lost")
+            for shop in self.shops:
+                self._turn(shop, shop.reports, UNLIMITED)
+        for number, shop in enumerate(self.shops):
+            if shop.breaker.state == "closed":
+                self.fail(f"the breaker of {shop.name} is closed, and Kafka takes nothing")
+            if shop.breaker.state == "open":
+                self._expects_no_publish = shop
+                self._place(number, 1, UNLIMITED)
+                self._expects_no_publish = None
+            self.check_health(shop)
+
+    def _drain_the_reachable(self) -> None:
+        """Leave one partition without a leader: the orders of the others must flow."""
+        count = len(self.kafka.partitions)
+        for number in range(count):
+            self._leader(number, number != 0)
+        self._place(0, 3, UNLIMITED)
+
+        def is_done() -> bool:
+            rows = (self.postgres.outbox.get(key) for key in self.ledger.waiting_since)
+            return all(partition_of(row.aggregateid, count) == 0 for row in rows if row is not None)
+
+        self._settle(is_done)
+
+    def _clear_parked(self) -> None:
+        """Let what is parked grow old, which must bother nobody, and then be requeued or discarded."""
+        self._clock(OLD_S)
+        self._work(1)
+        self._check_all_health()
+        self._place(0, 1, UNLIMITED)
         while self.ledger.parked:
             for number, key in enumerate(sorted(self.ledger.parked)):
                 what = self.setup["operator"] if number % 2 == 0 else "discard"
@@ -582,17 +630,13 @@ class World:
                 self._operate(what, sorted(self.ledger.parked).index(key), UNLIMITED)
                 self._check_all_health()
             self._settle(lambda: not self.ledger.waiting_since)
-        self._settle(lambda: not self.postgres.outbox)
-        for key, event in self.ledger.events.items():
-            if not event.copies and key not in self.ledger.discarded:
-                self.fail(f"{event.name} was committed, and it is lost")
-        self._close_breakers()
 
     def _check_all_health(self) -> None:
         for shop in self.shops:
             self.check_health(shop)
 
     def _settle(self, is_done: Callable[[], bool]) -> None:
+        """Do rounds until a condition holds and no request is open. Raises Violation when they are too many."""
         rounds, stalled, before = 0, 0, None
         while not (is_done() and self._is_idle()):
             rounds += 1
