@@ -14,13 +14,19 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from producer.domain.backlog import measure_backlog
 from producer.relay.outbox import Lease, Outbox
 from tests.eventually import eventually
+from tests.simulation.publish.mutants import (
+    ClaimsBehindParked,
+    ClaimsEarliestDue,
+    CountsBehindParked,
+    KeepsAge,
+)
 from tests.simulation.publish.postgres import EPOCH, Engine, Postgres, Row
 
 ORDERS = [uuid4() for _ in range(3)]
@@ -47,9 +53,9 @@ INSERT = sa.text(
 class Both:
     """A real outbox and a fake one, whose clock is the real one's. Statements run on both."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, fake: type[Postgres] = Postgres) -> None:
         self.engine = engine
-        self.fake = Postgres(self._clock)
+        self.fake = fake(self._clock)
         self.real_outbox = Outbox(engine, Lease(first_s=40, longest_s=400))
         self.fake_outbox = Outbox(Engine(self.fake, "relay"), Lease(first_s=40, longest_s=400))  # type: ignore[arg-type]
         with engine.connect() as connection:
@@ -58,14 +64,26 @@ class Both:
     def _clock(self) -> float:
         with self.engine.connect() as connection:
             return float(
-                connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")).scalar_one()
+                connection.execute(
+                    sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")
+                ).scalar_one()
             )
 
-    def insert(self, order: UUID, version: int, direct: bool, age_s: float, due_s: float, attempts: int) -> str:
+    def insert(
+        self, order: UUID, version: int, direct: bool, age_s: float, due_s: float, attempts: int
+    ) -> str:
         """Store a row in both. age_s: how old it is. due_s: when it is due, from now."""
         now = self._clock()
         row = Row(
-            str(uuid4()), str(order), "order.placed", "{}", version, direct, now - age_s, now + due_s, attempts
+            str(uuid4()),
+            str(order),
+            "order.placed",
+            "{}",
+            version,
+            direct,
+            now - age_s,
+            now + due_s,
+            attempts,
         )
         values = {name: getattr(row, name) for name in ("id", "aggregateid", "version", "direct", "attempts")}
         times = {"created_at": row.created_at, "due_at": row.due_at}
@@ -91,7 +109,9 @@ class Both:
         for row in rows:
             fake = fakes[row.id]
             exact = ("aggregateid", "version", "direct", "attempts", "parked_reason")
-            assert {name: getattr(row, name) for name in exact} == {name: getattr(fake, name) for name in exact}
+            assert {name: getattr(row, name) for name in exact} == {
+                name: getattr(fake, name) for name in exact
+            }
             for name in ("created_at", "due_at", "parked_at"):
                 real_at, fake_at = getattr(row, name), getattr(fake, name)
                 assert (real_at is None) == (fake_at is None), name
@@ -113,10 +133,11 @@ class SameStatements(RuleBasedStateMachine):
     """Random rows, and random statements on them."""
 
     engine: sa.Engine
+    fake: type[Postgres]
 
     @initialize()
     def begin(self) -> None:
-        self.both = Both(self.engine)
+        self.both = Both(self.engine, self.fake)
         self.versions = dict.fromkeys(ORDERS, 0)
         self.ids: list[str] = []
 
@@ -141,8 +162,8 @@ class SameStatements(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 20))
     def park(self, which: int) -> None:
-        for event_id in self._some({which}):
-            self.both.do(lambda outbox: outbox.park(event_id, "too large"))
+        if ids := self._some({which}):
+            self.both.do(lambda outbox: outbox.park(ids[0], "too large"))
 
     @rule(which=st.integers(0, 20), what=st.sampled_from(["requeue", "discard"]))
     def operate(self, which: int, what: str) -> None:
@@ -154,11 +175,17 @@ class SameStatements(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
-        self.both.do(lambda outbox: outbox.has_due())
+        self.both.do(Outbox.has_due)
         self.both.do(lambda outbox: sorted(str(row.id) for row in outbox.parked()))
-        assert _close(*(outbox.oldest_unparked() for outbox in (self.both.real_outbox, self.both.fake_outbox)))
+        assert _close(
+            *(outbox.oldest_unparked() for outbox in (self.both.real_outbox, self.both.fake_outbox))
+        )
         real, fake = measure_backlog(self.both.engine), measure_backlog(Engine(self.both.fake, "shop"))  # type: ignore[arg-type]
-        assert (real.rows, real.parked, real.oldest_s is None) == (fake.rows, fake.parked, fake.oldest_s is None)
+        assert (real.rows, real.parked, real.oldest_s is None) == (
+            fake.rows,
+            fake.parked,
+            fake.oldest_s is None,
+        )
         assert abs((real.oldest_s or 0) - (fake.oldest_s or 0)) < TIME_TOLERANCE_S
 
     @invariant()
@@ -178,15 +205,25 @@ def _close(real: datetime | None, fake: datetime | None) -> bool:
     return abs(real - shown) < timedelta(seconds=TIME_TOLERANCE_S)
 
 
-def test_fake_outbox_does_what_postgresql_does(relay_engine: sa.Engine) -> None:
-    machine = type("Machine", (SameStatements,), {"engine": relay_engine})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        machine,
-        settings=settings(
-            max_examples=15, stateful_step_count=20, deadline=None, database=None, derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        ),
+def _compare_statements(engine: sa.Engine, fake: type[Postgres], **options: Any) -> None:
+    machine = type("Machine", (SameStatements,), {"engine": engine, "fake": fake})
+    bounds = settings(
+        max_examples=15, stateful_step_count=20, database=None, derandomize=True,
+        suppress_health_check=list(HealthCheck), **options,
     )  # fmt: skip
+    run_state_machine_as_test(machine, settings=bounds)
+
+
+def test_fake_outbox_does_what_postgresql_does(relay_engine: sa.Engine) -> None:
+    _compare_statements(relay_engine, Postgres)
+
+
+@pytest.mark.parametrize("wrong", [ClaimsEarliestDue, ClaimsBehindParked, CountsBehindParked, KeepsAge])
+def test_fake_outbox_that_takes_another_rule_is_noticed(
+    relay_engine: sa.Engine, wrong: type[Postgres]
+) -> None:
+    with pytest.raises(AssertionError):
+        _compare_statements(relay_engine, wrong, phases=[Phase.generate], report_multiple_bugs=False)
 
 
 # One connection changes or holds a row, and another one runs a statement meanwhile.

@@ -437,7 +437,9 @@ class Admin:
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
 
-    def list_offsets(self, wanted: Mapping[TopicPartition, Any], **options: Any) -> dict[TopicPartition, Answer]:
+    def list_offsets(
+        self, wanted: Mapping[TopicPartition, Any], **options: Any
+    ) -> dict[TopicPartition, Answer]:
         return {each: self._ask_end(each.partition) for each in wanted}
 
     def _ask_end(self, number: int) -> Answer:

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException
 from producer.publishing.breaker import Breaker
 from producer.publishing.produce import produce_event
 from producer.publishing.publisher import Publisher
+from producer.relay import dispatch
 from producer.relay.dispatch import Dispatcher
 from producer.relay.end_offsets import EndOffsets
 from producer.relay.outbox import DueEvent
@@ -178,7 +179,7 @@ def _publishes_late() -> AbstractContextManager[object]:
 def _worst_staleness(self: ReadBack) -> dict[int, float]:
     now = self._clock()
     worst = min(self._proven_at.values(), default=0.0)
-    return {number: now - worst for number in self._proven_at}
+    return dict.fromkeys(self._proven_at, now - worst)
 
 
 def _parks_batches() -> AbstractContextManager[object]:
@@ -219,6 +220,8 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "breaker-closes": (
         "the breaker does not hear of success",
         lambda: patch.object(Breaker, "succeeded", lambda self, permit: None)),
+    "old-proof": (
+        "the relay claims with a proof of any age", lambda: patch.object(dispatch, "MAX_STALENESS_S", 1e9)),
     "P12-batch": ("an event is parked when its batch is refused", _parks_batches),
     "late-publish": ("a shop that was frozen past its grace publishes all the same", _publishes_late),
 }  # fmt: skip

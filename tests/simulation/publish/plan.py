@@ -41,10 +41,20 @@ def _pauses(rng: random.Random) -> int:
     return UNLIMITED if rng.random() < 0.55 else rng.randint(1, 12)
 
 
+def _move(rng: random.Random) -> Step:
+    shop, order = rng.randrange(2), rng.choice((0, 0, 0, 1, 2, 3))
+    return "move", shop, order, rng.random() < 0.2, _pauses(rng)
+
+
+def _operate(rng: random.Random) -> Step:
+    return "operate", rng.choice(("requeue", "discard")), rng.randrange(8), _pauses(rng)
+
+
+FATES = ("twice", "silent", "timed out", "late", "lost", "refused")
 Arguments = Callable[[random.Random], Step]
 STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "place": (4, None, lambda rng: ("place", rng.randrange(2), rng.choice((1, 1, 2)), _pauses(rng))),
-    "move": (12, None, lambda rng: ("move", rng.randrange(2), rng.choice((0, 0, 0, 1, 2, 3)), rng.random() < 0.2, _pauses(rng))),
+    "move": (12, None, _move),
     "go_on": (14, None, lambda rng: ("go_on", rng.randrange(4), _pauses(rng))),
     "reports": (3, None, lambda rng: ("reports", rng.randrange(2), _pauses(rng))),
     "relay": (24, None, lambda rng: ("relay", rng.randrange(2), rng.choice(("dispatch", "read-back")), _pauses(rng))),
@@ -53,7 +63,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "clock": (8, None, lambda rng: ("clock", rng.choice((0.03, 0.3, 0.3, 1.1, 6.5, 11.0, 35.0)))),
     "work": (4, None, lambda rng: ("work", rng.choice((1, 2, 5)))),
     "health": (2, None, lambda rng: ("health", rng.randrange(2))),
-    "fate": (6, "delivery", lambda rng: ("deliver", rng.randrange(4), rng.choice(("twice", "silent", "timed out", "late", "lost", "refused")))),
+    "fate": (6, "delivery", lambda rng: ("deliver", rng.randrange(4), rng.choice(FATES))),
     "odd answer": (5, "answers", lambda rng: ("answer", rng.randrange(4), rng.choice(("early", "-1001", "error")))),
     "kill": (2, "kill", lambda rng: ("kill", rng.randrange(4), rng.randrange(3))),
     "restart": (3, "kill", lambda rng: ("restart", rng.randrange(4))),
@@ -68,7 +78,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "jump": (2, "jump", lambda rng: ("jump", rng.choice((-100.0, -5.0, 5.0, 100.0)))),
     "poison": (3, "poison", lambda rng: ("poison", rng.randrange(4))),
     "fatal": (2, "fatal", lambda rng: ("break", rng.randrange(4))),
-    "operate": (3, "poison", lambda rng: ("operate", rng.choice(("requeue", "discard")), rng.randrange(8), _pauses(rng))),
+    "operate": (3, "poison", _operate),
     "commands": (3, "poison", lambda rng: ("commands", _pauses(rng))),
 }  # fmt: skip
 

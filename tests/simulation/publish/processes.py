@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -94,12 +93,13 @@ class Shop(Process):
         policy = BreakerPolicy(failures=FAILURES, open_s=5.0, probe_s=6.0)
         self.breaker = Breaker(policy, self.clock)
         self.publisher = self._publisher()
-        self.engine: Any = Engine(world.postgres, self.name, PRODUCER_DATABASE_S)
+        engine: Any = Engine(world.postgres, self.name, PRODUCER_DATABASE_S)
+        self.engine = engine
         self.services = SimpleNamespace(
             publisher=self.publisher,
             topic_health=TopicHealth(self.publisher, TOPIC, 2),
             backlog=self._backlog,
-            measure_backlog=lambda: measure_backlog(self.engine),
+            measure_backlog=partial(measure_backlog, self.engine),
             backlog_limit=LIMIT,
             database=SimpleNamespace(require_writable=world.postgres.require_up),
         )
@@ -200,6 +200,7 @@ class Relay(Process):
         super().start()
         world = self.world
         self.woken = False
+        self.round_began_at = world.scheduler.now
         self.outbox = self._outbox()
         self.readback = ReadBack(
             self.outbox,
@@ -229,7 +230,7 @@ class Relay(Process):
         return Producer(
             self.world.kafka, self, is_batching=is_batching,
             reports_success=self.world.reports_success, room=self.world.setup["room"],
-            produced=self.world.on_relay_publish,
+            produced=self.world.on_relay_publish if is_batching else self.world.on_second_offer,
         )  # fmt: skip
 
     def wake(self) -> None:
@@ -237,6 +238,7 @@ class Relay(Process):
 
     def _dispatch(self) -> None:
         while True:
+            self.round_began_at = self.world.scheduler.now
             try:
                 pause_s = self.dispatcher.run_once()
             except KafkaException:

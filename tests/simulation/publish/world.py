@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.relay.dispatch import MAX_STALENESS_S
 from producer.relay.partitioner import partition_of
 from tests.simulation.publish import install
 from tests.simulation.publish.kafka import ODD_HEADERS, Copy, Kafka, Message, Question
@@ -156,9 +157,7 @@ class World:
 
     def _on_commit(self, transaction: Transaction) -> None:
         ledger = self.ledger
-        for (table, key), row in transaction.writes.items():
-            if table == "outbox_discarded":
-                ledger.discarded.add(key)
+        ledger.discarded.update(key for table, key in transaction.writes if table == "outbox_discarded")
         for (table, key), row in transaction.writes.items():
             if table != "outbox":
                 continue
@@ -238,7 +237,19 @@ class World:
             self.fail(f"{event.name} is published directly {late_s:.1f} s after its grace")
 
     def on_relay_publish(self, relay: Relay, message: Message) -> None:
+        """Check that a relay does not send again what it could know to be in Kafka."""
         self.tell(f"{relay.name} hands {self.name(message.id)} to Kafka")
+        if relay.lost_s or self._has_jumped or len(self.kafka.partitions) > self.setup["partitions"]:
+            return
+        known_at = relay.round_began_at + KAFKA_S - MAX_STALENESS_S - 0.001
+        for stored in self.kafka.partitions[message.partition_].log:
+            if stored and stored.key and stored.id == message.id and stored.at < known_at:
+                there_s = self._kafka_clock() - stored.at
+                self.fail(f"{relay.name} sends {self.name(message.id)} again, in Kafka for {there_s:.1f} s")
+
+    def on_second_offer(self, relay: Relay, message: Message) -> None:
+        """Take note of an event that is offered alone, since its batch was refused."""
+        self.tell(f"{relay.name} hands {self.name(message.id)} to Kafka, on its own")
 
     def check_refusal(self, shop: Shop) -> None:
         """Check that an order was refused for a reason."""
@@ -255,9 +266,10 @@ class World:
         told_s = measured.oldest_s
         if (told_s is None) != (oldest_s is None):
             self.fail(f"health says that the oldest event waits for {told_s} s; really {oldest_s}")
-        if told_s is not None and oldest_s is not None and not self._has_jumped:
-            if not oldest_s - 0.001 <= told_s <= self.ledger.most_s(now) + 0.001:
-                self.fail(f"health says that the oldest event waits for {told_s} s; really {oldest_s}")
+        if told_s is None or oldest_s is None or self._has_jumped:
+            return
+        if not oldest_s - 0.001 <= told_s <= self.ledger.most_s(now) + 0.001:
+            self.fail(f"health says that the oldest event waits for {told_s} s; really {oldest_s}")
 
     def _check_proofs(self) -> None:
         """Check what each relay says it has seen: what was in Kafka by then has no row any more."""
@@ -269,7 +281,12 @@ class World:
                     continue
                 asked_at = self._kafka_clock() - stale_s
                 for message in self.kafka.partitions[number].log:
-                    if message and message.key and message.at < asked_at - 0.001 and message.id in self.postgres.outbox:
+                    if (
+                        message
+                        and message.key
+                        and message.at < asked_at - 0.001
+                        and message.id in self.postgres.outbox
+                    ):
                         self.fail(
                             f"{relay.name} says it has read back partition {number} until {stale_s:.2f} s ago, and "
                             f"{self.name(message.id)} has been in it for {self._kafka_clock() - message.at:.2f} s"
@@ -334,7 +351,7 @@ class World:
 
     def _place(self, shop: int, count: int, pauses: int) -> None:
         at = self.shops[shop % len(self.shops)]
-        if at.runs and len(self.ledger.orders) < 20:
+        if at.runs:
             self._turn(at, at.request("POST", lambda: at.place(count)), pauses)
 
     def _move(self, shop: int, order: int, cancels: bool, pauses: int) -> None:
@@ -342,12 +359,17 @@ class World:
         if at.runs and self.ledger.orders:
             number = order % len(self.ledger.orders)
             order_id = UUID(self.ledger.orders[number])
-            self._turn(at, at.request(f"PATCH {NAMES[number % 26]}", lambda: at.move(order_id, cancels)), pauses)
+            self._turn(
+                at, at.request(f"PATCH {NAMES[number % 26]}", lambda: at.move(order_id, cancels)), pauses
+            )
 
     def _go_on(self, which: int, pauses: int) -> None:
         """Let one of the unfinished requests or commands go on."""
         waiting = [
-            (shop, each) for shop in self.shops for each in shop.requests if shop.is_alive and not each.is_done
+            (shop, each)
+            for shop in self.shops
+            for each in shop.requests
+            if shop.is_alive and not each.is_done
         ]
         if waiting:
             self._turn(*waiting[which % len(waiting)], pauses)
@@ -428,7 +450,11 @@ class World:
 
     def _how(self, question: Question, how: str) -> str:
         """Return what is answered about a partition whose leader has vanished."""
-        if question.partition >= 0 and not self.kafka.partitions[question.partition].has_leader and how == "ok":
+        if (
+            question.partition >= 0
+            and not self.kafka.partitions[question.partition].has_leader
+            and how == "ok"
+        ):
             return str(self.setup["vanished"])
         return how
 
@@ -522,7 +548,9 @@ class World:
     def _poison(self, which: int) -> None:
         """Let the brokers refuse an event for its size, as long as nobody has taken it yet."""
         fresh = [
-            key for key, event in self.ledger.events.items() if not event.copies and key not in self.kafka.given_ids
+            key
+            for key, event in self.ledger.events.items()
+            if not event.copies and key not in self.kafka.given_ids
         ]
         if fresh:
             key = fresh[which % len(fresh)]
@@ -665,12 +693,14 @@ class World:
                 break
             for number, shop in enumerate(self.shops):
                 if shop.breaker.state != "closed":
-                    self._turn(shop, shop.request("POST", lambda shop=shop: shop.place(1)), UNLIMITED)  # type: ignore[misc]
+                    self._place(number, 1, UNLIMITED)
             self._settle(lambda: not self.postgres.outbox)
             self._clock(7.0)
         for shop in self.shops:
             if shop.breaker.state != "closed":
-                self.fail(f"the breaker of {shop.name} stays {shop.breaker.state}, and Kafka takes everything")
+                self.fail(
+                    f"the breaker of {shop.name} stays {shop.breaker.state}, and Kafka takes everything"
+                )
             if (told := self.check_health(shop))["status"] != "ok":
                 self.fail(f"health stays {told['status']}, and nothing is wrong")
 
