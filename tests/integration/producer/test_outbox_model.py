@@ -127,6 +127,7 @@ def _sorted(result: Any) -> Any:
 # Far from TIME_TOLERANCE_S, so that a row is due in both or in neither.
 DUE = st.sampled_from([-1000.0, -100.0, 1000.0])
 AGES = st.sampled_from([100.0, 1000.0, 10_000.0])
+NEW_ROW = st.tuples(st.booleans(), AGES, DUE, st.integers(0, 12))
 
 
 class SameStatements(RuleBasedStateMachine):
@@ -141,10 +142,11 @@ class SameStatements(RuleBasedStateMachine):
         self.versions = dict.fromkeys(ORDERS, 0)
         self.ids: list[str] = []
 
-    @rule(order=st.sampled_from(ORDERS), direct=st.booleans(), age=AGES, due=DUE, attempts=st.integers(0, 12))
-    def insert(self, order: UUID, direct: bool, age: float, due: float, attempts: int) -> None:
-        self.versions[order] += 1
-        self.ids.append(self.both.insert(order, self.versions[order], direct, age, due, attempts))
+    @rule(order=st.sampled_from(ORDERS), rows=st.lists(NEW_ROW, min_size=1, max_size=3))
+    def insert(self, order: UUID, rows: list[tuple[bool, float, float, int]]) -> None:
+        for row in rows:
+            self.versions[order] += 1
+            self.ids.append(self.both.insert(order, self.versions[order], *row))
 
     @rule()
     def claim(self) -> None:
@@ -160,10 +162,12 @@ class SameStatements(RuleBasedStateMachine):
         if ids := self._some(which):
             self.both.do(lambda outbox: outbox.hold(ids))
 
-    @rule(which=st.integers(0, 20))
-    def park(self, which: int) -> None:
-        if ids := self._some({which}):
-            self.both.do(lambda outbox: outbox.park(ids[0], "too large"))
+    @rule(order=st.sampled_from(ORDERS))
+    def park_the_first(self, order: UUID) -> None:
+        rows = [row for row in self.both.fake.outbox.values() if row.aggregateid == str(order)]
+        if rows:
+            first = min(rows, key=lambda row: row.version)
+            self.both.do(lambda outbox: outbox.park(first.id, "too large"))
 
     @rule(which=st.integers(0, 20), what=st.sampled_from(["requeue", "discard"]))
     def operate(self, which: int, what: str) -> None:
@@ -208,7 +212,7 @@ def _close(real: datetime | None, fake: datetime | None) -> bool:
 def _compare_statements(engine: sa.Engine, fake: type[Postgres], **options: Any) -> None:
     machine = type("Machine", (SameStatements,), {"engine": engine, "fake": fake})
     bounds = settings(
-        max_examples=15, stateful_step_count=20, database=None, derandomize=True,
+        max_examples=30, stateful_step_count=20, database=None, derandomize=True,
         suppress_health_check=list(HealthCheck), **options,
     )  # fmt: skip
     run_state_machine_as_test(machine, settings=bounds)

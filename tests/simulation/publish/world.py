@@ -612,6 +612,8 @@ class World:
 
     def _open_breakers(self) -> None:
         """Take all leaders away: each breaker must open, and nothing may be published directly then."""
+        if self._has_jumped or self.ledger.most_s(self.database_clock()) > LIMIT.age_s / 4:
+            return  # orders may be refused, and then no breaker learns anything
         for number in range(len(self.kafka.partitions)):
             self._leader(number, False)
         self._settle(self._is_idle)
