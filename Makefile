@@ -9,7 +9,7 @@ SHELL_SCRIPTS := start_project.sh .ci/run deploy/*/*.sh
 DOCKERFILES := */Dockerfile deploy/*/Dockerfile
 JAVASCRIPT := '{producer,consumer}_service/**/*.js'
 
-.PHONY: help up down format lint unit test test-containers test-compose chaos screenshots bench openapi lock
+.PHONY: help up down format lint unit test test-containers test-compose chaos screenshots simulate bench openapi lock
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
@@ -61,6 +61,9 @@ chaos: $(STAMP) ## all brokers away for a minute under load; takes minutes
 screenshots: $(STAMP) ## the pictures in the README, taken anew
 	mkdir -p docs/images
 	REQUIRE_BROWSER=1 $(PY) -m pytest tests/browser/test_looks.py -k picture --pictures docs/images
+
+simulate: $(STAMP) ## play SEEDS seeds of tests/simulation: interleavings and faults, without I/O; tells the story of a failure
+	$(PY) -m tests.simulation --seeds $(or $(SEEDS),100000)
 
 bench: $(STAMP) ## how fast events get from a commit to Kafka, ours beside a plain relay
 	PYTHONPATH=.:producer_service $(PY) -m bench.publish

@@ -17,12 +17,15 @@ usage() {
                    status [--json]         print the state; exit code 0 only when all are healthy
                    logs [-f] [SERVICE...]  print the last lines; -f follows
                    scale SERVICE=N...      with Docker only: producer, relay, consumer
+                   parked                  list the events that Kafka refused
+                   requeue ID              offer a parked event to Kafka again
+                   discard ID              give a parked event up, on record
                    reset [--yes]           stop everything and delete all data
 Before a command:  --docker or --native; without either, Docker if an engine and Compose v2 answer
                    --lite: with Docker, one broker instead of three
 Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer; with Docker also gateway kafka-ui
 Settings come from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002); natively, 0 takes a free port.
-All others are in .env.example.
+A start remembers these two for later commands. All others are in .env.example.
 END
 }
 
@@ -32,7 +35,21 @@ docker_problem() {
     version=$(docker compose version --short 2>/dev/null) || version=''
     case ${version#v} in
         '' | 1.*) echo "this Docker has no Compose v2 (the plugin \`docker compose\`)" ;;
-        *) docker info >/dev/null 2>&1 || echo "Docker is installed, but its engine does not answer (is it started?)" ;;
+        *) engine_problem ;;
+    esac
+}
+
+# Print why the engine cannot be used here; nothing if it can. Compose needs Engine 25 for `start_interval`.
+engine_problem() {
+    if engine=$(LC_ALL=C docker version --format '{{.Server.Version}}' 2>&1); then
+        case $engine in
+            [0-9].* | 1[0-9].* | 2[0-4].*) echo "its engine is version $engine, and 25 or newer is needed" ;;
+        esac
+        return
+    fi
+    case $engine in
+        *"permission denied"*) echo "its engine is running, but you may not use it (join the group docker: sudo usermod -aG docker \$USER, then log in again)" ;;
+        *) echo "Docker is installed, but its engine does not answer (is it started?)" ;;
     esac
 }
 
@@ -67,7 +84,14 @@ native() {
     [ -x "$own" ] && exec "$own" -m local_stack.bootstrap "$@"
 
     probe='
-import platform, sys
+import os, platform, sys
+try:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+except (AttributeError, OSError, ValueError):
+    libc = ""
+if sys.platform != "linux" or not libc.startswith("glibc"):
+    sys.exit("Without Docker, this runs on Linux with glibc only: there are no packages for " + (
+        "musl" if sys.platform == "linux" else platform.system()))
 print("Python", platform.python_version(), end=" ")
 if not (3, 11) <= sys.version_info < (3, 15):
     sys.exit("is too old or too new")
@@ -83,6 +107,7 @@ except ImportError:
         fi
         case $said in
             Python*) found=${found:-$said} ;;
+            Without*) fail "$said. Start Docker (an engine with Compose v2), then this again." ;;
         esac
     done
     fail "Python 3.11 to 3.14 with venv is needed: ${found:-no Python found}."
@@ -90,14 +115,18 @@ except ImportError:
 
 reset_native() {
     if [ "$1" != --yes ]; then
-        printf 'All orders and events of this folder will be deleted. Type yes to confirm: '
+        echo "This deletes all orders, events and passwords of the project in $PWD:"
+        for data in .local/postgres .local/kafka .local/password .local/secrets; do
+            [ ! -e "$data" ] || echo "  $PWD/$data"
+        done
+        printf 'Type yes to confirm: '
         read -r answer || answer=''
         [ "$answer" = yes ] || fail "Nothing was deleted."
     fi
     if [ -x .local/venv/bin/python ]; then
         .local/venv/bin/python -m local_stack.bootstrap stop || fail "The stack could not be stopped; nothing was deleted."
     fi
-    rm -rf .local/postgres .local/postgres.part .local/kafka .local/password .local/env
+    rm -rf .local/postgres .local/postgres.part .local/kafka .local/password .local/secrets .local/env
     echo "  all data is deleted"
     exit 0
 }

@@ -1,4 +1,5 @@
-"""The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs"""
+"""The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs |
+parked | requeue | discard"""
 
 import argparse
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from local_stack.config import load_settings
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
-from local_stack.lifecycle import logs, status, stop
+from local_stack.lifecycle import logs, parked, status, stop
 from local_stack.lifecycle.start import start
 from local_stack.lock import exclusive_lock
 from local_stack.paths import DEFAULT_HOME, Paths
@@ -26,13 +27,18 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--home", type=Path, default=DEFAULT_HOME, help="the folder of all data (default: .local)"
     )
-    verbs = top.add_subparsers(dest="verb", metavar="start | stop | restart | status | logs")
+    verbs = top.add_subparsers(
+        dest="verb", metavar="start | stop | restart | status | logs | parked | requeue | discard"
+    )
     for verb in ("start", "stop", "restart"):
         verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])
     verbs.add_parser("status").add_argument("--json", action="store_true")
     log = verbs.add_parser("logs")
     log.add_argument("-f", "--follow", action="store_true")
     log.add_argument("services", nargs="*", metavar="SERVICE", default=[])
+    verbs.add_parser("parked")
+    for verb in ("requeue", "discard"):
+        verbs.add_parser(verb).add_argument("event_id", metavar="ID")
     top.set_defaults(verb="start", services=[])
     return top
 
@@ -84,6 +90,9 @@ class Commands:
         logs.show(self._paths, [name for name in NAMES if name in self._services], follow, print)
         return 0
 
+    def relay(self, *arguments: str) -> int:
+        return parked.run(self._paths, load_settings(), arguments)
+
 
 def _end_quietly_on_closed_pipe() -> None:
     """Make `logs | head` no error. Not for commands that start services: those would inherit this."""
@@ -101,6 +110,10 @@ def run(arguments: argparse.Namespace) -> int:
             return commands.status(arguments.json)
         case "logs":
             return commands.logs(arguments.follow)
+        case "parked":
+            return commands.relay("parked")
+        case "requeue" | "discard":
+            return commands.relay(arguments.verb, arguments.event_id)
         case verb:
             return int(getattr(commands, verb)())
 

@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from local_stack import ports, postgres
+from local_stack import passwords, ports, postgres
 from local_stack.paths import Paths
 from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER
+
+# Whoever takes PostgreSQL's port while it is down must not be sent a password that can be read.
+REQUIRE_AUTH = "scram-sha-256"
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """The URLs of the stack, and the address (host:port) of each broker by its name."""
+    """The URLs of the stack, and the address (host:port) of each broker by its name.
+
+    database_url: the owner's, for people. Its parameters are those that every version of psql knows.
+    """
 
     database_url: str
     brokers: Mapping[str, str]
@@ -28,10 +34,27 @@ class Addresses:
             consumer_url=f"http://{at[CONSUMER]}",
         )
 
+    @property
+    def owner_url(self) -> str:
+        """The owner's URL for our own programs, whose libpq can be told how to log in."""
+        return f"{self.database_url}?require_auth={REQUIRE_AUTH}"
+
+    def role_url(self, role: str) -> str:
+        """Return the URL of a role. Its password is in the file that PGPASSFILE names (passwords.py)."""
+        server = self.database_url.partition("@")[2]
+        return f"postgresql://{role}@{server}?require_auth={REQUIRE_AUTH}"
+
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that the services and a user's shell read."""
+        """Return the environment variables that a user's shell reads: the owner's address, and all others."""
         return {
             "DATABASE_URL": self.database_url,
+            "PGREQUIREAUTH": REQUIRE_AUTH,  # as a variable: psql before 16 refuses it in an address
+            **self.public(),
+        }
+
+    def public(self) -> dict[str, str]:
+        """Return the environment variables without any access to the database."""
+        return {
             "KAFKA_BOOTSTRAP_SERVERS": ",".join(self.brokers.values()),
             "PRODUCER_URL": self.producer_url,
             "CONSUMER_URL": self.consumer_url,
@@ -40,4 +63,4 @@ class Addresses:
 
 def load(paths: Paths) -> Addresses:
     """Read the addresses that the last start assigned."""
-    return Addresses.of(ports.load(paths.ports), postgres.load_or_create_password(paths))
+    return Addresses.of(ports.load(paths.ports), passwords.load_or_create_owner_password(paths))

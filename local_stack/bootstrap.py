@@ -76,7 +76,7 @@ def main() -> int:
     arguments, home = sys.argv[1:], DEFAULT_HOME
     python = home / "venv" / "bin" / "python"
     # To inspect or stop a running stack, the environment that it was started from will do, even if outdated.
-    if not {"stop", "status", "logs"} & set(arguments):
+    if not {"stop", "status", "logs", "parked", "requeue", "discard"} & set(arguments):
         ensure_venv(home)
     elif not python.exists():
         say("nothing has been started here yet")

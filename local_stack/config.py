@@ -1,11 +1,19 @@
 """The settings of the stack, read from the environment."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from local_stack import postgres
 from local_stack.errors import StackError
+from local_stack.services import CONSUMER, PRODUCER
+
+LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
+# A producer's worker keeps one connection for NOTIFY, beside its pool. What else connects: the relay with its
+# pool of 4 and one that listens, the migrator, `status`, somebody's psql.
+NOTIFY_CONNECTIONS, OTHER_CONNECTIONS = 1, 12
 
 
 class Settings(BaseSettings):
@@ -19,17 +27,47 @@ class Settings(BaseSettings):
     java_home: Path | None = None
     xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
     postgres_fsync: bool = True
+    trusted_hosts: str = LOOPBACK_HOSTS
+    web_concurrency: int = Field(1, ge=1)
+    database_pool_size: int = Field(8, ge=1)
 
     @property
     def cache(self) -> Path:
         """The folder of Kafka's jars and its class-data archive, shared by all stacks of this user."""
         return self.xdg_cache_home / "order-stream"
 
+    @property
+    def all_trusted_hosts(self) -> str:
+        """The hosts of the setting and those of this machine: pages and health checks are asked for there."""
+        return ",".join(dict.fromkeys([*LOOPBACK_HOSTS.split(","), *self.trusted_hosts.split(",")]))
+
+    def explicit_ports(self) -> dict[str, int]:
+        """Return the ports that the environment names, by service."""
+        ports = {PRODUCER: self.producer_port, CONSUMER: self.consumer_port}
+        return {name: port for name, port in ports.items() if f"{name}_port" in self.model_fields_set}
+
+    def web_ports(self, last: Mapping[str, int]) -> dict[str, int]:
+        """Return the port of each web server: the one that the environment names, else that of the last start,
+        else the default."""
+        defaults = {PRODUCER: self.producer_port, CONSUMER: self.consumer_port}
+        return {name: self.explicit_ports().get(name, last.get(name, defaults[name])) for name in defaults}
+
+    def check_connections(self) -> None:
+        """Raise StackError when the producer's pools are more than PostgreSQL can serve."""
+        wanted = self.web_concurrency * (self.database_pool_size + NOTIFY_CONNECTIONS) + OTHER_CONNECTIONS
+        if wanted > postgres.MAX_CONNECTIONS:
+            raise StackError(
+                f"WEB_CONCURRENCY={self.web_concurrency} and DATABASE_POOL_SIZE={self.database_pool_size} want "
+                f"{wanted} connections, but PostgreSQL has {postgres.MAX_CONNECTIONS}: lower one of them."
+            )
+
 
 def load_settings() -> Settings:
     """Read the settings. Raises StackError that names the first invalid one."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
         raise StackError(f"{str(first['loc'][0]).upper()}: {first['msg']}.") from error
+    settings.check_connections()
+    return settings

@@ -27,8 +27,17 @@ class Paths:
         return self.home / "ports.json"
 
     @property
+    def revisions(self) -> Path:
+        return self.run / "revisions.json"
+
+    @property
     def password(self) -> Path:
         return self.home / "password"
+
+    @property
+    def secrets(self) -> Path:
+        """The folder of the roles' passwords: a folder for each role, as the migrator expects it."""
+        return self.home / "secrets"
 
     @property
     def postgres(self) -> Path:

@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -11,9 +10,11 @@ from pathlib import Path
 import psutil
 
 from local_stack.errors import StackError
+from local_stack.passwords import load_or_create_owner_password
 from local_stack.paths import Paths, write_private
 
 USER = DATABASE = "orders"
+MAX_CONNECTIONS = 100
 
 SETTINGS = """\
 # Rewritten at each start. ALTER SYSTEM changes a setting for good: postgresql.auto.conf overrides this file.
@@ -21,7 +22,7 @@ listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
 fsync = {fsync}
-max_connections = 100
+max_connections = {max_connections}
 shared_buffers = 32MB
 max_wal_size = 512MB
 io_method = sync
@@ -40,7 +41,7 @@ def create_cluster(paths: Paths) -> None:
         return
     part = paths.home / "postgres.part"
     shutil.rmtree(part, ignore_errors=True)
-    load_or_create_password(paths)
+    load_or_create_owner_password(paths)
     _run(
         "initdb",
         f"--pgdata={part}",
@@ -57,19 +58,13 @@ def create_cluster(paths: Paths) -> None:
 
 
 def write_configuration(paths: Paths, port: int, fsync: bool) -> None:
-    text = SETTINGS.format(port=port, fsync="on" if fsync else "off")
+    text = SETTINGS.format(port=port, fsync="on" if fsync else "off", max_connections=MAX_CONNECTIONS)
     write_private(paths.postgres / "postgresql.conf", text)
 
 
 def command(paths: Paths) -> list[str]:
     """Return the command line that runs the server in the foreground."""
     return [*_as_non_root(), str(_binary("postgres")), "-D", str(paths.postgres)]
-
-
-def load_or_create_password(paths: Paths) -> str:
-    if not paths.password.exists():
-        write_private(paths.password, secrets.token_hex(16) + "\n")
-    return paths.password.read_text().strip()
 
 
 def remove_stale_pid_file(paths: Paths) -> None:

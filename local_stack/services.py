@@ -28,7 +28,10 @@ STOP_POLICIES = {
     # The last brokers to stop have no quorum left for a controlled shutdown and would wait for minutes.
     # Ending them early loses nothing.
     **dict.fromkeys(BROKERS, StopPolicy(SIGTERM, 3)),
-    **dict.fromkeys(APPS, StopPolicy(SIGTERM, 10)),
+    # Longer than gunicorn's graceful timeout and the flush to Kafka after it (*_service/gunicorn.conf.py).
+    PRODUCER: StopPolicy(SIGTERM, 20),
+    RELAY: StopPolicy(SIGTERM, 10),
+    CONSUMER: StopPolicy(SIGTERM, 15),
 }
 
 

@@ -5,6 +5,7 @@ set -eu
 
 all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer gateway kafka-ui'
 scales=.local/docker.scales
+ports=.local/docker.ports
 
 say() { echo "  $1"; }
 fail() {
@@ -15,6 +16,7 @@ fail() {
 compose() {
     if [ -t 1 ]; then docker compose "$@"; else docker compose --progress quiet "$@"; fi
 }
+project() { docker compose config 2>/dev/null | sed -n 's/^name: //p' | tr -d '"'; }
 containers() { docker compose ps --all --quiet "$@" 2>/dev/null; }
 services() {
     present=$(docker compose config --services)
@@ -47,6 +49,66 @@ enough_memory() {
     [ "$has" -ge "$wanted" ] && return
     [ "${LITE:-}" ] || fail "Docker has $has MB of memory, but the stack with three brokers needs $wanted MB: give Docker more, or start the small stack with --lite."
     fail "Docker has $has MB of memory, but the small stack needs $wanted MB: give Docker more, or start with --native."
+}
+
+# The connections that all replicas may open, against PostgreSQL's max_connections (docker-compose.yml): a producer's
+# pool and the one for NOTIFY, in each of its processes; a relay's pool and the one that listens; and a few for
+# PostgreSQL itself, the migrator and people. enough_connections [SERVICE=N...]: the saved numbers, with these changes.
+enough_connections() {
+    producers=1 relays=1
+    for each in $(cat "$scales" 2>/dev/null) "$@"; do
+        case $each in
+            producer=*) producers=${each#*=} ;;
+            relay=*) relays=${each#*=} ;;
+        esac
+    done
+    wanted=$(docker compose config | awk -v producers="$producers" -v relays="$relays" '
+        BEGIN { processes = 1; pool = 8 }
+        /^  [^ ]/ { service = $1 }
+        service == "producer:" { gsub(/"/, "", $2) }
+        service == "producer:" && $1 == "WEB_CONCURRENCY:" { processes = $2 }
+        service == "producer:" && $1 == "DATABASE_POOL_SIZE:" { pool = $2 }
+        END { print producers * processes * (pool + 1) + relays * 5 + 7 }')
+    [ "$wanted" -le 100 ] ||
+        fail "producer=$producers and relay=$relays may open $wanted connections, but PostgreSQL has 100: take fewer replicas, or lower DATABASE_POOL_SIZE or WEB_CONCURRENCY."
+}
+
+# Ports that a start was given hold for the commands after it, unless .env has them.
+recall_ports() {
+    [ -s "$ports" ] || return 0
+    while IFS='=' read -r name port; do
+        eval "given=\${$name:-}"
+        [ "$given" ] || grep -qs "^$name=" .env || export "$name=$port"
+    done <"$ports"
+}
+remember_ports() {
+    for name in PRODUCER_PORT CONSUMER_PORT KAFKA_UI_PORT; do
+        eval "port=\${$name:-}"
+        [ -z "$port" ] || echo "$name=$port"
+    done >"$ports"
+}
+
+# From Engine 28 on, an internal network can keep this machine itself out. A network keeps the mode it was made with.
+isolate_networks() {
+    [ -z "${INTERNAL_NETWORKS:-}" ] || return 0
+    made=$(docker network inspect --format '{{index .Options "com.docker.network.bridge.gateway_mode_ipv4"}}' "$(project)_app" 2>/dev/null) || made=new
+    case $made in
+        isolated) export INTERNAL_NETWORKS=isolated ;;
+        new)
+            case $(docker version --format '{{.Server.Version}}' 2>/dev/null) in
+                2[89].* | [3-9][0-9].*) export INTERNAL_NETWORKS=isolated ;;
+            esac
+            ;;
+    esac
+}
+
+# Two folders under one project name would take each other's containers and data.
+not_of_another_folder() {
+    folders=$(docker ps --all --filter "label=com.docker.compose.project=$(project)" --format '{{.Label "com.docker.compose.project.working_dir"}}' | sort -u)
+    echo "$folders" | while read -r folder; do
+        [ -e "$folder/docker-compose.yml" ] && [ "$(cd -- "$folder" && pwd -P)" != "$(pwd -P)" ] || continue
+        fail "The project $(project) belongs to $folder: give this one another name with COMPOSE_PROJECT_NAME, and other ports (.env.example)."
+    done
 }
 
 # Fail with one line on why the stack did not start, from the state and the logs of the containers.
@@ -118,12 +180,15 @@ addresses() {
     )
     say "orders    $shop"
     say "live      $events"
-    ui=$(url kafka-ui 8080)
+    ui=$(url gateway 8080)
     [ -z "$ui" ] || say "kafka-ui  $ui"
 }
 
 start() {
     known "$@"
+    not_of_another_folder
+    enough_connections
+    remember_ports
     if [ $# -gt 0 ] && [ "$(containers)" ]; then
         up --no-deps "$@"
     else
@@ -148,17 +213,30 @@ restart() {
     up --no-deps "$@"
 }
 
+# A check of Docker's may be 10 s old: ask a service anew that was degraded then. Reads an id before each line.
+ask_degraded_again() {
+    while read -r id row; do
+        case $row in
+            *' "degraded'*) row="${row% \"degraded*} \"$(docker exec "$id" python healthcheck.py 2>/dev/null </dev/null)\"" ;;
+        esac
+        printf '%s\n' "$row"
+    done
+}
+
 # Print name, state, pid and health: a line for each container, and one for a service without containers.
 rows() {
     {
         ids=$(containers)
         # shellcheck disable=SC2086 # one word each
-        [ -z "$ids" ] || docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.container-number"}} {{.State.Status}} {{.State.Pid}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' $ids
+        [ -z "$ids" ] || docker inspect --format '{{.Id}} {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.container-number"}} {{.State.Status}} {{.State.Pid}} {{if .State.Health}}{{.State.Health.Status}}{{$said := ""}}{{range .State.Health.Log}}{{$said = .Output}}{{end}} {{printf "%q" $said}}{{else}}none{{end}}' $ids | ask_degraded_again
         services | sed 's/$/ 0 stopped 0 unhealthy/'
     } | awk -v order="$(services | tr '\n' ' ')" '
         {
             if ($3 == "exited" || $3 == "created" || $3 == "dead") $3 = "stopped"
+            # A service that says `degraded` is healthy to Docker. What its check printed is in quotes.
+            if ($5 == "healthy" && $6 ~ /^"degraded/) $5 = "degraded"
             if ($3 != "running") $5 = "unhealthy"
+            if (match($0, /parked=[0-9]+/)) $5 = $5 " " substr($0, RSTART, RLENGTH)
             if ($2 > 0) { row[$1, ++count[$1]] = ($2 > 1 ? $1 "-" $2 : $1) " " $3 " " $4 " " $5 }
             else missing[$1] = $1 " stopped 0 unhealthy"
         }
@@ -181,6 +259,7 @@ status() {
     else
         printf '%-10s %-13s %8s  %s\n' SERVICE STATE PID HEALTH
         echo "$found" | awk '{ printf "%-10s %-13s %8s  %s\n", $1, $2, ($3 ? $3 : "-"), $4 }'
+        echo "$found" | awk 'sub(/parked=/, "", $5) { print $1 ": Events that Kafka refused wait for a decision: " $5 " (./start_project.sh parked)" }'
     fi
     ! echo "$found" | grep -qv ' running [0-9]* healthy$'
 }
@@ -193,6 +272,7 @@ scale() {
             *) fail "$wish: only producer, relay and consumer can be scaled, to 1 to 9 replicas." ;;
         esac
     done
+    enough_connections "$@"
     for wish; do
         { [ ! -e "$scales" ] || grep -v "^${wish%=*}=" "$scales" || :; echo "$wish"; } >"$scales.part"
         mv "$scales.part" "$scales"
@@ -203,21 +283,47 @@ scale() {
 
 reset() {
     if [ "${1:-}" != --yes ]; then
-        printf 'All orders, events and passwords of %s will be deleted. Type yes to confirm: ' "$(docker compose config --format '{{.Name}}' 2>/dev/null | head -1 || echo this project)"
+        name=$(project)
+        [ "$name" ] || fail "docker compose cannot read its configuration: $(docker compose config --quiet 2>&1 | tail -1)"
+        echo "This deletes all orders, events and passwords of the project $name:"
+        docker volume ls --quiet --filter "label=com.docker.compose.project=$name" | sed 's/^/  volume /'
+        printf 'Type yes to confirm: '
         read -r answer || answer=''
         [ "$answer" = yes ] || fail "Nothing was deleted."
     fi
     compose down --volumes --remove-orphans
-    rm -f "$scales" .local/env .local/docker
+    rm -f "$scales" "$ports" .local/env .local/docker
     say "all data is deleted"
+}
+
+# The relay's own command; where no relay runs, in a container of its own.
+relay() {
+    if [ "$(docker compose ps --status running --quiet relay 2>/dev/null)" ]; then
+        exec docker compose exec -T relay python -m producer.relay "$@"
+    fi
+    [ "$(docker compose ps --status running --quiet postgres 2>/dev/null)" ] ||
+        fail "PostgreSQL is not running: start it first with ./start_project.sh start postgres"
+    exec docker compose --progress quiet run --rm -T --no-deps relay python -m producer.relay "$@"
 }
 
 verb=${1:-start}
 [ $# -eq 0 ] || shift
 mkdir -p -m 700 .local
+recall_ports
+case $verb in start | restart | scale | parked | requeue | discard) isolate_networks ;; esac
 case $verb in
     start | stop | restart | status | scale | reset) "$verb" "$@" ;;
+    parked)
+        [ $# -eq 0 ] || fail "parked takes no arguments."
+        relay parked
+        ;;
+    requeue | discard)
+        [ $# -eq 1 ] || fail "$verb needs the ID of one parked event; ./start_project.sh parked lists them."
+        relay "$verb" "$1"
+        ;;
     logs)
+        # As natively: the last lines of each service. A --tail of the user's own comes later and wins.
+        set -- --tail 100 "$@"
         [ ! -t 1 ] || exec docker compose logs "$@"
         # Some versions of Compose begin each line with the control sequence that erases it, terminal or not.
         docker compose --ansi never logs "$@" | sed "s/^$(printf '\033')\[2K//"

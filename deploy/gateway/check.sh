@@ -25,17 +25,25 @@ fi
 [ ! -s "$secrets/htpasswd" ] || password=yes
 
 case ${BIND_ADDRESS:-127.0.0.1} in
-    127.* | ::1 | '[::1]' | localhost) ;;
+    127.* | ::1 | '[::1]' | localhost) per_second=5000 burst=5000 streams=2000 random=5000 random_burst=5000 ;;
     *)
+        # For strangers. The checkout page sends 1,000 random orders in 20 requests.
+        per_second=50 burst=200 streams=50 random=1 random_burst=20
         [ "$tls" ] && [ "$password" ] ||
             refuse "BIND_ADDRESS=$BIND_ADDRESS opens the ports to others: that needs tls.crt, tls.key and htpasswd in GATEWAY_SECRETS (deploy/gateway/README.md)."
         ;;
 esac
 
-# One file with the port of each server, and one with the options of both.
+# A file with the port of each server, and one with the options of all.
+ssl=''
+[ ! "$tls" ] || ssl=' ssl'
+ipv6=''
+[ ! -e /proc/net/if_inet6 ] || ipv6=yes
+for server in producer:5001 consumer:5002 kafka-ui:8080; do
+    port=${server#*:}
+    echo "listen $port$ssl;${ipv6:+ listen [::]:$port$ssl;}" >"$out/${server%:*}.listen"
+done
 if [ "$tls" ]; then
-    echo "listen 5001 ssl; listen [::]:5001 ssl;" >"$out/producer.listen"
-    echo "listen 5002 ssl; listen [::]:5002 ssl;" >"$out/consumer.listen"
     cat >"$out/options.conf" <<END
 ssl_certificate $secrets/tls.crt;
 ssl_certificate_key $secrets/tls.key;
@@ -43,21 +51,32 @@ ssl_protocols TLSv1.2 TLSv1.3;
 ssl_session_cache shared:tls:1m;
 END
 else
-    echo "listen 5001; listen [::]:5001;" >"$out/producer.listen"
-    echo "listen 5002; listen [::]:5002;" >"$out/consumer.listen"
     : >"$out/options.conf"
 fi
-[ -e /proc/net/if_inet6 ] || sed -i 's/ listen \[::\].*//' "$out/producer.listen" "$out/consumer.listen"
 [ ! "$password" ] || cat >>"$out/options.conf" <<END
 auth_basic "orders";
 auth_basic_user_file $secrets/htpasswd;
 END
 cat >>"$out/options.conf" <<END
-limit_req_zone \$binary_remote_addr zone=requests:4m rate=${REQUESTS_PER_SECOND:-5000}r/s;
+limit_req_zone \$binary_remote_addr zone=requests:4m rate=${REQUESTS_PER_SECOND:-$per_second}r/s;
+limit_req_zone \$binary_remote_addr zone=random:1m rate=${random}r/s;
 limit_conn_zone \$binary_remote_addr zone=streams:4m;
 END
-echo "limit_req zone=requests burst=${REQUESTS_BURST:-5000} nodelay;" >"$out/requests.limit"
-echo "limit_conn streams ${STREAMS_PER_ADDRESS:-2000};" >"$out/streams.limit"
+echo "limit_req zone=requests burst=${REQUESTS_BURST:-$burst} nodelay;" >"$out/requests.limit"
+{ cat "$out/requests.limit"; echo "limit_req zone=random burst=$random_burst nodelay;"; } >"$out/random.limit"
+echo "limit_conn streams ${STREAMS_PER_ADDRESS:-$streams};" >"$out/streams.limit"
+echo "client_max_body_size $((${MAX_BODY_BYTES:-1048576}));" >"$out/body.limit"
+# The names under which Kafka UI may be asked for, with any port.
+{
+    echo 'default 1;'
+    echo "${TRUSTED_HOSTS:-localhost,127.0.0.1,[::1]}" | tr ',' '\n' | while read -r host; do
+        case $host in
+            '') ;;
+            *[!A-Za-z0-9.:_[\]-]*) refuse "TRUSTED_HOSTS: $host is not a host name." ;;
+            *) printf '"~*^\\Q%s\\E(:[0-9]+)?$" 0;\n' "$host" ;;
+        esac
+    done
+} >"$out/hosts.map"
 # Each open stream takes two file descriptors, so allow as many as possible.
 # shellcheck disable=SC3045 # not POSIX, but the shell of the image (BusyBox) has -H
 echo "worker_rlimit_nofile $(ulimit -H -n | sed 's/unlimited/1048576/');" >"$out/files.limit"

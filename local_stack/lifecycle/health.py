@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
+from typing import Any
 from urllib.error import HTTPError
 
 import psycopg2
@@ -44,7 +45,7 @@ class HealthChecks:
     def _check(self, name: str) -> CheckResult:
         match name:
             case services.POSTGRES:
-                return _check_database(self.addresses.database_url)
+                return _check_database(self.addresses.owner_url)
             case services.RELAY:
                 return _check_heartbeat(self.heartbeat)
             case services.PRODUCER:
@@ -89,11 +90,20 @@ def _check_web(url: str) -> CheckResult:
     without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever the user has set
     try:
         with without_proxy.open(f"{url}/health/ready", timeout=TIMEOUT_S) as reply:
-            return CheckResult(HEALTHY if json.load(reply)["status"] == "ok" else DEGRADED)
+            body = json.load(reply)
+            return CheckResult(HEALTHY if body["status"] == "ok" else DEGRADED, parked_detail(body))
     except HTTPError as error:
         return CheckResult(UNHEALTHY, error.read().decode(errors="replace").strip())
     except (OSError, ValueError, KeyError):
         return CheckResult(UNHEALTHY)
+
+
+def parked_detail(ready: dict[str, Any]) -> str:
+    """Return what to do about parked events, if there are any; only the producer counts them."""
+    count = ready.get("checks", {}).get("outbox", {}).get("parked") or 0
+    return (
+        f"Events that Kafka refused wait for a decision: {count} (./start_project.sh parked)" if count else ""
+    )
 
 
 def _check_heartbeat(path: Path) -> CheckResult:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
-from local_stack import ports, postgres
+from local_stack import passwords, ports, postgres
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
 from local_stack.kafka import broker, cds_archive, jars, java, pins
 from local_stack.lifecycle.programs import app_programs, postgres_program
 from local_stack.paths import Paths, write_private
-from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY
+from local_stack.services import BROKERS, POSTGRES, RELAY
 from local_stack.supervisord import processes
 from local_stack.supervisord.configuration import Program, render_script
 
@@ -25,15 +25,16 @@ class Preparation:
 
     def run(self, starting: Set[str], running: Set[str]) -> Addresses:
         """Assign all ports and write the files of the starting services. Return the addresses of all."""
-        configured = {PRODUCER: self.settings.producer_port, CONSUMER: self.settings.consumer_port}
-        numbers = ports.assign(ports.load(self.paths.ports), configured, starting, running)
+        last = ports.load(self.paths.ports)
+        numbers = ports.assign(last, self.settings.web_ports(last), starting, running)
         write_private(self.paths.ports, json.dumps(numbers))
-        addresses = Addresses.of(numbers, postgres.load_or_create_password(self.paths))
+        addresses = Addresses.of(numbers, passwords.load_or_create_owner_password(self.paths))
+        passwords.create_role_passwords(self.paths, postgres.DATABASE)
         if POSTGRES in starting:
             self._prepare_postgres(numbers[POSTGRES])
         if starting & set(BROKERS):
             self._prepare_brokers(numbers, starting)
-        for app in app_programs(self.paths, addresses, self.settings.kafka_topic):
+        for app in app_programs(self.paths, addresses, self.settings):
             if app.name in starting:
                 self._write_script(app)
         if RELAY in starting:

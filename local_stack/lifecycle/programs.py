@@ -1,11 +1,12 @@
 """The program of each service that supervisord runs."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local_stack import postgres
+from local_stack import passwords, postgres
 from local_stack.addresses import Addresses
+from local_stack.config import Settings
 from local_stack.paths import PROJECT_ROOT, Paths
 from local_stack.services import CONSUMER, POSTGRES, PRODUCER, RELAY
 from local_stack.supervisord.configuration import Program
@@ -17,16 +18,11 @@ def postgres_program(paths: Paths) -> Program:
     return Program(POSTGRES, postgres.command(paths), paths.home)
 
 
-def app_programs(paths: Paths, addresses: Addresses, topic: str) -> list[Program]:
+def app_programs(paths: Paths, addresses: Addresses, settings: Settings) -> list[Program]:
     """Return the programs of the project's own services."""
-    environment = {
-        **addresses.environment(),
-        "KAFKA_TOPIC": topic,
-        "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
-        "PYTHONUNBUFFERED": "1",
-    }
 
     def program(name: str, folder: Path, module: str, *arguments: str) -> Program:
+        environment = app_environment(name, paths, addresses, settings)
         return Program(name, [sys.executable, "-m", module, *arguments], folder, environment)
 
     return [
@@ -34,6 +30,23 @@ def app_programs(paths: Paths, addresses: Addresses, topic: str) -> list[Program
         program(RELAY, PRODUCER_FOLDER, "producer.relay"),
         program(CONSUMER, CONSUMER_FOLDER, *_gunicorn("consumer:create_app()", addresses.consumer_url)),
     ]
+
+
+def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Settings) -> dict[str, str]:
+    """Return the variables of an app. Each logs in to the database as its own role, the consumer not at all."""
+    return {
+        **addresses.public(),
+        **(role_environment(name, paths, addresses) if name in passwords.ROLES else {}),
+        "KAFKA_TOPIC": settings.kafka_topic,
+        "TRUSTED_HOSTS": settings.all_trusted_hosts,
+        "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def role_environment(role: str, paths: Paths, addresses: Addresses) -> Mapping[str, str]:
+    """Return the variables with which libpq logs in as a role."""
+    return {"DATABASE_URL": addresses.role_url(role), "PGPASSFILE": str(passwords.pgpass(paths, role))}
 
 
 def _gunicorn(app: str, url: str) -> Sequence[str]:

@@ -4,17 +4,19 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from time import monotonic
 
+from local_stack import ports
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
-from local_stack.lifecycle import steps, stop
+from local_stack.lifecycle import revisions, steps, stop
 from local_stack.lifecycle.crash_loop import CrashLoopDetector
 from local_stack.lifecycle.health import DEGRADED, HEALTHY, UNHEALTHY, CheckResult, HealthChecks
 from local_stack.lifecycle.logs import last_line
 from local_stack.lifecycle.preparation import Preparation
+from local_stack.lifecycle.programs import app_environment
 from local_stack.paths import Paths, write_private
-from local_stack.services import APPS, BROKERS, POSTGRES, PRODUCER, STORES
+from local_stack.services import APPS, BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY, STORES
 from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
 
@@ -30,20 +32,30 @@ def start(
     wanted: Set[str],
     say: Callable[[str], None],
 ) -> bool:
-    """Start the wanted services that do not run yet. Return whether there were any.
+    """Start the wanted services that do not run yet, and anew those that run from code of before or on another
+    port. Return whether there were any.
 
     When the start fails or is interrupted, stop what it has started, then raise."""
     found = client.connect(paths)
     running = _running(found)
-    starting = wanted - running
     if found is None and stop.stop_all(paths):
         say("stopped processes that a killed supervisord had left behind")
+    if found is not None and revisions.STACK in revisions.outdated(paths, running):
+        say("local_stack/ or its packages have changed since the start: restarting everything that runs")
+        stop.stop_all(paths)
+        found, wanted, running = None, wanted | running, set()
+    elif stale := wanted & _stale(paths, settings, running):
+        say(f"changed since the start: restarting {' '.join(sorted(stale))}")
+        stop.stop_services(paths, stale)
+        running -= stale
+    starting = wanted - running
     try:
         addresses = Preparation(paths, settings, say).run(starting, running)
         write_private(paths.env, _env_file(addresses.environment()))
+        revisions.record(paths, starting if found else starting | {revisions.STACK})
         supervisor = found or daemon.launch(paths, environment)
-        steps_environment = {**environment, **addresses.environment(), "KAFKA_TOPIC": settings.kafka_topic}
-        Startup(paths, supervisor, addresses, steps_environment, say).run(starting, running, wanted)
+        programs = StepEnvironments(paths, settings, environment, addresses)
+        Startup(paths, supervisor, addresses, programs, say).run(starting, running, wanted)
     except BaseException:
         if starting:
             with stop.signals_ignored():
@@ -61,6 +73,17 @@ def _roll_back(paths: Paths, started: Set[str], supervised: bool, say: Callable[
         stop.stop_all(paths)
 
 
+def _stale(paths: Paths, settings: Settings, running: Set[str]) -> set[str]:
+    """Return the running apps that a start has to restart: their code has changed, or the port of a page."""
+    stale = revisions.outdated(paths, running)
+    if stale & {PRODUCER, RELAY}:
+        stale |= {PRODUCER, RELAY}  # the same code, and the producer's start migrates the database
+    last = ports.load(paths.ports)
+    if any(port and port != last.get(name) for name, port in settings.explicit_ports().items()):
+        stale |= {PRODUCER, CONSUMER}  # each page links to the other
+    return stale & running
+
+
 def _running(supervisor: Supervisor | None) -> set[str]:
     services = supervisor.services() if supervisor else {}
     return {name for name, info in services.items() if info.state != client.STOPPED}
@@ -72,13 +95,30 @@ def _env_file(variables: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True)
+class StepEnvironments:
+    """The variables of the one-shot steps."""
+
+    paths: Paths
+    settings: Settings
+    user: Mapping[str, str]
+    addresses: Addresses
+
+    def of(self, step: steps.Step) -> Mapping[str, str]:
+        """Return the owner's address for the migrator, for all others those of the producer."""
+        own = app_environment(PRODUCER, self.paths, self.addresses, self.settings)
+        if step is steps.MIGRATE:
+            own |= {"DATABASE_URL": self.addresses.owner_url, "SECRETS": str(self.paths.secrets)}
+        return {**self.user, **own}
+
+
+@dataclass(frozen=True)
 class Startup:
     """One run of the start sequence, with one deadline for all its waits."""
 
     paths: Paths
     supervisor: Supervisor
     addresses: Addresses
-    environment: Mapping[str, str]
+    environments: StepEnvironments
     say: Callable[[str], None]
     deadline: Deadline = field(default_factory=lambda: Deadline(TIMEOUT_S))
 
@@ -100,7 +140,7 @@ class Startup:
 
     def _run_step(self, step: steps.Step) -> None:
         began = monotonic()
-        step.run(self.paths, self.environment, self.deadline)
+        step.run(self.paths, self.environments.of(step), self.deadline)
         self.say(f"{step.name:10} done     {monotonic() - began:5.1f} s")
 
     def _wait(self, names: Set[str]) -> None:

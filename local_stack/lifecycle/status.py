@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from local_stack import addresses
 from local_stack.lifecycle.health import HEALTHY, UNHEALTHY, CheckResult, HealthChecks
@@ -18,12 +18,17 @@ NOT_CHECKED = CheckResult(UNHEALTHY)
 
 @dataclass(frozen=True)
 class Status:
-    """One service as `status` shows it; the fields are those of its JSON."""
+    """One service as `status` shows it; `detail` is shown below the table, the other fields are those of
+    its JSON."""
 
     name: str
     state: str
     pid: int | None
     health: str
+    detail: str = ""
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        return {"name": self.name, "state": self.state, "pid": self.pid, "health": self.health}
 
     @property
     def ok(self) -> bool:
@@ -41,8 +46,9 @@ def read(paths: Paths) -> list[Status]:
 def combine(services: Mapping[str, ProcessInfo], results: Mapping[str, CheckResult]) -> list[Status]:
     found = ((name, services.get(name, NOT_RUNNING)) for name in NAMES)
     return [
-        Status(name, info.state, info.pid or None, results.get(name, NOT_CHECKED).health)
+        Status(name, info.state, info.pid or None, result.health, " ".join(result.detail.split()))
         for name, info in found
+        for result in [results.get(name, NOT_CHECKED)]
     ]
 
 
@@ -55,7 +61,7 @@ def _read_processes(paths: Paths) -> Mapping[str, ProcessInfo]:
 
 
 def as_json(statuses: Sequence[Status]) -> str:
-    return json.dumps([asdict(status) for status in statuses])
+    return json.dumps([status.as_dict() for status in statuses])
 
 
 def as_table(statuses: Sequence[Status]) -> str:
@@ -65,12 +71,14 @@ def as_table(statuses: Sequence[Status]) -> str:
 
 
 def notes(paths: Paths, statuses: Sequence[Status]) -> list[str]:
-    """Return the lines below the table: a warning if supervisord was killed, and where everything is."""
+    """Return the lines below the table: why something is not healthy, a warning if supervisord was killed, and
+    where everything is."""
     if all(status.state == STOPPED for status in statuses):
         return []
     warning = "supervisord was killed: a service that dies stays down until the next start."
     unsupervised = any(status.state == UNSUPERVISED for status in statuses)
-    return [*([warning] if unsupervised else []), *locations(paths)]
+    reasons = [f"{status.name}: {status.detail}" for status in statuses if status.detail]
+    return [*reasons, *([warning] if unsupervised else []), *locations(paths)]
 
 
 def locations(paths: Paths) -> list[str]:

@@ -41,5 +41,6 @@ class Step:
             raise StackError(f"{self.name} failed: {last_line(log)}")
 
 
-MIGRATE = Step("migrate", PROJECT_ROOT / "db", ("-m", "alembic", "upgrade", "head"))
+# The schema, then the roles of the apps with their rights and passwords.
+MIGRATE = Step("migrate", PROJECT_ROOT / "db", ("migrate.py",))
 TOPICS = Step("topics", PRODUCER_FOLDER, ("-m", "producer.topics"))

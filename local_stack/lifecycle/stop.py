@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
 from local_stack.paths import Paths
-from local_stack.services import APPS, BROKERS, POSTGRES, STOP_POLICIES
+from local_stack.services import APPS, BROKERS, GROUPS, POSTGRES, STOP_POLICIES
 from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
 
-SUPERVISOR_TIMEOUT_S = 30
 STOP_MARGIN_S = 10
+# supervisord stops one group after the other.
+SUPERVISOR_TIMEOUT_S = STOP_MARGIN_S + sum(
+    max(STOP_POLICIES[name].timeout_s for name in members) for members in GROUPS.values()
+)
 KILL_TIMEOUT_S = 5
 
 

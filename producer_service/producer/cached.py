@@ -3,22 +3,79 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+WAIT_S = 5.0
+
+
+class Overdue(Exception):
+    """The value was not computed in time."""
+
 
 class Cached(Generic[T]):
-    """Keeps the result of `compute` for `seconds`. Whatever `compute` raises is raised, and nothing is kept."""
+    """Keeps what `compute` returned, or the error it raised, for `seconds`.
 
-    def __init__(self, compute: Callable[[], T], seconds: float, clock: Callable[[], float] = time.monotonic):
-        self._compute, self._seconds, self._clock = compute, seconds, clock
+    It is computed by one thread at a time, and nobody waits longer than `wait_s` for it. Who asks while it is
+    computed gets the last outcome at once: what is asked for may be frozen, and its callers must not be. When
+    the computation has taken `wait_s`, everybody gets Overdue until it ends.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[], T],
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        wait_s: float = WAIT_S,
+    ):
+        self._compute, self._seconds, self._clock, self._wait_s = compute, seconds, clock, wait_s
         self._lock = threading.Lock()
-        self._kept: tuple[T, float] | None = None
+        self._known: Future[T] | None = None
+        self._known_until = 0.0
+        self._running: Future[T] | None = None
+        self._overdue_at = 0.0
 
     def __call__(self) -> T:
+        """Return the value. Raises what `compute` raised, or Overdue."""
         with self._lock:
-            if self._kept is None or self._clock() >= self._kept[1]:
-                value = self._compute()
-                self._kept = value, self._clock() + self._seconds
-            return self._kept[0]
+            known = self._known
+            if known is not None and self._clock() < self._known_until:
+                return _outcome(known)
+            is_first = self._running is None
+            running = self._running or self._start()
+            left = self._overdue_at - self._clock()
+        if known is not None and not is_first and left > 0:
+            return _outcome(known)
+        wait([running], max(0.0, left))
+        if not running.done():
+            raise Overdue(f"No answer within {self._wait_s:g} s")
+        return _outcome(running)
+
+    def _start(self) -> Future[T]:
+        """Compute in a thread of its own: also the first caller waits no longer than it may."""
+        running: Future[T] = Future()
+        threading.Thread(target=self._run, args=(running,), name="cached", daemon=True).start()
+        self._running, self._overdue_at = running, self._clock() + self._wait_s
+        return running
+
+    def _run(self, running: Future[T]) -> None:
+        try:
+            value = self._compute()
+        except Exception as error:  # noqa: BLE001 (whoever asks gets it)
+            settle = partial(running.set_exception, error)
+        else:
+            settle = partial(running.set_result, value)
+        with self._lock:
+            settle()
+            self._known, self._known_until, self._running = running, self._clock() + self._seconds, None
+
+
+def _outcome(ended: Future[T]) -> T:
+    """Return the value or raise the error. Its traceback would grow with every caller, and keep their frames."""
+    if (error := ended.exception()) is not None:
+        raise error.with_traceback(None)
+    return ended.result()

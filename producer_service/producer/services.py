@@ -20,6 +20,10 @@ from producer.publishing.topic_health import TopicHealth
 
 EXTENSION = "services"
 TOPIC_HEALTH_KEPT_S = 2.0
+# How long /health/ready waits for each answer; whoever asks for our health waits about 2 s.
+DATABASE_HEALTH_S = 1.0
+OUTBOX_HEALTH_S = 0.3
+TOPIC_HEALTH_S = 1.1
 STOP_S = 2.0
 
 
@@ -32,6 +36,8 @@ class Services:
     notifier: Notifier
     publisher: Publisher
     topic_health: Cached[dict[str, str]]
+    database_health: Cached[None]
+    outbox_health: Cached[Backlog]
     backlog: Callable[[], Backlog | None]
     backlog_monitor: BacklogMonitor
     backlog_limit: BacklogLimit
@@ -61,14 +67,17 @@ def create_services(settings: Settings) -> Services:
     notifier = Notifier(create_engine(url, 1, timeout_s, isolation_level="AUTOCOMMIT"))
     publisher = _create_publisher(settings, notifier)
     limit = BacklogLimit(settings.outbox_max_rows, settings.outbox_max_age_s)
-    monitor = BacklogMonitor(partial(measure_backlog, database.engine))
+    measure = partial(measure_backlog, database.engine)
+    monitor = BacklogMonitor(measure)
     health = TopicHealth(publisher, settings.kafka_topic, settings.kafka_topic_min_insync_replicas)
     return Services(
         settings=settings,
         database=database,
         notifier=notifier,
         publisher=publisher,
-        topic_health=Cached(health, TOPIC_HEALTH_KEPT_S),
+        topic_health=Cached(health, TOPIC_HEALTH_KEPT_S, wait_s=TOPIC_HEALTH_S),
+        database_health=Cached(database.require_writable, 0, wait_s=DATABASE_HEALTH_S),
+        outbox_health=Cached(measure, 0, wait_s=OUTBOX_HEALTH_S),
         backlog=monitor,
         backlog_monitor=monitor,
         backlog_limit=limit,

@@ -138,17 +138,28 @@ def test_service_reaches_only_its_peers(
 
 
 def test_networks_have_only_their_members(config: dict[str, Any]) -> None:
-    members: dict[str, set[str]] = {"edge": set(), "app": set(), "data": set()}
+    members: dict[str, set[str]] = {"edge": set(), "app": set(), "data": set(), "ui": set()}
     for name, service in config["services"].items():
         for network in service.get("networks", {}):
             members[network].add(name)
     assert members == {
-        "edge": {GATEWAY, PRODUCER, CONSUMER, KAFKA_UI},
+        "edge": {GATEWAY, PRODUCER, CONSUMER},
+        "ui": {GATEWAY, KAFKA_UI},
         "app": {*BROKERS, "topics", *APPS, KAFKA_UI},
         "data": {POSTGRES, "migrate", PRODUCER, RELAY},
     }
-    assert config["networks"]["app"]["internal"]
-    assert config["networks"]["data"]["internal"]
+    assert all(config["networks"][name]["internal"] for name in ("app", "data", "ui"))
+
+
+def test_only_the_gateway_publishes_ports(config: dict[str, Any]) -> None:
+    assert {name for name, service in config["services"].items() if service.get("ports")} == {GATEWAY}
+
+
+def test_images_of_our_own_are_named_after_the_project(config: dict[str, Any], project: ComposeStack) -> None:
+    """Otherwise `restart` in one clone starts the images that another clone has built."""
+    own = {service["image"] for service in config["services"].values() if "build" in service}
+    assert own
+    assert all(image.startswith(f"{project.settings['COMPOSE_PROJECT_NAME']}/") for image in own)
 
 
 def test_dns_is_closed_where_requests_would_wait_for_stopped_services(config: dict[str, Any]) -> None:

@@ -1,6 +1,9 @@
 """The choice of start_project.sh between Docker and native, and the reason that it prints. Nothing is started."""
 
+import json
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,11 @@ from tests.project import ROOT
 
 NO_ENGINE = '[ "$1" = compose ] && echo 2.26.1'
 NO_COMPOSE = "exit 1"
+COMPOSE = '[ "$1" = compose ] && { echo 2.26.1; exit; }'
+NOT_IN_THE_GROUP = f"""{COMPOSE}
+echo "permission denied while trying to connect to the Docker daemon socket" >&2; exit 1"""
+OLD_ENGINE = f"""{COMPOSE}
+echo 24.0.7"""
 OLD_COMPOSE = '[ "$1" = compose ] && echo 1.29.2'
 
 
@@ -27,11 +35,11 @@ def install_docker(machine: Path, script: str) -> None:
     (machine / "bin" / "docker").chmod(0o755)
 
 
-def run(machine: Path, *arguments: str) -> tuple[str, str]:
+def run(machine: Path, *arguments: str, **environment: str) -> tuple[str, str]:
     """Run the script, which must fail; return its output and its errors."""
     done = subprocess.run(
         ["/bin/sh", str(machine / "start_project.sh"), *arguments],
-        env={"PATH": str(machine / "bin")},
+        env={"PATH": str(machine / "bin"), **environment},
         capture_output=True,
         text=True,
         timeout=20,
@@ -50,6 +58,8 @@ def test_script_starts_natively_without_docker(machine: Path) -> None:
     ("script", "reason"),
     [
         (NO_ENGINE, "its engine does not answer"),
+        (NOT_IN_THE_GROUP, "you may not use it (join the group docker"),
+        (OLD_ENGINE, "its engine is version 24.0.7, and 25 or newer is needed"),
         (NO_COMPOSE, "no Compose v2"),
         (OLD_COMPOSE, "no Compose v2"),
     ],
@@ -84,7 +94,92 @@ def test_native_scale_is_refused(machine: Path) -> None:
     assert "scale is for Docker" in run(machine, "--native", "scale", "consumer=2")[1]
 
 
-def test_native_reset_asks_for_confirmation(machine: Path) -> None:
+def test_native_reset_names_what_it_deletes_and_asks_for_confirmation(machine: Path) -> None:
     (machine / ".local" / "postgres").mkdir(parents=True)
-    assert "Nothing was deleted" in run(machine, "--native", "reset")[1]
+    output, error = run(machine, "--native", "reset")
+    assert f"of the project in {machine}:" in output
+    assert f"{machine}/.local/postgres" in output
+    assert "kafka" not in output
+    assert "Nothing was deleted" in error
     assert (machine / ".local" / "postgres").exists()
+
+
+MACOS = 'import platform, sys; sys.platform = "darwin"; platform.system = lambda: "Darwin"'
+MUSL = "import os; del os.confstr"
+
+
+@pytest.mark.parametrize(("system", "name"), [(MACOS, "Darwin"), (MUSL, "musl")])
+def test_systems_without_packages_are_told_before_anything_is_installed(
+    machine: Path, system: str, name: str
+) -> None:
+    (machine / "bin" / "python3").write_text(f"""#!/bin/sh\nexec "{sys.executable}" -c '{system}\n'"$2"\n""")
+    (machine / "bin" / "python3").chmod(0o755)
+    _, error = run(machine, "--native")
+    assert error.startswith("error: Without Docker, this runs on Linux with glibc only")
+    assert f"no packages for {name}" in error
+    assert "Start Docker" in error
+    assert not (machine / ".local").exists()
+
+
+def fake_engine(machine: Path, version: str, network: str = "exit 1", inspected: str = "") -> None:
+    """Install a docker whose engine has this version, and which tells the environment of `up`."""
+    install_docker(
+        machine,
+        f"""case "$*" in
+            *'compose version'*) echo 2.40.0 ;;
+            *'version --format'*) echo {version} ;;
+            *'network inspect'*) {network} ;;
+            *MemTotal*) echo 16000000000 ;;
+            'compose ps'*) echo 1234 ;;
+            inspect*) printf '%s\\n' '{inspected}' ;;
+            'exec 1234'*) echo 'degraded parked=3' ;;
+            *'compose config --services'*) echo gateway ;;
+            *'compose config'*) echo 'name: mine' ;;
+            *' up '*) echo "networks: ${{INTERNAL_NETWORKS:-nat}} port: ${{PRODUCER_PORT:-}}" >&2; exit 1 ;;
+        esac""",
+    )
+    (machine / "deploy" / "docker").mkdir(parents=True, exist_ok=True)
+    script = machine / "deploy" / "docker" / "stack.sh"
+    script.write_text((ROOT / "deploy" / "docker" / "stack.sh").read_text())
+    script.chmod(0o755)
+    for tool in ("mkdir", "grep", "sed", "awk", "tail", "cat", "sort", "tr", "rm", "mv"):
+        if not (machine / "bin" / tool).exists():
+            (machine / "bin" / tool).symlink_to(str(shutil.which(tool)))
+
+
+@pytest.mark.parametrize(
+    ("version", "network", "mode"),
+    [
+        ("26.1.5+dfsg1", "exit 1", "nat"),
+        ("27.5.1", "exit 1", "nat"),  # it refuses `isolated`
+        ("28.0.0", "exit 1", "isolated"),
+        ("29.1.0", "exit 1", "isolated"),
+        ("28.0.0", "echo nat", "nat"),  # made by `docker compose up`: it stays as it is
+        ("28.0.0", "echo isolated", "isolated"),
+    ],
+)
+def test_internal_networks_are_isolated_where_the_engine_can(
+    machine: Path, version: str, network: str, mode: str
+) -> None:
+    fake_engine(machine, version, network)
+    assert f"networks: {mode} " in run(machine, "--docker")[1]
+
+
+def test_port_given_to_a_start_in_docker_is_remembered_unless_env_has_one(machine: Path) -> None:
+    fake_engine(machine, "28.0.0")
+    assert "port: 5101" in run(machine, "--docker", PRODUCER_PORT="5101")[1]
+    assert "port: 5101" in run(machine, "--docker")[1]
+    assert "port: 5201" in run(machine, "--docker", PRODUCER_PORT="5201")[1]
+    (machine / ".env").write_text("PRODUCER_PORT=5301\n")
+    assert "port: 5201" not in run(machine, "--docker")[1]
+
+
+def test_status_in_docker_says_degraded_and_parked_as_the_service_does_now(machine: Path) -> None:
+    """To Docker, degraded is healthy; and its last check, which knew of two parked events, is seconds old."""
+    last_check = '1234 gateway 1 running 42 healthy "degraded parked=2\\n"'
+    fake_engine(machine, "28.0.0", inspected=last_check)
+    table, _ = run(machine, "--docker", "status")
+    assert "gateway    running             42  degraded\n" in table
+    assert "gateway: Events that Kafka refused wait for a decision: 3 (./start_project.sh parked)" in table
+    shown, _ = run(machine, "--docker", "status", "--json")
+    assert json.loads(shown) == [{"name": "gateway", "state": "running", "pid": 42, "health": "degraded"}]

@@ -2,18 +2,23 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import sysconfig
+import uuid
 import venv
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import psutil
+import psycopg2
 import pytest
 import requests
 
@@ -67,6 +72,14 @@ class Project:
     def addresses(self) -> dict[str, str]:
         lines = (self.home / "env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)
+
+    def query(self, statement: str) -> list[Any]:
+        """Return the first column of what a statement yields, run as the database's owner."""
+        with closing(psycopg2.connect(self.addresses()["DATABASE_URL"])) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return [row[0] for row in cursor.fetchall()]
 
     def processes(self) -> list[psutil.Process]:
         """Return all processes that run in this clone or were given one of its files."""
@@ -164,6 +177,7 @@ class TestStarted:
         assert shell.stdout.strip() == started.addresses()["DATABASE_URL"]
         assert {*started.addresses()} == {
             "DATABASE_URL",
+            "PGREQUIREAUTH",
             "KAFKA_BOOTSTRAP_SERVERS",
             "PRODUCER_URL",
             "CONSUMER_URL",
@@ -216,6 +230,64 @@ class TestStarted:
         assert code == 0, output
         assert started.addresses() == before
         assert len(shown_orders(started)) == 2
+
+    def test_apps_log_in_as_their_roles_and_the_address_is_for_psql(self, started: Project) -> None:
+        connected = started.query(
+            "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'orders' AND pid <> pg_backend_pid()"
+        )
+        assert set(connected) == {PRODUCER, RELAY}
+        assert started.query("SELECT rolname FROM pg_roles WHERE rolsuper") == ["orders"]
+        for role in (PRODUCER, RELAY):
+            assert stat.S_IMODE((started.home / "secrets" / role / "pgpass").stat().st_mode) == 0o600
+        if psql := shutil.which("psql"):
+            url = started.addresses()["DATABASE_URL"]
+            done = subprocess.run([psql, url, "-Atc", "SELECT 1"], capture_output=True, text=True, timeout=20)
+            assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+    def test_data_of_a_version_without_roles_is_upgraded_by_a_start(self, started: Project) -> None:
+        """As that version left it, still running: no roles, no passwords of theirs, no revisions."""
+        for role in (PRODUCER, RELAY):
+            started.query(f"DROP OWNED BY {role}; DROP ROLE {role}; SELECT 1")
+        shutil.rmtree(started.home / "secrets")
+        (started.home / "run" / "revisions.json").unlink()
+        code, output = started.run(TRUSTED_HOSTS="shop.example")
+        assert code == 0, output
+        assert "restarting everything" in output
+        order = place_order(started)
+        assert Deadline(30).poll(lambda: order in shown_orders(started))
+        named = requests.get(
+            started.addresses()["PRODUCER_URL"], headers={"Host": "shop.example"}, timeout=10
+        )
+        assert named.status_code == 200
+
+    def test_start_after_a_change_of_code_restarts_what_is_made_of_it(self, started: Project) -> None:
+        before = started.status()
+        (started.folder / "consumer_service" / "consumer" / "more.py").write_text("")
+        roles = started.folder / "db" / "roles.sql"
+        roles.write_text(f"{roles.read_text()}CREATE TABLE IF NOT EXISTS by_the_migrator ();\n")
+        code, output = started.run()
+        assert code == 0, output
+        after = started.status()
+        assert {name for name in NAMES if after[name]["pid"] != before[name]["pid"]} == set(APPS)
+        assert started.query("SELECT count(*) FROM by_the_migrator") == [0]
+        assert "already up" in started.run()[1]
+
+    def test_parked_events_are_listed_requeued_and_discarded(self, started: Project) -> None:
+        parked = [str(uuid.uuid4()) for _ in range(2)]
+        for event_id in parked:
+            started.query(
+                "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, version, direct, due_at,"
+                f" parked_at, parked_reason) VALUES ('{event_id}', 'order', '{uuid.uuid4()}', 'order.placed',"
+                " '{}', 1, false, now(), now(), 'too large') RETURNING 1"
+            )
+        code, output = started.run("parked")
+        assert code == 0, output
+        assert all(event_id in output for event_id in parked)
+        assert started.run("requeue", parked[0])[0] == 0
+        assert started.run("discard", parked[1])[0] == 0
+        assert started.run("discard", parked[1])[0] == 1
+        assert "too large" not in started.run("parked")[1]
+        assert started.query(f"SELECT count(*) FROM outbox_discarded WHERE id = '{parked[1]}'") == [1]
 
 
 def _one_of_each_kind(project: Project) -> list[psutil.Process]:

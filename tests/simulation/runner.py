@@ -172,7 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _play(side: Side, options: argparse.Namespace) -> bool:
-    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+    seeds = (
+        [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+    )
     began = time.monotonic()
     with side.installed(options.mutant):
         found = find(side, seeds)
@@ -194,5 +196,5 @@ def _table(side: Side) -> bool:
         found = mutant_seeds(side, name)
         missed |= found is None
         how = found.failure.problem if found else f"not within {MUTANT_SEEDS}"
-        print(f"| {name} | {what} | {found.seed if found else '–'} | {how} |", flush=True)
+        print(f"| {name} | {what} | {found.seed if found else '-'} | {how} |", flush=True)
     return missed

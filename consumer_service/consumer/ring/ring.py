@@ -24,6 +24,7 @@ class Ring:
         self._max_bytes = max_bytes
         self._batches: deque[Batch] = deque()
         self._first = 0
+        self._began = -1  # the number of the batch that tells everyone of the last new beginning
         self._events = 0
         self._bytes = 0
         self._position: Position | None = None
@@ -138,6 +139,7 @@ class Ring:
             partition: -1 for partition, offset in enumerate(position.offsets) if offset == 0
         }
         if previous is not None:
+            self._began = self._first
             self._push(Batch(position, (), Gap("recreated", previous, position)))
 
     def _push(self, batch: Batch) -> None:
@@ -171,7 +173,9 @@ class Ring:
         with self._changed:
             if number < self._first:
                 floor = self._batches[0].before if self._batches else self.position
-                raise Evicted(self._first, floor)
+                # Whoever is told of the eviction need not be told of the new beginning once more.
+                told = self._first == self._began
+                raise Evicted(self._first + told, floor, number <= self._began)
             end = len(self._batches)
             if until is not None:
                 end = max(0, min(end, until - self._first))
@@ -182,5 +186,5 @@ class Ring:
                 batches.append(self._batches[index])
                 size += self._batches[index].size
                 index += 1
-            after = self._batches[index].before if index < len(self._batches) else self.position
+            after = self._batches[index].left_off if index < len(self._batches) else self.position
             return Slice(batches, self._first + index, after)

@@ -39,11 +39,20 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events that were read together, with the position before them; or a gap in their place."""
+    """Events that were read together, with the position before them; or a gap in their place.
+
+    before: where one begins who is to be sent the batch and has nothing. After a new beginning of the ring that is
+    another log than `left_off`, where those stand who were sent everything before the batch.
+    """
 
     before: Position
     events: tuple[Event, ...]
     gap: Gap | None = None
+
+    @property
+    def left_off(self) -> Position:
+        """The position after the previous batch: only the gap itself may move anyone past it."""
+        return self.gap.start if self.gap and self.gap.start else self.before
 
     @property
     def size(self) -> int:
@@ -67,9 +76,13 @@ class Slice(NamedTuple):
 
 
 class Evicted(Exception):
-    """The requested batch was evicted; the ring now begins with batch `number`, at position `floor`."""
+    """The requested batch was evicted; the ring now begins with batch `number`, at position `floor`.
 
-    def __init__(self, number: int, floor: Position) -> None:
+    is_anew: the ring has begun anew since the requested batch, so offsets from before mean nothing at `floor`.
+    """
+
+    def __init__(self, number: int, floor: Position, is_anew: bool) -> None:
         super().__init__(number)
         self.number = number
         self.floor = floor
+        self.is_anew = is_anew

@@ -51,6 +51,9 @@ const stream = new Stream("/stream", document.body.dataset.position, {
   state: showState,
   event: receive,
   gap(data) {
+    if (data.reason === "recreated") {
+      deduplicator.forget(); // Kafka begins anew: an order's earlier versions may come after later ones
+    }
     byId("notice-text").textContent = describeGap(data);
     byId("notice").hidden = false;
   },

@@ -17,4 +17,9 @@ export class Deduplicator {
     }
     return version <= highest;
   }
+
+  /** Forget all events: the next ones are of another log, in which earlier versions may come again. */
+  forget() {
+    this.#versions.clear();
+  }
 }

@@ -76,6 +76,8 @@ class History:
         try:
             before = self._within_the_log(before)
             beginnings = self._admin.beginning_offsets(len(before.offsets))
+            # Retention may have passed the cursor: nothing is left before it there.
+            before = before.no_earlier_than(Position(before.topic_id, beginnings))
             starts = [
                 max(begin, offset - limit) for begin, offset in zip(beginnings, before.offsets, strict=True)
             ]

@@ -11,6 +11,7 @@ from consumer.services import current_services
 from consumer.topic.history import WrongTopic
 from consumer.topic.kafka import KafkaUnavailable
 from consumer.web.errors import InvalidParameter
+from consumer.web.parameters import read_parameter
 
 dashboard = Blueprint("dashboard", __name__)
 
@@ -61,14 +62,14 @@ def send_test_event() -> ResponseReturnValue:
 
 
 def _read_limit() -> int:
-    text = request.args.get("limit", str(DEFAULT_LIMIT))
+    text = read_parameter(request, "limit") or str(DEFAULT_LIMIT)
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise InvalidParameter("/limit", f"limit must be a number from 1 to {MAX_LIMIT}.")
     return int(text)
 
 
 def _read_before() -> Position | None:
-    text = request.args.get("before")
+    text = read_parameter(request, "before")
     try:
         return Position.parse(text) if text else None
     except UnreadablePosition as exc:

@@ -9,6 +9,7 @@ from consumer.fanout import sse
 from consumer.fanout.hijack import can_hijack, hijack
 from consumer.fanout.resume import resume
 from consumer.services import Services, current_services
+from consumer.web.parameters import read_parameter
 
 stream = Blueprint("stream", __name__)
 
@@ -37,7 +38,7 @@ def busy_response(reason: str) -> Response:
 
 def _events(services: Services) -> Iterable[bytes]:
     """Return the stream. Each viewer gets its own retry time, so that a restart is no stampede."""
-    viewer = resume(services.ring, request.headers.get("Last-Event-ID"), request.args.get("from"))
+    viewer = resume(services.ring, request.headers.get("Last-Event-ID"), read_parameter(request, "from"))
     first = sse.retry(random.randint(*RETRY_MS)) + viewer.greeting(services.state())
     sockets = services.sockets
     if sockets and can_hijack(request.environ):

@@ -18,6 +18,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
+from producer.cached import Overdue
 from producer.domain.database import CommitUnknown
 from producer.domain.status import InvalidTransition
 from producer.web import responses
@@ -52,6 +53,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OperationalError, _database_unavailable)
     app.register_error_handler(InterfaceError, _database_unavailable)
     app.register_error_handler(PoolTimeout, _database_unavailable)
+    app.register_error_handler(Overdue, _database_unavailable)
     app.register_error_handler(DBAPIError, _database_error)
     app.register_error_handler(CommitUnknown, _commit_unknown)
     app.register_error_handler(Exception, _unexpected)

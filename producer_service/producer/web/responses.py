@@ -111,7 +111,7 @@ class Check(_Body):
 
 
 class Outbox(_Body):
-    """Events that have not been read back from Kafka yet; null when the database does not answer."""
+    """Events that have not been read back from Kafka yet; null when they cannot be counted in time."""
 
     rows: int | None
     oldest_s: float | None

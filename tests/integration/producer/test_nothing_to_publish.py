@@ -20,7 +20,7 @@ from producer.publishing.publisher import Publisher
 from producer.services import EXTENSION, Services
 from tests.clock import FakeClock
 from tests.integration.producer.conftest import services_of
-from tests.unit.producer.publishing.fake_producer import FakeProducer
+from tests.unit.producer.fake_kafka import FakeProducer
 
 ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 KEY = {"Idempotency-Key": "key-1"}
@@ -35,7 +35,7 @@ class Shop:
     def __init__(self, settings: Settings):
         clock = FakeClock()
         self.app = create_app(settings)
-        self.kafka = FakeProducer(acknowledges=False)
+        self.kafka = FakeProducer()
         self.breaker = Breaker(BreakerPolicy(failures=1), clock)
         publisher = Publisher(lambda: self.kafka, "orders", GRACE, self.breaker, lambda: None, clock)
         publisher.start()

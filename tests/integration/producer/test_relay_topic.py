@@ -89,7 +89,7 @@ def test_header_whose_name_is_not_utf8_does_not_stop_the_relay(
     relay_log: Callable[[], str],
 ) -> None:
     relay = start_relay()
-    eventually(lambda: "Reading back from" in relay_log())
+    eventually(lambda: "Reading back from" in relay_log(), within=30)
     producer = Producer(producer_settings(settings))
     produce_header_name(producer, topic, b"\xff\xfe")
     assert producer.flush(10) == 0
@@ -104,9 +104,9 @@ def test_partitions_that_are_added_are_read_back(
 ) -> None:
     api.post("/orders", json=ORDER)
     start_relay()
-    eventually(lambda: rows() == 0)
+    eventually(lambda: rows() == 0, within=30)
     admin.create_partitions([NewPartitions(topic, 12)])[topic].result(10)
-    eventually(lambda: len(admin.list_topics(topic, timeout=5).topics[topic].partitions) == 12)
+    eventually(lambda: len(admin.list_topics(topic, timeout=5).topics[topic].partitions) == 12, within=30)
     api.post("/orders/random", json={"count": 100})
     eventually(lambda: rows() == 0, within=30)
 
@@ -157,4 +157,4 @@ def test_open_transaction_of_others_does_not_stop_the_relay_from_publishing(
     """Behind it nothing can be read back, and all the same the relay knows how far it can read."""
     api.post("/orders", json=ORDER)
     start_relay()
-    eventually(lambda: scalar("SELECT max(attempts) FROM outbox") == 1)
+    eventually(lambda: scalar("SELECT max(attempts) FROM outbox") == 1, within=30)

@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from db.roles import ROLES
+from local_stack.passwords import create_role_passwords, pgpass
+from local_stack.paths import Paths
+from local_stack.postgres import DATABASE
 from local_stack.services import PRODUCER, RELAY
 from producer import create_app
 from producer.config import Settings
@@ -20,6 +23,7 @@ from producer.relay.outbox import Outbox
 from tests.integration.producer.conftest import services_of
 from tests.project import ROOT
 from tests.shop import ORDER
+from tests.stack import Stack
 
 
 def migrate(database_url: str, secrets: Path) -> None:
@@ -33,13 +37,15 @@ def migrate(database_url: str, secrets: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def roles(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def roles(stack: Stack, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The URL of the database for each role."""
-    secrets = tmp_path_factory.mktemp("secrets")
-    passwords = {role: uuid4().hex for role in ROLES}
-    for role, password in passwords.items():
-        (secrets / role).mkdir()
-        (secrets / role / "pgpass").write_text(f"*:*:orders:{role}:{password}\n")
+    # Roles belong to the server, and the native stack's apps log in as them: they keep the passwords that they know.
+    paths = Paths(stack.home)
+    if not paths.secrets.exists():
+        paths = Paths(tmp_path_factory.mktemp("roles"))
+        create_role_passwords(paths, DATABASE)
+    secrets = paths.secrets
+    passwords = {role: pgpass(paths, role).read_text().strip().rpartition(":")[2] for role in ROLES}
     migrate(database_url, secrets)
     migrate(database_url, secrets)  # it runs at every start, so it must be repeatable
     url = sa.make_url(database_url)

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from confluent_kafka import TopicPartition
 from flask import request
 
 import consumer
@@ -34,8 +35,8 @@ def world() -> Any:
 @contextmanager
 def installed() -> Iterator[None]:
     """Replace what would wait, do I/O, or differ from run to run."""
-    for module in pkgutil.walk_packages(consumer.__path__, "consumer."):
-        importlib.import_module(module.name)
+    for found in pkgutil.walk_packages(consumer.__path__, "consumer."):
+        importlib.import_module(found.name)
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     with ExitStack() as stack:
@@ -71,7 +72,7 @@ def _stand_ins() -> dict[str, object]:
         "can_hijack": lambda environ: environ["simulation.hijack"],
         "hijack": _hijack,
         "SLICE_BYTES": 2000,
-        "MAX_CONCURRENT_READS": 2,
+        "BATCH": 5,
     }
 
 
@@ -115,3 +116,11 @@ def _pausing(function: Callable[..., Any], label: str) -> Callable[..., Any]:
         return function(*args, **kwargs)
 
     return pausing
+
+
+def world_class() -> Any:
+    """Return the class of the world, for mutants of what the pages do."""
+    return importlib.import_module("tests.simulation.stream.world").World
+
+
+__all__ = ["TopicPartition", "installed", "playing", "world", "world_class"]

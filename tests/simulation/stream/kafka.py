@@ -93,6 +93,10 @@ class Cluster:
                 reader.diverged.add(partition)
         return lost
 
+    def is_read_by(self, name: str) -> bool:
+        """Return whether a replica's tail has a reader to which nothing has happened yet."""
+        return any(reader.owner == name and reader.is_whole for reader in self.readers)
+
     def answers(self, partition: int) -> bool:
         """Return whether the partition can be read now."""
         return not self.is_down and partition not in self.leaderless
@@ -101,7 +105,9 @@ class Cluster:
 class FakeMessage:
     """As confluent's Message: false when its value is empty, and with headers that cannot always be read."""
 
-    def __init__(self, partition: int, offset: int, entry: Entry | None, error: KafkaError | None = None) -> None:
+    def __init__(
+        self, partition: int, offset: int, entry: Entry | None, error: KafkaError | None = None
+    ) -> None:
         self._partition = partition
         self._offset = offset
         self._entry = entry
@@ -141,19 +147,24 @@ class FakeConsumer:
         self._cluster = cluster
         self._scheduler = cluster.scheduler
         actor = self._scheduler.current
-        self._owner = actor.name.split("'")[0] if actor and actor.name.endswith("tail") else ""
+        self.owner = actor.name.split("'")[0] if actor and actor.name.endswith("tail") else ""
         self.positions: dict[int, int] = {}
         self.diverged: set[int] = set()
         self._broken: set[int] = set()
         self._eof_at: dict[int, int] = {}
         cluster.readers.append(self)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no partition has been given up or is about to be."""
+        return not self._broken and not self.diverged
+
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         self.positions = {p.partition: p.offset for p in partitions}
 
     def poll(self, timeout: float) -> FakeMessage | None:
         self._scheduler.pause("polling Kafka")
-        if self._cluster.flood and self._owner:
+        if self._cluster.flood and self.owner:
             self._cluster.flood()
         self._scheduler.wait(self._has_next, timeout, "Kafka's next message")
         return self._next()
@@ -178,7 +189,7 @@ class FakeConsumer:
         cluster = self._cluster
         if partition in self._broken or not cluster.answers(partition) or partition >= len(cluster.logs):
             return False
-        if (self._owner, partition) in cluster.lagging:
+        if (self.owner, partition) in cluster.lagging:
             return False
         log, position = cluster.logs[partition], self.positions[partition]
         return position != log.end or partition in self.diverged or self._eof_at.get(partition) != position
@@ -250,7 +261,9 @@ class FakeAdminClient:
         cluster.scheduler.pause("having Kafka's answer about the topic")
         return {TOPIC: answer}
 
-    def list_offsets(self, wanted: Mapping[TopicPartition, object], **_: object) -> dict[TopicPartition, Answer]:
+    def list_offsets(
+        self, wanted: Mapping[TopicPartition, object], **_: object
+    ) -> dict[TopicPartition, Answer]:
         cluster = self._cluster
         cluster.scheduler.pause("asking Kafka for offsets")
         answers = {tp: self._listed(tp.partition, type(which).__name__) for tp, which in wanted.items()}

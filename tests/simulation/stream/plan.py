@@ -34,6 +34,10 @@ def random_plan(rng: random.Random) -> Plan:
         "padding": rng.choice((0, 0, 300)),
     }
     faults = {fault for fault in FAULTS if rng.random() < 0.25}
+    if "cutback" in faults:
+        # A reader that is opened anew without a leader epoch cannot find out that its log was cut back and grew again.
+        faults -= {"retention", "grow"}
+        setup["partitions"] = 1
     weights = {name: weight for name, (weight, fault, _) in STEPS.items() if fault is None or fault in faults}
     names = rng.choices([*weights], [*weights.values()], k=rng.randint(20, 90))
     opening: list[Step] = [("produce", 0, rng.randint(0, 8))]
@@ -52,7 +56,7 @@ def _run(rng: random.Random) -> Step:
 
 
 def _race(rng: random.Random) -> Step:
-    return rng.randrange(3), "tail", "fanout", rng.choice((30, 300)), rng.randint(2, 30), True
+    return rng.randrange(3), "tail", "fanout", rng.choice((30, 150)), rng.randint(2, 30), True
 
 
 Arguments = Callable[[random.Random], Step]
@@ -61,6 +65,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "repeat": (2, None, lambda rng: (rng.randrange(30),)),
     "run": (40, None, _run),
     "requests": (8, None, lambda rng: (rng.randrange(4), _pauses(rng))),
+    "sync": (5, None, lambda rng: (rng.randrange(3),)),
     "clock": (8, None, lambda rng: (rng.choice((0.03, 0.03, 1.1, 3.0, 11.0)),)),
     "page": (3, None, lambda rng: (rng.randrange(3), _pauses(rng))),
     "curl": (2, None, lambda rng: (rng.randrange(3), rng.choice(ROOMS), rng.random() < 0.7, _pauses(rng))),
@@ -81,7 +86,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "republish": (2, "cutback", lambda rng: (rng.randint(1, 4),)),
     "retention": (3, "retention", lambda rng: (rng.randrange(3), rng.randint(1, 6))),
     "grow": (1, "grow", lambda rng: ()),
-    "recreate": (1, "recreate", lambda rng: (rng.randint(1, 3),)),
+    "recreate": (2, "recreate", lambda rng: (rng.randint(1, 3), rng.randint(0, 8))),
     "kafka": (3, "outage", lambda rng: (rng.random() < 0.4,)),
     "leader": (4, "leader", lambda rng: (rng.randrange(3), rng.choice(("", "", "error", "-1001")))),
     "restart": (2, "restart", lambda rng: (rng.randrange(3),)),

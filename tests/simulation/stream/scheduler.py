@@ -27,11 +27,11 @@ class Actor:
 
     @property
     def is_done(self) -> bool:
-        return self.greenlet.dead
+        return bool(self.greenlet.dead)
 
     def is_runnable(self, now: float) -> bool:
         """Return whether a turn would get it any further."""
-        if self.greenlet.dead:
+        if self.is_done:
             return False
         return self.ready is None or self.ready() or (self.deadline is not None and now >= self.deadline)
 
@@ -141,7 +141,9 @@ class SimThreading:
 
     BoundedSemaphore = Semaphore
 
-    def Thread(self, target: Callable[..., object], args: tuple[object, ...] = (), name: str = "", **_: object) -> "SimThread":
+    def Thread(
+        self, target: Callable[..., object], args: tuple[object, ...] = (), name: str = "", **_: object
+    ) -> "SimThread":
         return SimThread(self._scheduler(), lambda: target(*args), name)
 
 
@@ -188,6 +190,10 @@ class SimCondition:
         self._lock = lock
         self._notified = 0
         self.acquire, self.release = lock.acquire, lock.release
+
+    @property
+    def is_held(self) -> bool:
+        return self._lock.depth > 0
 
     def __enter__(self) -> bool:
         return self._lock.acquire()

@@ -1,8 +1,10 @@
-"""SQL, YAML and the Dockerfile repeat the roles of db/roles.py and the names of db/passwords.py."""
+"""SQL, YAML, local_stack and the Dockerfile repeat the roles of db/roles.py and the names of db/passwords.py."""
 
 import re
 from types import ModuleType
 
+from local_stack import passwords as native
+from local_stack import postgres
 from tests.project import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -48,3 +50,8 @@ def test_compose_creates_the_database_of_the_owner(passwords: ModuleType) -> Non
     assert f"POSTGRES_USER: {passwords.OWNER}\n" in COMPOSE
     assert f"POSTGRES_DB: {passwords.DATABASE}\n" in COMPOSE
     assert re.findall(r"image: postgres:(\d+)", COMPOSE) == [passwords.POSTGRES_MAJOR]
+
+
+def test_local_stack_has_the_same_roles_and_database(passwords: ModuleType, roles: tuple[str, ...]) -> None:
+    assert roles == native.ROLES
+    assert (passwords.OWNER, passwords.DATABASE) == (postgres.USER, postgres.DATABASE)

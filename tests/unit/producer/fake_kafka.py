@@ -1,4 +1,6 @@
-"""A Kafka producer in memory."""
+"""A Kafka producer in memory. publishing/test_producer_client.py holds it against the real one."""
+
+import threading
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import ClusterMetadata
@@ -11,15 +13,21 @@ ROOMY = 1_000_000
 class FakeProducer:
     """A KafkaProducer that keeps what it is given and delivers when the test says so.
 
-    room: how many events librdkafka's queue takes. error: why every call to Kafka fails.
+    room: how many events librdkafka's queue takes. error: why every call to Kafka fails. acknowledges: whether
+    each event is delivered by the next poll or flush, without the test's help.
     """
 
-    def __init__(self, room: int = ROOMY, error: KafkaError | None = None):
-        self.room, self.error = room, error
+    def __init__(self, room: int = ROOMY, error: KafkaError | None = None, acknowledges: bool = False):
+        self.room, self.error, self._acknowledges = room, error, acknowledges
         self.metadata = ClusterMetadata()
         self.sent: list[bytes] = []
         self.reports: list[OnDelivery] = []
         self.is_flushed = False
+        self._is_fatal = False
+        self._untold: KafkaError | None = None
+        self._outcomes: list[tuple[OnDelivery, KafkaError | None]] = []
+        self._lock = threading.Lock()
+        self._news = threading.Event()
 
     def produce(
         self,
@@ -31,29 +39,60 @@ class FakeProducer:
         on_delivery: OnDelivery,
     ) -> None:
         """Queue an event. Raises KafkaException, and BufferError when the queue is full."""
-        if self.error is not None:
-            raise KafkaException(self.error)
-        if len(self.sent) >= self.room:
-            raise BufferError
-        self.sent.append(value)
-        self.reports.append(on_delivery)
+        with self._lock:
+            if self._is_fatal:  # an error made from its code, whose fatal() is False
+                raise KafkaException(KafkaError(KafkaError._FATAL))
+            if self.error is not None:
+                raise KafkaException(self.error)
+            if len(self) >= self.room:
+                raise BufferError
+            self.sent.append(value)
+            if self._acknowledges:
+                self._outcomes.append((on_delivery, None))
+                self._news.set()
+            else:
+                self.reports.append(on_delivery)
 
     def deliver(self, error: KafkaError | None = None) -> None:
         """Report the delivery of the oldest event in flight, or its failure."""
         self.reports.pop(0)(error, Message())
 
+    def fail_for_good(self) -> None:
+        """Raise a fatal error: the next poll or flush tells it, once, and what is in flight is purged."""
+        with self._lock:
+            self._is_fatal = True
+            self._untold = KafkaError(KafkaError.INVALID_PRODUCER_EPOCH, "injected by the test", True)
+            purged = KafkaError(KafkaError._PURGE_QUEUE)
+            self._outcomes += [(on_delivery, purged) for on_delivery in self.reports]
+            self.reports.clear()
+        self._news.set()
+
     def poll(self, timeout: float) -> int:
-        """Serve no delivery report: `deliver` does."""
-        return 0
+        """Serve the delivery reports, waiting for one up to `timeout`. Raises KafkaException after a fatal error."""
+        self._news.wait(timeout)
+        self._news.clear()
+        return self._serve()
 
     def flush(self, timeout: float) -> int:
-        """Remember that it was called."""
+        """Serve the delivery reports; return how many events are in flight. Raises KafkaException like poll."""
         self.is_flushed = True
-        return 0
+        self._serve()
+        return len(self)
+
+    def _serve(self) -> int:
+        with self._lock:
+            untold, self._untold = self._untold, None
+            if untold is not None:
+                self._news.set()
+                raise KafkaException(untold)
+            outcomes, self._outcomes = self._outcomes, []
+        for on_delivery, error in outcomes:
+            on_delivery(error, Message())
+        return len(outcomes)
 
     def __len__(self) -> int:
-        """Return how many events are in flight."""
-        return len(self.reports)
+        """Return how many events are in flight or not reported yet."""
+        return len(self.reports) + len(self._outcomes)
 
     def list_topics(self, topic: str, timeout: float) -> ClusterMetadata:
         """Return `metadata`. Raises KafkaException."""

@@ -36,3 +36,14 @@ def test_env_example_has_every_variable_that_gunicorn_reads() -> None:
     for path in ROOT.glob("*_service/gunicorn.conf.py"):
         for name in re.findall(r'environ\.get\("([A-Z_]+)"', path.read_text()):
             assert name in DOCUMENTED, path
+
+
+def test_every_variable_that_compose_and_its_script_read_is_documented() -> None:
+    """Not LITE and COMPOSE_FILE: the first is start_project.sh's own, the second Compose's."""
+    files = [
+        ROOT / "docker-compose.yml",
+        *ROOT.glob("deploy/*/docker-compose.yml"),
+        *ROOT.glob("deploy/*/*.sh"),
+    ]
+    read = {name for path in files for name in re.findall(r"\$\{([A-Z][A-Z_]+)[:}]", path.read_text())}
+    assert read - set(DOCUMENTED) == {"LITE"}

@@ -180,3 +180,12 @@ def test_history_refuses_at_once_when_too_many_read_from_kafka() -> None:
         history._reads.acquire()
     with pytest.raises(KafkaUnavailable, match="too many"):
         history.page(Position(TOPIC_ID, (2, 2)), 5)
+
+
+def test_history_ends_where_retention_has_passed_the_cursor() -> None:
+    topic = alternating(20)
+    history = history_of(topic, (10, 10))
+    topic.first = [8, 4]
+    page = history.page(Position(TOPIC_ID, (6, 5)), 10)
+    assert orders(page.payloads) == ["o9"]
+    assert page.before is None

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.unit.consumer.fanout.stream_text import blocks
 from tests.unit.consumer.web.harness import WebHarness
 
 
@@ -17,6 +18,7 @@ def test_every_page_and_error_has_security_headers(web: WebHarness) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "http://localhost:5001"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],
@@ -36,3 +38,12 @@ def test_untrusted_host_is_refused(web: WebHarness, host: str) -> None:
 @pytest.mark.parametrize("host", ["localhost:5002", "127.0.0.1:5002", "[::1]:5002"])
 def test_trusted_host_is_served(web: WebHarness, host: str) -> None:
     assert web.client.get("/health/live", headers={"Host": host}).status_code == 200
+
+
+def test_stream_of_an_untrusted_host_is_busy_and_not_an_error(web: WebHarness) -> None:
+    """A 400 would end a browser's EventSource for good."""
+    web.read_topic()
+    response = web.client.get("/stream", headers={"Host": "evil.example"})
+    assert (response.status_code, response.mimetype) == (200, "text/event-stream")
+    (block,) = blocks(response.data)
+    assert (block.event, block.json) == ("busy", {"reason": "host"})

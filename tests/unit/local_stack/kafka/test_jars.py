@@ -1,4 +1,11 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from local_stack.kafka import jars, pins
 from local_stack.kafka.jars import repository_url
+from local_stack.kafka.pins import Pin
 
 MIRROR = """\
 <settings xmlns="http://maven.apache.org/SETTINGS/1.0.0"><mirrors>
@@ -18,3 +25,30 @@ def test_mirror_of_another_repository_is_ignored() -> None:
 
 def test_maven_central_is_used_without_settings() -> None:
     assert repository_url("<settings/>").startswith("https://")
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Two pinned jars, and a repository that has them: the content by URL."""
+    contents = {name: name.encode() * 100 for name in ("a", "b")}
+    pinned = [Pin("org", name, "1", hashlib.sha256(contents[name]).hexdigest()) for name in contents]
+    monkeypatch.setattr(pins, "load", lambda: pinned)
+    monkeypatch.setattr(jars, "repository_url", lambda settings: "http://mirror.example")
+    urls = {f"http://mirror.example/{pin.repository_path}": contents[pin.artifact] for pin in pinned}
+    monkeypatch.setattr(jars, "_download", urls.__getitem__)
+    return urls
+
+
+def test_cached_jar_that_is_not_the_pinned_file_is_downloaded_again(
+    repository: dict[str, bytes], tmp_path: Path
+) -> None:
+    """A crash or a full disk leaves such files, and brokers then fail in odd ways (D12)."""
+    said: list[str] = []
+    fetched = jars.fetch(tmp_path, said.append)
+    assert [jar.read_bytes() for jar in fetched] == list(repository.values())
+    assert jars.fetch(tmp_path, said.append) == fetched
+    assert said == ["downloading 2 of Kafka's jars"]
+    fetched[1].write_bytes(b"cut off")
+    assert jars.fetch(tmp_path, said.append) == fetched
+    assert fetched[1].read_bytes() == b"b" * 100
+    assert said[1:] == ["downloading 1 of Kafka's jars"]

@@ -1,7 +1,10 @@
+import stat
 from pathlib import Path
 
 from local_stack.addresses import Addresses
+from local_stack.config import Settings
 from local_stack.lifecycle.programs import app_programs
+from local_stack.passwords import create_role_passwords
 from local_stack.paths import Paths
 from local_stack.ports import PORT_NAMES
 from local_stack.services import APPS
@@ -10,19 +13,39 @@ ADDRESSES = Addresses.of({name: number for number, name in enumerate(PORT_NAMES,
 
 
 def test_every_app_has_one_program_in_a_folder_that_exists() -> None:
-    programs = app_programs(Paths(Path("/some home")), ADDRESSES, "orders")
+    programs = app_programs(Paths(Path("/some home")), ADDRESSES, Settings())
     assert tuple(program.name for program in programs) == APPS
     assert all(program.folder.is_dir() for program in programs)
 
 
 def test_programs_of_web_servers_listen_on_their_own_port() -> None:
-    producer, _, consumer = app_programs(Paths(Path("/some home")), ADDRESSES, "orders")
+    producer, _, consumer = app_programs(Paths(Path("/some home")), ADDRESSES, Settings())
     for program, url in ((producer, ADDRESSES.producer_url), (consumer, ADDRESSES.consumer_url)):
         bind = program.command[program.command.index("--bind") + 1]
         assert f"http://{bind}" == url
 
 
 def test_programs_of_apps_get_the_topic_and_the_addresses() -> None:
-    for program in app_programs(Paths(Path("/some home")), ADDRESSES, "mine"):
+    for program in app_programs(Paths(Path("/some home")), ADDRESSES, Settings(kafka_topic="mine")):
         assert program.environment["KAFKA_TOPIC"] == "mine"
-        assert ADDRESSES.environment().items() <= program.environment.items()
+        assert ADDRESSES.public().items() <= program.environment.items()
+
+
+def test_programs_log_in_to_the_database_as_their_own_role_or_not_at_all(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    paths.home.joinpath("secrets").mkdir()
+    create_role_passwords(paths, "orders")
+    producer, relay, consumer = app_programs(paths, ADDRESSES, Settings())
+    for program in (producer, relay):
+        assert program.environment["DATABASE_URL"] == (
+            f"postgresql://{program.name}@127.0.0.1:1/orders?require_auth=scram-sha-256"
+        )
+        file = Path(program.environment["PGPASSFILE"])
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert file.read_text().startswith(f"*:*:orders:{program.name}:")
+    assert not {"DATABASE_URL", "PGPASSFILE"} & set(consumer.environment)
+
+
+def test_programs_trust_this_machine_beside_the_hosts_of_the_setting() -> None:
+    for program in app_programs(Paths(Path("/home")), ADDRESSES, Settings(trusted_hosts="shop.example")):
+        assert program.environment["TRUSTED_HOSTS"] == "localhost,127.0.0.1,[::1],shop.example"

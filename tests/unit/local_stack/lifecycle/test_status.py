@@ -1,7 +1,10 @@
 import json
+from pathlib import Path
 
-from local_stack.lifecycle.health import CheckResult
-from local_stack.lifecycle.status import as_json, as_table, combine
+from local_stack.lifecycle.health import CheckResult, parked_detail
+from local_stack.lifecycle.status import as_json, as_table, combine, notes
+from local_stack.paths import Paths
+from local_stack.ports import PORT_NAMES
 from local_stack.services import NAMES
 from local_stack.supervisord.client import ProcessInfo
 
@@ -33,3 +36,20 @@ def test_status_json_has_four_fields_for_each_service_in_a_fixed_order() -> None
 
 def test_status_table_has_a_line_for_each_service() -> None:
     assert len(as_table(combine(RUNNING, {})).splitlines()) == 1 + len(NAMES)
+
+
+def test_status_tells_below_the_table_why_a_service_is_not_healthy(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    paths.ports.write_text(json.dumps(dict.fromkeys(PORT_NAMES, 1)))
+    waiting = CheckResult("degraded", "Events that Kafka refused wait for a decision: 1")
+    lines = notes(paths, combine(RUNNING, HEALTHY | {"producer": waiting}))
+    assert lines[0] == "producer: Events that Kafka refused wait for a decision: 1"
+
+
+def test_parked_events_are_reported_with_the_command_to_type() -> None:
+    body = {"status": "degraded", "checks": {"outbox": {"rows": 1, "parked": 2}}}
+    assert parked_detail(body) == (
+        "Events that Kafka refused wait for a decision: 2 (./start_project.sh parked)"
+    )
+    assert parked_detail({"status": "ok", "checks": {"outbox": {"rows": 1, "parked": 0}}}) == ""
+    assert parked_detail({"status": "ok", "checks": {"streams": {}}}) == ""

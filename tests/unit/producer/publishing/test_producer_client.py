@@ -21,7 +21,7 @@ from producer.publishing.kafka import (
 from producer.publishing.publisher import Publisher
 from tests import librdkafka
 from tests.eventually import eventually
-from tests.unit.producer.publishing.fake_producer import FakeProducer
+from tests.unit.producer.fake_kafka import FakeProducer
 
 SETTINGS = Settings(
     database_url="postgresql://u:p@127.0.0.1:1/d", kafka_bootstrap_servers="127.0.0.1:1", publish_queue=3
@@ -45,7 +45,7 @@ Reports = list[KafkaError | None]
 
 @pytest.fixture(params=["fake", "real"])
 def new_client(request: pytest.FixtureRequest) -> Callable[[], Client]:
-    return RealProducer if request.param == "real" else lambda: FakeProducer(room=3)
+    return RealProducer if request.param == "real" else lambda: FakeProducer(room=3, acknowledges=True)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -15,7 +16,7 @@ from producer.publishing.breaker import Breaker, BreakerPolicy
 from producer.publishing.publisher import Publisher
 from tests.clock import FakeClock
 from tests.eventually import eventually
-from tests.unit.producer.publishing.fake_producer import FakeProducer
+from tests.unit.producer.fake_kafka import FakeProducer
 
 GRACE = timedelta(seconds=6)
 POLICY = BreakerPolicy(failures=2, open_s=5.0, probe_s=6.0)
@@ -27,7 +28,7 @@ class Kafka:
     def __init__(self) -> None:
         self.clients: list[FakeProducer] = []
         self.is_broken = False
-        self.new: Callable[[], FakeProducer] = FakeProducer
+        self.new: Callable[[], FakeProducer] = partial(FakeProducer, acknowledges=True)
 
     def __call__(self) -> FakeProducer:
         if self.is_broken:
@@ -156,7 +157,7 @@ def test_poller_survives_an_unexpected_error(kafka: Kafka, clock: FakeClock) -> 
                 raise RuntimeError("unexpected")
             return super().poll(timeout)
 
-    kafka.new = Stumbling
+    kafka.new = partial(Stumbling, acknowledges=True)
     publisher = Publisher(kafka, "orders", GRACE, Breaker(POLICY, clock), lambda: None, clock)
     publisher.start()
     publish(publisher)
@@ -240,7 +241,7 @@ def test_probe_that_came_too_late_is_given_back(publisher: Publisher, clock: Fak
 
 
 def test_probe_that_is_on_its_way_is_not_given_back(kafka: Kafka, clock: FakeClock) -> None:
-    kafka.new = lambda: FakeProducer(acknowledges=False)
+    kafka.new = FakeProducer
     publisher = Publisher(kafka, "orders", GRACE, Breaker(POLICY, clock), lambda: None, clock)
     publisher.start()
     half_open(publisher, clock)

@@ -1,0 +1,60 @@
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from local_stack.config import Settings, load_settings
+from local_stack.errors import StackError
+from local_stack.services import CONSUMER, PRODUCER, RELAY, STOP_POLICIES
+from producer.relay.service import STOP_S
+from tests.project import ROOT
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_port_of_the_last_start_is_kept_until_the_environment_names_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last = {PRODUCER: 5101, CONSUMER: 5002}
+    assert load_settings().web_ports({}) == {PRODUCER: 5001, CONSUMER: 5002}
+    assert load_settings().web_ports(last) == last
+    monkeypatch.setenv("PRODUCER_PORT", "5001")
+    assert load_settings().web_ports(last) == {PRODUCER: 5001, CONSUMER: 5002}
+    assert load_settings().explicit_ports() == {PRODUCER: 5001}
+
+
+def test_more_connections_than_postgresql_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "9")
+    load_settings()
+    monkeypatch.setenv("WEB_CONCURRENCY", "10")
+    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=10.* 102 connections, but PostgreSQL has 100"):
+        load_settings()
+
+
+@pytest.mark.parametrize("service", [PRODUCER, CONSUMER])
+def test_supervisord_and_docker_wait_longer_than_gunicorn_needs_to_stop(service: str) -> None:
+    """Otherwise they kill it amid its last requests."""
+    gunicorn = runpy.run_path(str(ROOT / f"{service}_service" / "gunicorn.conf.py"))
+    assert STOP_POLICIES[service].timeout_s > gunicorn["graceful_timeout"]
+    assert stop_grace_period(service) == STOP_POLICIES[service].timeout_s
+
+
+def test_supervisord_and_docker_wait_longer_than_the_relay_needs_to_stop() -> None:
+    assert STOP_POLICIES[RELAY].timeout_s > STOP_S
+    assert stop_grace_period(RELAY) == STOP_POLICIES[RELAY].timeout_s
+
+
+def stop_grace_period(service: str) -> int:
+    """Return what docker-compose.yml says of a service, in seconds."""
+    found = re.search(
+        rf"^  {service}:\n(?:    .*\n|\n)*?    stop_grace_period: (\d+)s",
+        Path(ROOT, "docker-compose.yml").read_text(),
+        re.MULTILINE,
+    )
+    assert found
+    return int(found[1])
