@@ -99,9 +99,9 @@ class Shop(Process):
             publisher=self.publisher,
             topic_health=TopicHealth(self.publisher, TOPIC, 2),
             backlog=self._backlog,
-            measure_backlog=partial(measure_backlog, self.engine),
+            outbox_health=partial(measure_backlog, engine),
             backlog_limit=LIMIT,
-            database=SimpleNamespace(require_writable=world.postgres.require_up),
+            database_health=world.postgres.require_up,
         )
         before = len(world.scheduler.actors)
         self.publisher.start()
