@@ -5,8 +5,10 @@ operator runs on both, one after the other, and every row is compared. What seve
 is compared in scripts: one holds a row or has not committed, the other one runs a statement.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +21,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from producer.domain.backlog import measure_backlog
+from producer.domain.draft import OrderDraft
+from producer.domain.models import Order
+from producer.domain.record import use_session
+from producer.domain.status import Status
 from producer.relay.outbox import Lease, Outbox
+from producer.services import Services
 from tests.eventually import eventually
 from tests.simulation.publish.mutants import (
     ClaimsBehindParked,
@@ -28,6 +35,7 @@ from tests.simulation.publish.mutants import (
     KeepsAge,
 )
 from tests.simulation.publish.postgres import EPOCH, Engine, Postgres, Row
+from tests.simulation.publish.postgres import Session as FakeSession
 
 ORDERS = [uuid4() for _ in range(3)]
 TIME_TOLERANCE_S = 5.0
@@ -317,3 +325,84 @@ def _is_waiting(engine: sa.Engine) -> bool:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with engine.connect() as connection:
         return bool(connection.execute(sa.text(waiting)).scalar_one())
+
+
+DRAFT = OrderDraft.model_validate(
+    {"customer_name": "Ada", "item": "Coat", "unit_price": "1.00", "quantity": 1}
+)
+Transact = Callable[[], AbstractContextManager[Any]]
+
+
+@pytest.mark.parametrize("is_read_back", [False, True], ids=["row there", "row read back"])
+@pytest.mark.parametrize("commits", [False, True], ids=["rolls back", "commits"])
+def test_fake_change_that_waits_for_another_does_what_postgresql_does(
+    services: Services, outbox: Outbox, is_read_back: bool, commits: bool
+) -> None:
+    """Two shops change one order: the second one waits, and looks for earlier versions after its wait."""
+    fake = Postgres(lambda: 0.0)
+    fake_outbox = Outbox(Engine(fake, "relay"))  # type: ignore[arg-type]
+    outcomes = [
+        _two_changes(services.database.transaction, outbox, None, is_read_back, commits),
+        _two_changes(lambda: _fake_transaction(fake), fake_outbox, fake, is_read_back, commits),
+    ]
+    assert outcomes[0] == outcomes[1]
+
+
+@contextmanager
+def _fake_transaction(fake: Postgres) -> Iterator[None]:
+    transaction = fake.begin("shop", 5)
+    try:
+        with use_session(FakeSession(fake, transaction)):  # type: ignore[arg-type]
+            yield
+        fake.commit(transaction)
+    finally:
+        fake.rollback(transaction)
+
+
+def _two_changes(
+    transact: Transact, outbox: Outbox, fake: Postgres | None, is_read_back: bool, commits: bool
+) -> tuple[int, str, bool]:
+    """Return the version and status that the second change made, and whether it may go directly."""
+    with transact():
+        (order,), (placed,) = Order.place([DRAFT], timedelta(seconds=6))
+    if is_read_back:
+        outbox.delete([str(placed.id)])
+    stack, of_the_first = ExitStack(), copy_context()
+
+    def begin() -> None:
+        stack.enter_context(transact())
+        first = Order.get_for_update(order.id)
+        assert first is not None
+        first.move_to(Status.CONFIRMED, timedelta(seconds=6))
+
+    def end() -> None:
+        with suppress(Rollback):
+            outcome = (None, None, None) if commits else (Rollback, Rollback(), None)
+            of_the_first.run(stack.__exit__, *outcome)
+
+    def change() -> tuple[int, str, bool]:
+        with transact():
+            locked = Order.get_for_update(order.id)
+            assert locked is not None
+            target = Status.CONFIRMED if locked.status == Status.PLACED else Status.SHIPPED
+            event = locked.move_to(target, timedelta(seconds=6))
+        return event.version, event.type, event.direct
+
+    of_the_first.run(begin)
+    if fake is not None:
+
+        def wait(ready: Callable[[], bool], timeout_s: float, where: str) -> bool:
+            end()
+            return ready()
+
+        fake._wait = wait
+        return change()
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(change)
+        eventually(lambda: _is_waiting(outbox._engine), every=0.002)
+        end()
+        return second.result(10)
+
+
+class Rollback(Exception):
+    """Leaves a transaction by an error."""
