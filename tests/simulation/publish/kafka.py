@@ -264,17 +264,17 @@ class Producer:
         self._partitions = len(kafka.partitions)
         self._reports: deque[tuple[OnDelivery, KafkaError | None]] = deque()
         self.waiting = 0
-        self._is_unusable = self._tells_end = False
+        self.is_unusable = self._tells_end = False
 
     def break_down(self) -> None:
         """Become unusable for good, as an idempotent producer does that has lost its place."""
-        if not self._is_unusable:
-            self._is_unusable = self._tells_end = True
+        if not self.is_unusable:
+            self.is_unusable = self._tells_end = True
 
     def produce(
         self, topic: str, value: bytes, key: bytes, *, headers: list[tuple[str, Any]], on_delivery: OnDelivery
     ) -> None:
-        if self._is_unusable:
+        if self.is_unusable:
             raise KafkaException(KafkaError(KafkaError._FATAL))
         if self.waiting >= self._room:
             raise BufferError("Local: Queue full")

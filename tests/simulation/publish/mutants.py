@@ -220,6 +220,10 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "breaker-closes": (
         "the breaker does not hear of success",
         lambda: patch.object(Breaker, "succeeded", lambda self, permit: None)),
+    "P13-probe": (
+        "a probe is used up by a request that publishes nothing",
+        lambda: patch.object(Breaker, "release", lambda self, permit: None),
+    ),
     "old-proof": (
         "the relay claims with a proof of any age", lambda: patch.object(dispatch, "MAX_STALENESS_S", 1e9)),
     "P12-batch": ("an event is parked when its batch is refused", _parks_batches),

@@ -44,6 +44,7 @@ class Process:
         self.world, self.name, self._clock_s = world, name, clock_s
         self.lost_s = 0.0
         self.frozen_until = 0.0
+        self.is_suspended = False
         self.actors: list[Actor] = []
         self.is_alive = False
 
@@ -56,6 +57,20 @@ class Process:
     def runs(self) -> bool:
         """Whether it is alive and not frozen."""
         return self.is_alive and self.world.scheduler.now >= self.frozen_until
+
+    def freeze(self, seconds: float, is_suspended: bool) -> None:
+        """Stop for a while; a suspended machine's monotonic clock stands still meanwhile."""
+        self.frozen_until = self.world.scheduler.now + seconds
+        self.is_suspended = is_suspended
+        if is_suspended:
+            self.lost_s += seconds
+
+    def thaw(self) -> None:
+        """Go on before the time is over."""
+        left_s = self.frozen_until - self.world.scheduler.now
+        if left_s > 0 and self.is_suspended:
+            self.lost_s -= left_s
+        self.frozen_until = 0.0
 
     def spawn(self, name: str, run: Callable[[], object]) -> Actor:
         """Add a thread."""
@@ -90,6 +105,7 @@ class Shop(Process):
         super().start()
         world = self.world
         self.requests: list[Actor] = []
+        self.published = 0
         policy = BreakerPolicy(failures=FAILURES, open_s=5.0, probe_s=6.0)
         self.breaker = Breaker(policy, self.clock)
         self.publisher = self._publisher()
@@ -181,7 +197,7 @@ class Shop(Process):
                 if "caught up" in str(error.description):
                     self.world.check_refusal(self)
             except (SQLAlchemyError, InvalidTransition, NotFound) as error:
-                self.world.tell(f"{self.name}: {what} fails: {str(error).splitlines()[0]}")
+                self.world.tell(f"{self.name}: {what} fails: {type(error).__name__}")
 
         actor = self.spawn(what, handle)
         self.requests = [each for each in self.requests if not each.is_done] + [actor]

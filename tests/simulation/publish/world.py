@@ -225,6 +225,7 @@ class World:
     def on_direct_publish(self, shop: Shop, message: Message) -> None:
         """Check that a shop does not publish what may be the relay's by now."""
         event = self.ledger.events.get(message.id)
+        shop.published += 1
         if shop is self._expects_no_publish:
             self.fail(f"{self.name(message.id)} is published directly, and the breaker is open")
         self.tell(f"{shop.name} hands {self.name(message.id)} to Kafka")
@@ -299,7 +300,7 @@ class World:
 
     def check_health(self, shop: Shop) -> dict[str, Any]:
         """Ask a shop for its health, and compare the answer with the truth."""
-        if not shop.is_alive:
+        if not shop.runs:
             return {}
         self.asked = shop
         told = shop.health()
@@ -472,13 +473,11 @@ class World:
             dead[process % len(dead)].start()
 
     def _freeze(self, process: int, seconds: float, is_suspended: bool) -> None:
-        """Freeze a process; a suspended machine's monotonic clock stands still meanwhile."""
+        """Freeze a process, or suspend its machine."""
         victims: list[Process] = [*self.shops, *self.relays]
         victim = victims[process % len(victims)]
         if victim.runs:
-            victim.frozen_until = self.scheduler.now + seconds
-            if is_suspended:
-                victim.lost_s += seconds
+            victim.freeze(seconds, is_suspended)
             self.tell(f"{victim.name} is {'suspended' if is_suspended else 'frozen'} for {seconds:g} s")
 
     def _jump(self, seconds: float) -> None:
@@ -583,7 +582,7 @@ class World:
         self.postgres.is_down = self.postgres.loses_commit = False
         self.kafka.end_silence()
         for process in self._processes():
-            process.frozen_until = 0.0
+            process.thaw()
             if not process.is_alive:
                 process.start()
             if process is not self.operator:
@@ -622,6 +621,7 @@ class World:
                 self._place(number, 1, UNLIMITED)
             while self.kafka.copies:
                 self._deliver_copy(self.kafka.copies[0], "lost")
+            self._clock(ROUND_S)  # a thread may still poll a client that was replaced
             for shop in self.shops:
                 self._turn(shop, shop.reports, UNLIMITED)
         for number, shop in enumerate(self.shops):
@@ -688,16 +688,24 @@ class World:
         requests = [r for shop in self.shops for r in shop.requests if not r.is_done]
         return not requests and not any(not actor.is_done for actor in self.operator.actors)
 
+    def _probe(self, number: int, shop: Shop) -> None:
+        """Let a request publish nothing; the next one must be the probe all the same."""
+        self._turn(shop, shop.request("PATCH unknown", lambda: shop.move(UUID(int=0), False)), UNLIMITED)
+        before, is_usable = shop.published, not self._clients(shop)[0].is_unusable
+        self._place(number, 1, UNLIMITED)
+        if is_usable and shop.published == before:
+            self.fail(f"{shop.name} sends no probe: a request that publishes nothing has used it up")
+
     def _close_breakers(self) -> None:
         """Place orders: Kafka takes them, so each breaker must close, and health must say that all is well."""
         for _ in range(4):
             if all(shop.breaker.state == "closed" for shop in self.shops):
                 break
+            self._clock(7.0)
             for number, shop in enumerate(self.shops):
                 if shop.breaker.state != "closed":
-                    self._place(number, 1, UNLIMITED)
+                    self._probe(number, shop)
             self._settle(lambda: not self.postgres.outbox)
-            self._clock(7.0)
         for shop in self.shops:
             if shop.breaker.state != "closed":
                 self.fail(
