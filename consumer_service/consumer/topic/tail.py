@@ -76,8 +76,16 @@ class Tail:
             while self._continues(snapshot.topic, stopping):
                 read = self._read(reader)
                 self._show(read.records, read.end_offsets)
-                if not self.caught_up.is_set() and self._ring.position.covers(snapshot.end):
+                if not self.caught_up.is_set() and self._has_caught_up(snapshot):
                     self.caught_up.set()
+
+    def _has_caught_up(self, first: TopicSnapshot) -> bool:
+        """Return whether everything is read that was there at the start, or all that is left when the log was cut."""
+        now = self._monitor.snapshot
+        position = self._ring.position
+        return position.covers(first.end) or (
+            now is not None and now.topic == first.topic and position.covers(now.end)
+        )
 
     def _continues(self, topic: Topic, stopping: threading.Event) -> bool:
         same = self._monitor.snapshot is None or self._monitor.snapshot.topic == topic

@@ -64,18 +64,18 @@ class NotTaken(Exception):
 
 @dataclass(eq=False)
 class _Waiting:
-    """A placement in the queue. `turn` is released when it is stored, or when it is to lead."""
+    """A placement in the queue. turn: set when its group has been stored, or when it is to lead one."""
 
     placement: Placement
     response: KeyedResponse | None
     after_commit: Callable[[], None]
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    turn: threading.Event = field(default_factory=lambda: threading.Event())
     is_done: bool = False
     error: Exception | None = None
 
     def finish(self, error: Exception | None) -> None:
         self.is_done, self.error = True, error
-        self.turn.release()
+        self.turn.set()
 
 
 class GroupCommit:
@@ -102,7 +102,6 @@ class GroupCommit:
         lost and nobody knows.
         """
         waiting = _Waiting(placement, response, after_commit)
-        waiting.turn.acquire()
         with self._lock:
             if response is not None:
                 if response.key in self._running_keys:
@@ -128,13 +127,13 @@ class GroupCommit:
         self._engine.dispose()
 
     def _await_turn(self, waiting: _Waiting) -> None:
-        if waiting.turn.acquire(timeout=self._wait_s):
+        if waiting.turn.wait(self._wait_s):
             return
         with self._lock:
-            if waiting in self._queue and not waiting.is_done and waiting.turn.locked():
+            if waiting in self._queue and not waiting.turn.is_set():
                 self._queue.remove(waiting)
                 raise NotTaken
-        waiting.turn.acquire()  # its group is being stored, which has an end of its own
+        waiting.turn.wait()  # its group is being stored, which has an end of its own
 
     def _lead(self) -> None:
         """Store the first group of the queue, this thread's own placement among it, and hand on the lead."""
@@ -145,7 +144,7 @@ class GroupCommit:
         finally:
             with self._lock:
                 if self._queue:
-                    self._queue[0].turn.release()
+                    self._queue[0].turn.set()
                 else:
                     self._is_led = False
 

@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from producer.domain.backlog import measure_backlog
 from producer.domain.draft import OrderDraft
+from producer.domain.group_commit import GroupCommit
 from producer.domain.models import Order
 from producer.domain.record import use_session
 from producer.domain.status import Status
@@ -341,9 +342,14 @@ def test_fake_change_that_waits_for_another_does_what_postgresql_does(
     """Two shops change one order: the second one waits, and looks for earlier versions after its wait."""
     fake = Postgres(lambda: 0.0)
     fake_outbox = Outbox(Engine(fake, "relay"))  # type: ignore[arg-type]
+    fake_group_commit = GroupCommit(Engine(fake, "shop"), 5)  # type: ignore[arg-type]
     outcomes = [
-        _two_changes(services.database.transaction, outbox, None, is_read_back, commits),
-        _two_changes(lambda: _fake_transaction(fake), fake_outbox, fake, is_read_back, commits),
+        _two_changes(
+            services.database.transaction, services.group_commit, outbox, None, is_read_back, commits
+        ),
+        _two_changes(
+            lambda: _fake_transaction(fake), fake_group_commit, fake_outbox, fake, is_read_back, commits
+        ),
     ]
     assert outcomes[0] == outcomes[1]
 
@@ -360,11 +366,17 @@ def _fake_transaction(fake: Postgres) -> Iterator[None]:
 
 
 def _two_changes(
-    transact: Transact, outbox: Outbox, fake: Postgres | None, is_read_back: bool, commits: bool
+    transact: Transact,
+    group_commit: GroupCommit,
+    outbox: Outbox,
+    fake: Postgres | None,
+    is_read_back: bool,
+    commits: bool,
 ) -> tuple[int, str, bool]:
     """Return the version and status that the second change made, and whether it may go directly."""
-    with transact():
-        (order,), (placed,) = Order.place([DRAFT], timedelta(seconds=6))
+    placement = Order.place([DRAFT], timedelta(seconds=6))
+    (order,), (placed,) = placement.orders, placement.events
+    group_commit.store(placement, None, lambda: None)
     if is_read_back:
         outbox.delete([str(placed.id)])
     stack, of_the_first = ExitStack(), copy_context()

@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import producer.domain.events
+import producer.domain.group_commit
 import producer.domain.models
 import producer.publishing.breaker
 import producer.publishing.publisher
@@ -31,6 +32,7 @@ def installed() -> Iterator[None]:
     """Replace what would wait, do I/O, or differ from run to run."""
     threading = SimThreading(lambda: world().scheduler)
     stand_ins: list[tuple[Any, str, Any]] = [
+        (producer.domain.group_commit, "threading", threading),
         (producer.publishing.breaker, "threading", threading),
         (producer.publishing.publisher, "threading", threading),
         (producer.domain.models, "uuid7", lambda: world().new_id()),

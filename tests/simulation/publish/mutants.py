@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 from confluent_kafka import KafkaException
 
+from producer.domain.group_commit import GroupCommit
 from producer.publishing.breaker import Breaker
 from producer.publishing.produce import produce_event
 from producer.publishing.publisher import Publisher
@@ -43,6 +44,20 @@ def _world(**changes: Any) -> Patch:
 class PublishesBeforeCommit(Shop):
     def before_commit(self, permit: Any, events: list[Any]) -> None:
         permit.publish(events)
+
+
+class GroupPublishesEarly(GroupCommit):
+    def _store_group(self, group: Any) -> None:
+        for waiting in group:
+            waiting.after_commit()
+        super()._store_group(group)
+
+
+class GroupAnswersEarly(GroupCommit):
+    def _store_group(self, group: Any) -> None:
+        for waiting in group[1:]:
+            waiting.finish(None)
+        super()._store_group(group)
 
 
 class DeletesOnAcknowledge(Relay):
@@ -189,6 +204,12 @@ def _parks_batches() -> AbstractContextManager[object]:
 MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "publish-before-commit": (
         "the shop publishes inside the transaction", _world(mutant_shop=PublishesBeforeCommit)),
+    "group-publishes-early": (
+        "the leader publishes the events of its group before the commit",
+        _world(mutant_group_commit=GroupPublishesEarly)),
+    "group-answers-early": (
+        "those who wait for the leader are answered before the commit",
+        _world(mutant_group_commit=GroupAnswersEarly)),
     "delete-on-acknowledge": (
         "the relay deletes a row when Kafka acknowledges its event",
         _world(mutant_relay=DeletesOnAcknowledge, reports_success=True)),

@@ -54,6 +54,7 @@ FATES = ("twice", "silent", "timed out", "late", "lost", "refused")
 Arguments = Callable[[random.Random], Step]
 STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "place": (4, None, lambda rng: ("place", rng.randrange(2), rng.choice((1, 1, 2)), _pauses(rng))),
+    "burst": (2, None, lambda rng: ("burst", rng.randrange(2), rng.choice((3, 4)), rng.randint(1, 12))),
     "move": (12, None, _move),
     "go_on": (14, None, lambda rng: ("go_on", rng.randrange(4), _pauses(rng))),
     "reports": (3, None, lambda rng: ("reports", rng.randrange(2), _pauses(rng))),

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 
-from producer.domain import backlog
+from producer.domain import backlog, group_commit
 from producer.domain.models import Order
 from producer.relay import outbox
 
@@ -93,6 +95,7 @@ class Postgres:
         self.measured: Callable[[Measured], None] = lambda measured: None
         self.claimed: Callable[[Transaction, Iterable[Row]], None] = lambda transaction, rows: None
         self._statements: dict[int, Callable[[Transaction, Mapping[str, Any]], list[Any]]] = {
+            id(group_commit.STORE): self._store,
             id(outbox.CLAIM): lambda t, p: self.claim(t, p),
             id(outbox.DELETE): self._delete,
             id(outbox.RELEASE_SUCCESSORS): self._release_successors,
@@ -216,6 +219,24 @@ class Postgres:
             self.rollback(transaction)
         self.pause("after a statement")
         return rows
+
+    def _store(self, transaction: Transaction, p: Mapping[str, Any]) -> list[Any]:
+        """INSERT the orders and outbox rows of a group. Keys are not modelled: no placement's is in use."""
+        self.pause("STORE has its snapshot")
+        columns = [name for name in p if name.startswith("o_") and name != "o_placement"]
+        for values in zip(*(p[name] for name in columns), strict=True):
+            order = dict(zip((name.removeprefix("o_") for name in columns), values, strict=True))
+            self.lock(transaction, "orders", order["id"])
+            transaction.writes["orders", order["id"]] = _order_columns(order)
+        names = ["id", "aggregateid", "type", "payload", "version", "direct"]
+        for event, grace_s in zip(
+            zip(*(p[f"e_{name}"] for name in names), strict=True), p["e_grace_s"], strict=True
+        ):
+            times = {"created_at": transaction.began_at, "due_at": self.clock() + grace_s}
+            row = Row(**dict(zip(names, event, strict=True)), **times)
+            self.lock(transaction, "outbox", row.id)
+            transaction.writes["outbox", row.id] = row
+        return []
 
     def earliest(self, row: Row, seen: Mapping[str, Row], now: float) -> Row | None:
         """Return the earliest of the earlier rows of its order, in a snapshot."""
@@ -426,7 +447,7 @@ class Result:
 
 
 class Session:
-    """The statements that Order.place and Order.move_to need of an ORM session, in one transaction."""
+    """The statements that Order.move_to needs of an ORM session, in one transaction."""
 
     def __init__(self, postgres: Postgres, transaction: Transaction) -> None:
         self._postgres, self.transaction = postgres, transaction
@@ -434,9 +455,6 @@ class Session:
 
     def add(self, order: Order) -> None:
         self._pending.append(order)
-
-    def add_all(self, orders: Iterable[Order]) -> None:
-        self._pending.extend(orders)
 
     def flush(self) -> None:
         """INSERT or UPDATE what was added."""
@@ -481,6 +499,15 @@ class Session:
     def _statement(self, name: str) -> None:
         self._postgres.pause(name)
         self._postgres.require_up(self.transaction)
+
+
+def _order_columns(texts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of an order from the texts that the statement casts, and what the database computes."""
+    price = Decimal(texts["unit_price"])
+    times = {name: datetime.fromisoformat(texts[name]) for name in ("created_at", "updated_at")}
+    return {
+        **texts, **times, "id": UUID(texts["id"]), "unit_price": price, "total": price * texts["quantity"],
+    }  # fmt: skip
 
 
 def _values(statement: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from producer.domain.backlog import Backlog, BacklogLimit, measure_backlog
 from producer.domain.draft import OrderDraft
+from producer.domain.group_commit import NotTaken
 from producer.domain.models import Order
 from producer.domain.record import use_session
 from producer.domain.status import TRANSITIONS, InvalidTransition, Status
@@ -111,6 +112,7 @@ class Shop(Process):
         self.publisher = self._publisher()
         engine: Any = Engine(world.postgres, self.name, PRODUCER_DATABASE_S)
         self.engine = engine
+        self.group_commit = self.world.mutant_group_commit(engine, PRODUCER_DATABASE_S)
         self.services = SimpleNamespace(
             publisher=self.publisher,
             topic_health=TopicHealth(self.publisher, TOPIC, 2),
@@ -162,12 +164,16 @@ class Shop(Process):
         """POST /orders, as producer/web/orders.py does it."""
         refusal = refusal_when_full()
         with self.publisher.request_permit() as permit:
-            with self.transaction():
-                if refusal is not None:
-                    raise refusal
-                _, events = Order.place([DRAFT] * count, permit.grace)
-                self.before_commit(permit, events)
-            permit.publish(events)
+            if refusal is not None:
+                raise refusal
+            placement = Order.place([DRAFT] * count, permit.grace)
+            self.before_commit(permit, placement.events)
+            try:
+                self.group_commit.store(placement, None, lambda: permit.publish(placement.events))
+            except NotTaken:
+                self.world.check_stored(placement.orders, False)
+                raise
+            self.world.check_stored(placement.orders, True)
 
     def move(self, order_id: UUID, cancels: bool) -> None:
         """PATCH /orders/ID, as producer/web/orders.py does it."""
@@ -196,7 +202,7 @@ class Shop(Process):
                 self.world.tell(f"{self.name}: {what} is refused: {error.description}")
                 if "caught up" in str(error.description):
                     self.world.check_refusal(self)
-            except (SQLAlchemyError, InvalidTransition, NotFound) as error:
+            except (SQLAlchemyError, NotTaken, InvalidTransition, NotFound) as error:
                 self.world.tell(f"{self.name}: {what} fails: {type(error).__name__}")
 
         actor = self.spawn(what, handle)

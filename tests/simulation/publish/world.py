@@ -1,7 +1,7 @@
 """Everything that a run consists of, the steps that change it, and what must hold on the way and at the end."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.domain.group_commit import GroupCommit
+from producer.domain.models import Order
 from producer.relay.dispatch import MAX_STALENESS_S
 from producer.relay.partitioner import partition_of
 from tests.simulation.publish import install
@@ -71,6 +73,7 @@ class World:
     """A run of one plan."""
 
     mutant_shop: type[Shop] = Shop
+    mutant_group_commit: type[GroupCommit] = GroupCommit
     mutant_relay: type[Relay] = Relay
     mutant_postgres: type[Postgres] = Postgres
     reports_success = False
@@ -258,6 +261,14 @@ class World:
         if oldest_s + CACHED_S < LIMIT.age_s and not self._has_jumped:
             self.fail(f"{shop.name} refuses an order, and the oldest event waits for {oldest_s:.0f} s")
 
+    def check_stored(self, orders: Sequence[Order], is_answered: bool) -> None:
+        """Check that orders are stored when they were answered, and not when it was said that nothing was stored."""
+        stored = [str(order.id) in self.postgres.tables["orders"] for order in orders]
+        if stored != [is_answered] * len(orders):
+            self.fail(
+                "orders are answered that are not stored" if is_answered else "orders are stored and refused"
+            )
+
     def _check_measured(self, measured: Measured) -> None:
         """Compare the measured backlog with what really waits."""
         now = self.database_clock()
@@ -354,6 +365,17 @@ class World:
         at = self.shops[shop % len(self.shops)]
         if at.runs:
             self._turn(at, at.request("POST", lambda: at.place(count)), pauses)
+
+    def _burst(self, shop: int, requests: int, pauses: int) -> None:
+        """Start requests behind one that is not through, so that they wait and are stored as a group."""
+        at = self.shops[shop % len(self.shops)]
+        for number in range(requests):
+            if at.runs:
+                self._turn(
+                    at,
+                    at.request("POST", lambda: at.place(1)),
+                    pauses if number in (0, requests - 1) else UNLIMITED,
+                )
 
     def _move(self, shop: int, order: int, cancels: bool, pauses: int) -> None:
         at = self.shops[shop % len(self.shops)]

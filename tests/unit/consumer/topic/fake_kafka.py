@@ -36,8 +36,8 @@ class NoPause(threading.Event):
 class FakeTopic:
     """An Admin and an OpenReader. Each time a reader has read everything, the next of `steps` is taken.
 
-    end_of_steps: set when no step is left. opened: the offsets that each reader was opened at. is_down: every
-    question to the brokers raises KafkaUnavailable.
+    end_of_steps: set when no step is left. opened: the offsets that each reader was opened at. on_open: called before
+    a reader is opened. is_down: every question to the brokers raises KafkaUnavailable.
     """
 
     def __init__(self, partitions: int = 2) -> None:
@@ -48,6 +48,7 @@ class FakeTopic:
         self.end_of_steps = NoPause()
         self.is_down = False
         self.opened: list[list[int]] = []
+        self.on_open: Callable[[], None] = lambda: None
         self.truncations: list[tuple[int, int]] = []
 
     def put(self, partition: int, *values: bytes | None, at: int = 0) -> None:
@@ -82,6 +83,7 @@ class FakeTopic:
 
     def open_reader(self, offsets: Sequence[int]) -> "FakeReader":
         """Return a reader that begins at these offsets."""
+        self.on_open()
         self.opened.append(list(offsets))
         return FakeReader(self, list(offsets))
 

@@ -16,7 +16,7 @@ class TailHarness:
 
     def __init__(self, topic: FakeTopic, history: int = 100) -> None:
         self.ring = Ring(1000, 1 << 20)
-        clock = FakeClock()
+        self.clock = clock = FakeClock()
         self.monitor = FreshnessMonitor(topic, interval_s=2, stale_after_s=10, clock=clock)
         self.tail = Tail(
             self.ring, self.monitor, topic, topic.open_reader, Deduplicator(100),
@@ -50,6 +50,20 @@ def test_tail_reads_back_history_and_continues() -> None:
     assert harness.ring.position == Position(TOPIC_ID, (1, 1))
     assert harness.tail.caught_up.is_set()
     assert harness.monitor.is_fresh
+
+
+def test_tail_has_caught_up_when_the_log_was_cut_before_it_was_read() -> None:
+    topic = FakeTopic()
+    topic.put(0, event("a"))
+    harness = TailHarness(topic)
+    topic.on_open = lambda: topic.truncate(0, 0)
+    topic.steps = [
+        lambda: setattr(harness.clock, "now", harness.clock.now + 60),
+        harness.monitor.refresh,
+        lambda: None,
+    ]
+    harness.run()
+    assert harness.tail.caught_up.is_set()
 
 
 def test_backfill_is_in_order_of_time_across_partitions() -> None:
