@@ -170,7 +170,7 @@ class Ring:
         """
         with self._changed:
             if number < self._first:
-                floor = self._batches[0].before if self._batches else self.position
+                floor = self._batches[0].reached if self._batches else self.position
                 raise Evicted(self._first, floor)
             end = len(self._batches)
             if until is not None:
@@ -182,5 +182,5 @@ class Ring:
                 batches.append(self._batches[index])
                 size += self._batches[index].size
                 index += 1
-            after = self._batches[index].before if index < len(self._batches) else self.position
+            after = self._batches[index].reached if index < len(self._batches) else self.position
             return Slice(batches, self._first + index, after)

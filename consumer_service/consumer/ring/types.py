@@ -50,6 +50,16 @@ class Batch:
         """About how many bytes of memory it takes."""
         return BATCH_OVERHEAD + sum(len(event.payload) + EVENT_OVERHEAD for event in self.events)
 
+    @property
+    def reached(self) -> Position:
+        """The position of whoever has everything before this batch and has not been told of its gap yet.
+
+        Where reading began anew, that is a position in the old log: with one in the new log it would resume
+        without being told."""
+        if self.gap is not None and self.gap.reason == "recreated" and self.gap.start is not None:
+            return self.gap.start
+        return self.before
+
 
 class Rewind(NamedTuple):
     """Where reading of a partition began anew after Kafka lost its end, and how far it had been read by then."""
