@@ -112,6 +112,23 @@ def test_viewer_from_a_faster_replica_gets_heartbeats_and_then_what_it_lacks(har
     assert blocks(text)[-1].last_id == f"{TOPIC_ID};0:4"
 
 
+def test_viewer_from_a_faster_replica_gets_heartbeats_while_this_one_catches_up(
+    harness: FanoutHarness,
+) -> None:
+    """Each step flushes, so at the end of it the viewer always lags, with nothing that it lacks."""
+    harness.join()
+    browser = harness.join(last_event_id=f"{TOPIC_ID};0:9000")
+    receive(browser)
+    for n in range(300):
+        harness.put(b"%d" % n)
+        harness.clock.now += HEARTBEAT_S / 100
+        harness.fanout.wake()
+        harness.fanout.step()
+    text = receive(browser)
+    assert shown(text) == []
+    assert [block.last_id for block in blocks_of(text, "status")] == [f"{TOPIC_ID};0:9000"] * 3
+
+
 def test_lagging_viewer_that_takes_everything_offered_is_not_cut(harness: FanoutHarness) -> None:
     """Each write is taken whole, but steps are slow, as many others are served: that is progress too."""
     harness.join()
