@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from consumer.ring.position import Position
-from consumer.ring.types import Batch, Event, Evicted, Gap, Rewind, Slice
+from consumer.ring.types import Batch, Event, Evicted, Gap, Rewind, Slice, split
 from consumer.ring.view import RingView
 
 
@@ -99,10 +99,10 @@ class Ring:
         """Add events. position: after them, and after everything that was skipped among them."""
         with self._changed:
             before, self._position = self.position, position
-            if events:
-                self._push(Batch(before, tuple(events)))
-                for event in events:
-                    self._known_since_ms.setdefault(event.partition, event.timestamp_ms + 1)
+            for event in events:
+                self._known_since_ms.setdefault(event.partition, event.timestamp_ms + 1)
+            for batch in split(before, events):
+                self._push(batch)
         self._announce()
 
     def jump(self, position: Position) -> None:

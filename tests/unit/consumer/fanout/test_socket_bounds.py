@@ -7,8 +7,9 @@ from contextlib import closing
 import pytest
 
 from consumer.fanout import client as client_module
-from consumer.fanout.policy import LAGGING_BYTES, SMALLEST_SLICE_BYTES, FanoutPolicy
+from consumer.fanout.policy import LAGGING_BYTES, SLICE_BYTES, SMALLEST_SLICE_BYTES, FanoutPolicy
 from consumer.fanout.resume import resume
+from consumer.ring.types import BATCH_BYTES
 from tests.unit.consumer.fanout.stream_text import blocks, shown
 from tests.unit.consumer.fanout.test_sockets import (
     HEARTBEAT_S,
@@ -147,18 +148,34 @@ def test_lagging_viewer_that_takes_everything_offered_is_not_cut(harness: Fanout
     assert harness.fanout.count == 2
 
 
-def test_lagging_viewers_share_one_copy_of_what_they_are_sent(harness: FanoutHarness) -> None:
+def rests_of_lagging_viewers(harness: FanoutHarness, first_offsets: list[int]) -> list[tuple[int, int]]:
+    """Let a viewer come back at each offset, none of which reads; return the id and size of what each has unsent a
+    part of."""
     harness.join()
     harness.put(*(b"%d %s" % (n, b"x" * 3000) for n in range(400)))
     harness.step()
-    for _ in range(30):
-        attach(harness, f"{TOPIC_ID};0:0")
+    for offset in first_offsets:
+        attach(harness, f"{TOPIC_ID};0:{offset}")
     for _ in range(4):
         harness.fanout.wake()
         harness.fanout.step()
-    rests = [client._rest.obj for client in harness.fanout._lagging if client.has_rest]
-    assert len(rests) >= 30
-    assert len({id(rest) for rest in rests}) < 5
+    written = [client._rest.obj for client in harness.fanout._lagging if client.has_rest]
+    rests = [(id(data), memoryview(data).nbytes) for data in written]
+    assert len(rests) >= len(first_offsets)
+    return rests
+
+
+def test_lagging_viewers_share_one_copy_of_what_they_are_sent() -> None:
+    with closing(FanoutHarness(buffer_bytes=SLICE_BYTES)) as harness:
+        rests = rests_of_lagging_viewers(harness, [0] * 30)
+        assert len(set(rests)) < 5
+
+
+def test_lagging_viewers_that_share_no_copy_hold_no_more_than_a_slice_each() -> None:
+    """However many events were read together."""
+    with closing(FanoutHarness(buffer_bytes=SLICE_BYTES)) as harness:
+        rests = rests_of_lagging_viewers(harness, list(range(1, 51)))
+        assert max(size for _, size in rests) < SLICE_BYTES + 2 * BATCH_BYTES
 
 
 @pytest.mark.parametrize("lagging", [1, 10, 200, 2000])
