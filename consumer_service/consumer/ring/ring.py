@@ -99,6 +99,8 @@ class Ring:
         """Add events. position: after them, and after everything that was skipped among them."""
         with self._changed:
             before, self._position = self.position, position
+            added = range(len(before.offsets), len(position.offsets))
+            self._known_since_ms |= dict.fromkeys(added, -1)  # they are read from offset 0 on
             for event in events:
                 self._known_since_ms.setdefault(event.partition, event.timestamp_ms + 1)
             for batch in split(before, events):
@@ -150,7 +152,9 @@ class Ring:
             self._events -= len(evicted.events)
             self._bytes -= evicted.size
             for event in evicted.events:
-                self._known_since_ms[event.partition] = event.timestamp_ms + 1
+                known_ms = self._known_since_ms.get(event.partition, -1)
+                # Kafka's time goes back when a broker with a slower clock becomes the leader.
+                self._known_since_ms[event.partition] = max(known_ms, event.timestamp_ms + 1)
 
     def _announce(self) -> None:
         with self._changed:

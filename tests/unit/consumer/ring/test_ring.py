@@ -127,3 +127,18 @@ def test_ring_iterates_newest_first() -> None:
     ring = open_ring()
     append(ring, 3)
     assert [event.payload for event in ring.view().newest_first()] == [b"a2", b"a1", b"a0"]
+
+
+def test_ring_is_not_complete_since_before_an_evicted_event_although_time_went_back() -> None:
+    ring = open_ring(max_events=1)
+    for offset, milliseconds in enumerate((100, 90, 200)):
+        ring.append([Event(0, offset, milliseconds, b"a")], at(offset + 1, 0))
+    assert not ring.view().is_complete_since(95)
+    assert ring.view().is_complete_since(101)
+
+
+def test_ring_is_complete_since_any_time_although_an_empty_partition_was_added() -> None:
+    ring = open_ring()
+    append(ring, 1)
+    ring.append((), at(1, 0, 0))
+    assert ring.view().is_complete_since(0)
