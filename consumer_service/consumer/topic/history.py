@@ -20,7 +20,7 @@ MAX_CONCURRENT_READS = 2
 
 
 class WrongTopic(Exception):
-    """The cursor belongs to a topic that no longer exists."""
+    """The cursor belongs to a topic that no longer exists, or has more partitions than the topic."""
 
 
 class Page(NamedTuple):
@@ -51,8 +51,8 @@ class History:
         Raises WrongTopic, and KafkaUnavailable when Kafka does not answer and the ring has none of them.
         """
         view = self._ring.view()
-        if before is not None and before.topic_id != view.position.topic_id:
-            raise WrongTopic
+        if before is not None:
+            self._check_topic(before, view.position)
         if before is None:
             payloads, cursor = _from_view(view, view.position, limit)
         elif view.position.covers(before):
@@ -69,6 +69,14 @@ class History:
                 raise
             return Page(payloads, cursor)  # the next page will say what is wrong
         return Page(payloads + older.payloads, older.before)
+
+    def _check_topic(self, before: Position, ours: Position) -> None:
+        """Raise WrongTopic for a cursor that cannot be of this topic; another replica may know more partitions."""
+        partitions = len(before.offsets)
+        if before.topic_id != ours.topic_id:
+            raise WrongTopic
+        if partitions > len(ours.offsets) and partitions > self._admin.describe().partitions:
+            raise WrongTopic
 
     def _from_kafka(self, before: Position, limit: int) -> Page:
         if not self._reads.acquire(blocking=False):  # waiting would hold the threads that accept streams
