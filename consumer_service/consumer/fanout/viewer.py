@@ -84,11 +84,11 @@ class Viewer:
             self.position, self.since = position.no_earlier_than(since), since
 
     def _skip_evicted(self, evicted: Evicted) -> bytes:
-        same = self.position.topic_id == evicted.floor.topic_id
-        end = evicted.floor.no_earlier_than(self.since) if same and self.since else evicted.floor
-        gap = Gap("overflow" if same else "recreated", self.position, end)
+        since = None if evicted.is_old_log else self.since
+        end = _merged(evicted.floor, since)
+        gap = Gap("recreated" if evicted.is_old_log else "overflow", self.position, end)
         self.number = evicted.number
-        self._move_to(evicted.floor, self.since)
+        self._move_to(evicted.floor, since)
         return sse.gap(gap)
 
 

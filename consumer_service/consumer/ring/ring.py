@@ -24,6 +24,7 @@ class Ring:
         self._max_bytes = max_bytes
         self._batches: deque[Batch] = deque()
         self._first = 0
+        self._began = -1  # the batch with the gap of the last new beginning
         self._events = 0
         self._bytes = 0
         self._position: Position | None = None
@@ -140,6 +141,7 @@ class Ring:
             partition: -1 for partition, offset in enumerate(position.offsets) if offset == 0
         }
         if previous is not None:
+            self._began = self._first
             self._push(Batch(position, (), Gap("recreated", previous, position)))
 
     def _push(self, batch: Batch) -> None:
@@ -175,7 +177,7 @@ class Ring:
         with self._changed:
             if number < self._first:
                 floor = self._batches[0].reached if self._batches else self.position
-                raise Evicted(self._first, floor)
+                raise Evicted(self._first, floor, is_old_log=number <= self._began)
             end = len(self._batches)
             if until is not None:
                 end = max(0, min(end, until - self._first))

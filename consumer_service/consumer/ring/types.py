@@ -108,9 +108,13 @@ class Slice(NamedTuple):
 
 
 class Evicted(Exception):
-    """The requested batch was evicted; the ring now begins with batch `number`, at position `floor`."""
+    """The requested batch was evicted; the ring now begins with batch `number`, at position `floor`.
 
-    def __init__(self, number: int, floor: Position) -> None:
+    is_old_log: reading began anew after the requested batch; its offsets may mean something else now.
+    """
+
+    def __init__(self, number: int, floor: Position, is_old_log: bool) -> None:
         super().__init__(number)
         self.number = number
         self.floor = floor
+        self.is_old_log = is_old_log

@@ -302,4 +302,16 @@ def test_ids_do_not_go_back_before_the_gap_of_a_rewind() -> None:
     viewer = resume(ring, str(at(2, 1)), None)
     ring.rewind(at(1, 2))
     told = [(block.json["reason"], block.last_id) for block in blocks(take_all(ring, viewer))]
-    assert told == [("overflow", str(at(2, 2))), ("recreated", str(at(1, 2)))]
+    assert told == [("recreated", str(at(2, 2))), ("recreated", str(at(1, 2)))]
+
+
+def test_gap_is_recreated_when_the_gap_of_a_rewind_was_evicted_too() -> None:
+    """What the viewer had of the lost log must not be taken for events of the new one."""
+    ring = filled_ring(max_events=2)
+    viewer = resume(ring, str(at(9, 2)), None)
+    ring.rewind(at(1, 2))
+    for offset in (1, 2, 3):
+        ring.append([event(0, offset, 9)], at(offset + 1, 2))
+    text = take_all(ring, viewer)
+    assert [block.json["reason"] for block in blocks(text) if block.event == "gap"] == ["recreated"]
+    assert shown(text) == ["a2", "a3"]
