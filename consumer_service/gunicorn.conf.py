@@ -21,6 +21,7 @@ keepalive = 5
 timeout = 30
 graceful_timeout = 5
 control_socket_disable = True
+forwarder_headers = ""  # a client on loopback could send SCRIPT_NAME, and a wrong one is a 500
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 logconfig_dict = {
     "root": {"level": "INFO", "handlers": ["error_console"]},

@@ -15,6 +15,8 @@ import selectors
 import socket
 import time
 from collections import deque
+from contextlib import suppress
+from enum import Enum, auto
 from functools import partial
 from typing import Any
 
@@ -25,8 +27,19 @@ HEAD_S = 5.0
 LINGER_S = 2.0
 RECHECK_S = 0.05
 READ_BODY_S = 0.01
-PEEK_BYTES = 64 << 10
+MAX_HEAD_BYTES = 64 << 10
 MAX_LINGERING = 1000
+END_OF_HEAD = b"\r\n\r\n"
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class Head(Enum):
+    """What has arrived of a request's head."""
+
+    COMPLETE = auto()
+    INCOMPLETE = auto()
+    TOO_LARGE = auto()
+    GONE = auto()
 
 
 class Connection(TConn):
@@ -74,17 +87,11 @@ class HeadFirstWorker(ThreadWorker):
 
     def enqueue_req(self, conn: Connection) -> None:
         """Give the connection to a thread if its head is complete, else look again later."""
-        if self.cfg.is_ssl or (conn.initialized and conn.parser.unreader.buf.getvalue()):
-            super().enqueue_req(conn)
-        elif (complete := _head_is_complete(conn.sock)) is None:
-            self.nr_conns -= 1
-            close_socket(conn.sock)
-        elif complete:
-            conn.data_ready = True
+        if self.cfg.is_ssl:
             super().enqueue_req(conn)
         else:
             conn.timeout = time.monotonic() + HEAD_S
-            self._incomplete.append(conn)
+            self._look_at(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events; while heads are incomplete, only as long as until the next look."""
@@ -93,18 +100,27 @@ class HeadFirstWorker(ThreadWorker):
         self._close_lingering()
 
     def _recheck_heads(self) -> None:
-        now = time.monotonic()
         for _ in range(len(self._incomplete)):
-            conn = self._incomplete.popleft()
-            complete = _head_is_complete(conn.sock)
-            if complete:
-                conn.data_ready = True
-                super().enqueue_req(conn)
-            elif complete is None or now > conn.timeout:
-                self.nr_conns -= 1
-                close_socket(conn.sock)
+            self._look_at(self._incomplete.popleft())
+
+    def _look_at(self, conn: Connection) -> None:
+        head = _look_for_head(conn)
+        if head is Head.COMPLETE:
+            conn.data_ready = True
+            super().enqueue_req(conn)
+        elif head is Head.INCOMPLETE and time.monotonic() <= conn.timeout:
+            self._incomplete.append(conn)
+        else:
+            self.nr_conns -= 1
+            if head is Head.TOO_LARGE:
+                self._refuse(conn)
             else:
-                self._incomplete.append(conn)
+                close_socket(conn.sock)
+
+    def _refuse(self, conn: Connection) -> None:
+        with suppress(OSError):  # it has left
+            conn.sock.send(TOO_LARGE)
+        self.linger(conn)
 
     def linger(self, conn: Connection) -> None:
         """Close as RFC 9112, section 9.6 asks: half at once, and the rest when the client has closed too."""
@@ -135,18 +151,26 @@ class HeadFirstWorker(ThreadWorker):
         return bool(keepalive and conn.parser.finish_body(deadline=time.monotonic() + READ_BODY_S))
 
 
-def _head_is_complete(sock: socket.socket) -> bool | None:
-    """Return whether a request's head has arrived; None when the client is gone."""
-    sock.setblocking(False)
+def _look_for_head(conn: Connection) -> Head:
+    """Look for a request's head in what was read with the request before and in the socket.
+
+    One that is too large to be looked at ahead is refused: a thread would wait for the rest of it without end."""
+    data: bytes = conn.parser.unreader.buf.getvalue() if conn.initialized else b""
+    if END_OF_HEAD in data:
+        return Head.COMPLETE
+    conn.sock.setblocking(False)
     try:
-        data = sock.recv(PEEK_BYTES, socket.MSG_PEEK)
+        peeked = conn.sock.recv(MAX_HEAD_BYTES, socket.MSG_PEEK)
     except BlockingIOError:
-        return False
+        return Head.INCOMPLETE
     except OSError:
-        return None
-    if not data:
-        return None
-    return b"\r\n\r\n" in data or len(data) == PEEK_BYTES
+        return Head.GONE
+    if not peeked:
+        return Head.GONE
+    data += peeked
+    if END_OF_HEAD in data:
+        return Head.COMPLETE
+    return Head.TOO_LARGE if len(data) >= MAX_HEAD_BYTES else Head.INCOMPLETE
 
 
 def _drain(sock: socket.socket) -> bool:

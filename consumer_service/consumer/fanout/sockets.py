@@ -196,15 +196,17 @@ class SocketFanout:
     def _send_status_if_due(self, now: float) -> None:
         """Send the status, which is heartbeat and bookmark in one; at once when the state has changed.
 
-        A lagging viewer gets none: it is being sent events, and the bookmark would be ahead of them."""
+        Not to viewers with an unsent rest, which are being sent events. A lagging one without may be silent: all
+        that it passes in the ring is what it had from a faster replica."""
         state = self._state()
         if state == self._status and now < self._status_at + self._policy.heartbeat_s:
             return
         self._status, self._status_at = state, now
         if self._live and self._shared:
             self._send_to_live(sse.status(state, self._shared.refreshed(self._ring).position))
-        for client in list(self._waiting):
-            self._send_own(client, sse.status(state, client.viewer.position))
+        for client in [*self._waiting, *self._lagging]:
+            if not client.has_rest:
+                self._send_own(client, sse.status(state, client.viewer.position))
 
     def _drop(self, client: Client) -> None:
         for group in (self._live, self._lagging, self._waiting):

@@ -85,7 +85,7 @@ class Viewer:
 
     def _skip_evicted(self, evicted: Evicted) -> bytes:
         since = None if evicted.is_anew else self.since
-        end = evicted.floor.no_earlier_than(since) if since else evicted.floor
+        end = _merged(evicted.floor, since)
         gap = Gap("recreated" if evicted.is_anew else "overflow", self.position, end)
         self.number = evicted.number
         self._move_to(evicted.floor, since)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from consumer.ring.position import Position
-from consumer.ring.types import Batch, Event, Evicted, Gap, Rewind, Slice
+from consumer.ring.types import Batch, Event, Evicted, Gap, Rewind, Slice, split
 from consumer.ring.view import RingView
 
 
@@ -100,10 +100,12 @@ class Ring:
         """Add events. position: after them, and after everything that was skipped among them."""
         with self._changed:
             before, self._position = self.position, position
-            if events:
-                self._push(Batch(before, tuple(events)))
-                for event in events:
-                    self._known_since_ms.setdefault(event.partition, event.timestamp_ms + 1)
+            added = range(len(before.offsets), len(position.offsets))
+            self._known_since_ms |= dict.fromkeys(added, -1)  # they are read from offset 0 on
+            for event in events:
+                self._known_since_ms.setdefault(event.partition, event.timestamp_ms + 1)
+            for batch in split(before, events):
+                self._push(batch)
         self._announce()
 
     def jump(self, position: Position) -> None:
@@ -152,7 +154,9 @@ class Ring:
             self._events -= len(evicted.events)
             self._bytes -= evicted.size
             for event in evicted.events:
-                self._known_since_ms[event.partition] = event.timestamp_ms + 1
+                known_ms = self._known_since_ms.get(event.partition, -1)
+                # Kafka's time goes back when a broker with a slower clock becomes the leader.
+                self._known_since_ms[event.partition] = max(known_ms, event.timestamp_ms + 1)
 
     def _announce(self) -> None:
         with self._changed:

@@ -1,6 +1,6 @@
 """What the ring consists of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -10,6 +10,7 @@ GapReason = Literal["expired", "recreated", "unreadable", "overflow"]
 
 EVENT_OVERHEAD = 200
 BATCH_OVERHEAD = 350
+BATCH_BYTES = 8 << 10
 
 
 class Event(NamedTuple):
@@ -19,6 +20,11 @@ class Event(NamedTuple):
     offset: int
     timestamp_ms: int
     payload: bytes
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return len(self.payload) + EVENT_OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events that were read together, with the position before them; or a gap in their place.
+    """Consecutive events, with the position before them; or a gap in their place.
 
     before: where one begins who is to be sent the batch and has nothing. After a new beginning of the ring that is
     another log than `left_off`, where those stand who were sent everything before the batch.
@@ -57,7 +63,32 @@ class Batch:
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        return BATCH_OVERHEAD + sum(len(event.payload) + EVENT_OVERHEAD for event in self.events)
+        return BATCH_OVERHEAD + sum(event.size for event in self.events)
+
+
+def split(before: Position, events: Iterable[Event]) -> Iterator[Batch]:
+    """Divide events that were read together into batches of about BATCH_BYTES, at least one event each.
+
+    A viewer is sent whole batches and the ring evicts whole batches, so a batch of megabytes would be encoded for
+    each of thousands of lagging viewers, or be evicted before anyone was sent it."""
+    part: list[Event] = []
+    size = 0
+    for event in events:
+        if part and size + event.size > BATCH_BYTES:
+            yield Batch(before, tuple(part))
+            before = _after(before, part)
+            part, size = [], 0
+        part.append(event)
+        size += event.size
+    if part:
+        yield Batch(before, tuple(part))
+
+
+def _after(before: Position, events: Iterable[Event]) -> Position:
+    """Return the position after events that are in order in each partition."""
+    reached = {event.partition: event.offset + 1 for event in events}
+    partitions = range(max(len(before.offsets), *(partition + 1 for partition in reached)))
+    return Position(before.topic_id, tuple(reached.get(p, before.at(p)) for p in partitions))
 
 
 class Rewind(NamedTuple):

@@ -30,18 +30,22 @@ class FreshnessMonitor:
         self._stale_after_s = stale_after_s
         self._clock = clock
         self._fresh_at = float("-inf")
+        self._refreshing = threading.Lock()
         self.snapshot: TopicSnapshot | None = None
         self.problem = "not yet connected to Kafka"
 
     def refresh(self) -> TopicSnapshot:
-        """Take and return a new snapshot of the topic. Raises KafkaUnavailable."""
-        at = self._clock()
-        topic = self._admin.describe()
-        self.snapshot = TopicSnapshot(
-            topic, Position(topic.id, self._admin.end_offsets(topic.partitions)), at
-        )
-        self.problem = ""
-        return self.snapshot
+        """Take and return a new snapshot of the topic. Raises KafkaUnavailable.
+
+        The tail and the monitor's own thread take them one after the other: a snapshot is never followed by an
+        older one (Ring.log_end_after relies on that)."""
+        with self._refreshing:
+            at = self._clock()
+            topic = self._admin.describe()
+            end = Position(topic.id, self._admin.end_offsets(topic.partitions))
+            self.snapshot = TopicSnapshot(topic, end, at)
+            self.problem = ""
+            return self.snapshot
 
     def report(self, position: Position) -> None:
         """Report how far we have read: if that covers the last snapshot, we were up to date when it was taken."""

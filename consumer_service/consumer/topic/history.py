@@ -20,7 +20,7 @@ MAX_CONCURRENT_READS = 2
 
 
 class WrongTopic(Exception):
-    """The cursor belongs to a topic that no longer exists."""
+    """The cursor belongs to a topic that no longer exists, or has more partitions than the topic."""
 
 
 class Page(NamedTuple):
@@ -51,8 +51,8 @@ class History:
         Raises WrongTopic, and KafkaUnavailable when Kafka does not answer and the ring has none of them.
         """
         view = self._ring.view()
-        if before is not None and before.topic_id != view.position.topic_id:
-            self._refuse(before)
+        if before is not None:
+            self._check_topic(before, view.position)
         if before is None:
             payloads, cursor = _from_view(view, view.position, limit)
         elif view.position.covers(before):
@@ -70,11 +70,18 @@ class History:
             return Page(payloads, cursor)  # the next page will say what is wrong
         return Page(payloads + older.payloads, older.before)
 
-    def _refuse(self, before: Position) -> None:
-        """Raise WrongTopic, or KafkaUnavailable when it is our topic that no longer exists and we have not noticed."""
-        if before.topic_id == self._admin.describe().id:
+    def _check_topic(self, before: Position, ours: Position) -> None:
+        """Raise WrongTopic for a cursor that cannot be of this topic; another replica may know more partitions.
+
+        Raises KafkaUnavailable when it is our topic that no longer exists and we have not noticed."""
+        partitions = len(before.offsets)
+        if before.topic_id == ours.topic_id and partitions <= len(ours.offsets):
+            return
+        topic = self._admin.describe()
+        if before.topic_id != topic.id or partitions > topic.partitions:
+            raise WrongTopic
+        if topic.id != ours.topic_id:
             raise KafkaUnavailable("the topic was created anew and has not been read yet")
-        raise WrongTopic
 
     def _from_kafka(self, before: Position, limit: int) -> Page:
         if not self._reads.acquire(blocking=False):  # waiting would hold the threads that accept streams

@@ -38,7 +38,7 @@ def events() -> Response:
     try:
         payloads, cursor = services.history.page(before, limit)
     except WrongTopic as exc:
-        detail = "This cursor belongs to a topic that was deleted; begin again without it."
+        detail = "This cursor belongs to another topic, or to one that was deleted; begin again without it."
         raise InvalidParameter("/before", detail) from exc
     except KafkaUnavailable as exc:
         raise ServiceUnavailable(f"Kafka cannot be read now: {exc}.", retry_after=2) from exc

@@ -7,8 +7,15 @@ from contextlib import closing
 import pytest
 
 from consumer.fanout import client as client_module
-from consumer.fanout.policy import LAGGING_BYTES, LIVE_BYTES, SMALLEST_SLICE_BYTES, FanoutPolicy
+from consumer.fanout.policy import (
+    LAGGING_BYTES,
+    LIVE_BYTES,
+    SLICE_BYTES,
+    SMALLEST_SLICE_BYTES,
+    FanoutPolicy,
+)
 from consumer.fanout.resume import resume
+from consumer.ring.types import BATCH_BYTES
 from tests.unit.consumer.fanout.stream_text import blocks, shown
 from tests.unit.consumer.fanout.test_sockets import (
     HEARTBEAT_S,
@@ -112,6 +119,23 @@ def test_viewer_from_a_faster_replica_gets_heartbeats_and_then_what_it_lacks(har
     assert blocks(text)[-1].last_id == f"{TOPIC_ID};0:4"
 
 
+def test_viewer_from_a_faster_replica_gets_heartbeats_while_this_one_catches_up(
+    harness: FanoutHarness,
+) -> None:
+    """Each step flushes, so at the end of it the viewer always lags, with nothing that it lacks."""
+    harness.join()
+    browser = harness.join(last_event_id=f"{TOPIC_ID};0:9000")
+    receive(browser)
+    for n in range(300):
+        harness.put(b"%d" % n)
+        harness.clock.now += HEARTBEAT_S / 100
+        harness.fanout.wake()
+        harness.fanout.step()
+    text = receive(browser)
+    assert shown(text) == []
+    assert [block.last_id for block in blocks_of(text, "status")] == [f"{TOPIC_ID};0:9000"] * 3
+
+
 def test_lagging_viewer_that_takes_everything_offered_is_not_cut(harness: FanoutHarness) -> None:
     """Each write is taken whole, but steps are slow, as many others are served: that is progress too."""
     harness.join()
@@ -130,18 +154,34 @@ def test_lagging_viewer_that_takes_everything_offered_is_not_cut(harness: Fanout
     assert harness.fanout.count == 2
 
 
-def test_lagging_viewers_share_one_copy_of_what_they_are_sent(harness: FanoutHarness) -> None:
+def rests_of_lagging_viewers(harness: FanoutHarness, first_offsets: list[int]) -> list[tuple[int, int]]:
+    """Let a viewer come back at each offset, none of which reads; return the id and size of what each has unsent a
+    part of."""
     harness.join()
     harness.put(*(b"%d %s" % (n, b"x" * 3000) for n in range(400)))
     harness.step()
-    for _ in range(30):
-        attach(harness, f"{TOPIC_ID};0:0")
+    for offset in first_offsets:
+        attach(harness, f"{TOPIC_ID};0:{offset}")
     for _ in range(4):
         harness.fanout.wake()
         harness.fanout.step()
-    rests = [client._rest.obj for client in harness.fanout._lagging if client.has_rest]
-    assert len(rests) >= 30
-    assert len({id(rest) for rest in rests}) < 5
+    written = [client._rest.obj for client in harness.fanout._lagging if client.has_rest]
+    rests = [(id(data), memoryview(data).nbytes) for data in written]
+    assert len(rests) >= len(first_offsets)
+    return rests
+
+
+def test_lagging_viewers_share_one_copy_of_what_they_are_sent() -> None:
+    with closing(FanoutHarness(buffer_bytes=SLICE_BYTES)) as harness:
+        rests = rests_of_lagging_viewers(harness, [0] * 30)
+        assert len(set(rests)) < 5
+
+
+def test_lagging_viewers_that_share_no_copy_hold_no_more_than_a_slice_each() -> None:
+    """However many events were read together."""
+    with closing(FanoutHarness(buffer_bytes=SLICE_BYTES)) as harness:
+        rests = rests_of_lagging_viewers(harness, list(range(1, 51)))
+        assert max(size for _, size in rests) < SLICE_BYTES + 2 * BATCH_BYTES
 
 
 @pytest.mark.parametrize("lagging", [1, 10, 200, 2000])

@@ -21,12 +21,12 @@ END = b"<end>"
 class FanoutHarness:
     """A socket fan-out whose thread is run step by step; each viewer is a socket pair."""
 
-    def __init__(self, max_events: int = 10_000) -> None:
+    def __init__(self, max_events: int = 10_000, buffer_bytes: int = 8 << 10) -> None:
         self.ring = Ring(max_events, 64 << 20)
         self.ring.open(Position(TOPIC_ID, (0,)))
         self.clock = FakeClock()
         self.state = "live"
-        policy = FanoutPolicy(WINDOW_S, HEARTBEAT_S, STALL_S, buffer_bytes=8 << 10)
+        policy = FanoutPolicy(WINDOW_S, HEARTBEAT_S, STALL_S, buffer_bytes)
         self.fanout = SocketFanout(self.ring, lambda: self.state, policy, self.clock)
         self.browsers: list[socket.socket] = []
 

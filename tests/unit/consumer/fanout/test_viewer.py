@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.fanout.resume import resume
-from consumer.fanout.viewer import Viewer
+from consumer.fanout.viewer import Viewer, live
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Event
@@ -284,3 +285,33 @@ def test_refreshed_position_is_past_skipped_messages() -> None:
     viewer = resume(ring, None, None)
     ring.append([], at(5, 5))
     assert viewer.refreshed(ring).position == at(5, 5)
+
+
+@pytest.mark.parametrize("begin", [Ring.open, Ring.rewind])
+def test_position_stays_in_the_old_log_until_the_gap_is_sent(begin: Callable[[Ring, Position], None]) -> None:
+    """A heartbeat may come first. Resuming in the new log, the viewer would never be told."""
+    ring = filled_ring()
+    viewer = live(ring)
+    begin(ring, at(1, 2, topic=OTHER_ID if begin is Ring.open else TOPIC_ID))
+    assert viewer.refreshed(ring).position == at(2, 2)
+    assert [block.json["reason"] for block in blocks(viewer.take(ring, 1 << 20))] == ["recreated"]
+
+
+def test_ids_do_not_go_back_before_the_gap_of_a_rewind() -> None:
+    ring = filled_ring()
+    viewer = resume(ring, str(at(2, 1)), None)
+    ring.rewind(at(1, 2))
+    told = [(block.json["reason"], block.last_id) for block in blocks(take_all(ring, viewer))]
+    assert told == [("recreated", str(at(1, 2)))]
+
+
+def test_gap_is_recreated_when_the_gap_of_a_rewind_was_evicted_too() -> None:
+    """What the viewer had of the lost log must not be taken for events of the new one."""
+    ring = filled_ring(max_events=2)
+    viewer = resume(ring, str(at(9, 2)), None)
+    ring.rewind(at(1, 2))
+    for offset in (1, 2, 3):
+        ring.append([event(0, offset, 9)], at(offset + 1, 2))
+    text = take_all(ring, viewer)
+    assert [block.json["reason"] for block in blocks(text) if block.event == "gap"] == ["recreated"]
+    assert shown(text) == ["a2", "a3"]

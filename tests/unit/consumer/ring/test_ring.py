@@ -65,6 +65,19 @@ def test_ring_evicts_the_oldest_batches_beyond_its_bounds(bounds: tuple[int, int
     assert (evicted.value.number, evicted.value.floor) == (17, at(17, 0))
 
 
+def test_ring_holds_the_newest_of_events_that_were_read_together() -> None:
+    """A batch that is larger than the ring would be evicted before anyone is sent it."""
+    ring = open_ring(max_bytes=64 << 10)
+    events = [Event(n % 2, n // 2, 0, b"%d %s" % (n, b"x" * 1000)) for n in range(200)]
+    ring.append(events, at(100, 105))
+    view = ring.view()
+    held = [event for batch in view.batches for event in batch.events]
+    assert len(held) > 40
+    assert held == events[-len(held) :]
+    assert view.floor == at(-(-held[0].offset - held[0].partition), held[0].offset)
+    assert ring.position == at(100, 105)
+
+
 def test_ring_finds_the_batch_that_follows_a_position() -> None:
     ring = open_ring()
     ring.append([Event(0, 0, 0, b"a0"), Event(1, 0, 0, b"b0")], at(1, 1))
@@ -114,3 +127,18 @@ def test_ring_iterates_newest_first() -> None:
     ring = open_ring()
     append(ring, 3)
     assert [event.payload for event in ring.view().newest_first()] == [b"a2", b"a1", b"a0"]
+
+
+def test_ring_is_not_complete_since_before_an_evicted_event_although_time_went_back() -> None:
+    ring = open_ring(max_events=1)
+    for offset, milliseconds in enumerate((100, 90, 200)):
+        ring.append([Event(0, offset, milliseconds, b"a")], at(offset + 1, 0))
+    assert not ring.view().is_complete_since(95)
+    assert ring.view().is_complete_since(101)
+
+
+def test_ring_is_complete_since_any_time_although_an_empty_partition_was_added() -> None:
+    ring = open_ring()
+    append(ring, 1)
+    ring.append((), at(1, 0, 0))
+    assert ring.view().is_complete_since(0)

@@ -73,12 +73,12 @@ class FakeTopic:
 
     def beginning_offsets(self, partitions: int) -> tuple[int, ...]:
         """Return the first offset that retention has left in each partition."""
-        self._raise_if_down()
+        self._raise_if_down(partitions)
         return tuple(self.first[:partitions])
 
     def end_offsets(self, partitions: int) -> tuple[int, ...]:
         """Return the offset after the last message of each partition."""
-        self._raise_if_down()
+        self._raise_if_down(partitions)
         return tuple(len(log) for log in self.logs[:partitions])
 
     def open_reader(self, offsets: Sequence[int]) -> "FakeReader":
@@ -87,9 +87,11 @@ class FakeTopic:
         self.opened.append(list(offsets))
         return FakeReader(self, list(offsets))
 
-    def _raise_if_down(self) -> None:
+    def _raise_if_down(self, partitions: int = 0) -> None:
         if self.is_down:
             raise KafkaUnavailable("no answer")
+        if partitions > len(self.logs):
+            raise KafkaUnavailable("unknown partition")
 
 
 class FakeReader:

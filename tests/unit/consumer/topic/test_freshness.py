@@ -1,3 +1,5 @@
+import threading
+
 from consumer.ring.position import Position
 from consumer.topic.freshness import FreshnessMonitor
 from tests.clock import FakeClock
@@ -56,3 +58,36 @@ def test_monitor_ignores_a_position_of_another_topic() -> None:
     monitor.refresh()
     monitor.report(Position(OTHER_ID, (0, 0)))
     assert not monitor.is_fresh
+
+
+class SlowTopic(FakeTopic):
+    """A topic that answers the first question for its end late. asked: set once it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def end_offsets(self, partitions: int) -> tuple[int, ...]:
+        """Return the offsets as they were when asked."""
+        offsets = super().end_offsets(partitions)
+        if not self.asked.is_set():
+            self.asked.set()
+            self.may_answer.wait(10)
+        return offsets
+
+
+def test_monitor_keeps_no_older_snapshot_than_one_it_had() -> None:
+    """The tail takes a snapshot at the start of a session, while the monitor's thread may be taking one."""
+    topic = SlowTopic()
+    monitor = FreshnessMonitor(topic, interval_s=2, stale_after_s=10, clock=FakeClock())
+    first, second = (threading.Thread(target=monitor.refresh) for _ in range(2))
+    first.start()
+    assert topic.asked.wait(10)
+    topic.put(0, event("a"))
+    second.start()
+    second.join(0.2)  # enough for one that does not wait for the first
+    topic.may_answer.set()
+    for thread in (first, second):
+        thread.join(10)
+    assert monitor.snapshot is not None
+    assert monitor.snapshot.end == at(1, 0)

@@ -108,6 +108,21 @@ def test_history_refuses_a_cursor_of_another_topic() -> None:
         history_of(alternating(4), (0, 0)).page(Position(OTHER_ID, (1, 1)), 5)
 
 
+def test_history_refuses_a_cursor_with_more_partitions_than_the_topic() -> None:
+    history = history_of(alternating(4), (0, 0))
+    for offset in (0, 5):
+        with pytest.raises(WrongTopic):
+            history.page(Position(TOPIC_ID, (1, 1, offset)), 5)
+
+
+def test_history_takes_a_cursor_from_a_replica_that_knows_a_partition_more() -> None:
+    topic = alternating(4)
+    history = history_of(topic, (0, 0))
+    topic.logs.append([(9, event("new"))])
+    topic.first.append(0)
+    assert "new" in orders(history.page(Position(TOPIC_ID, (1, 1, 1)), 5).payloads)
+
+
 def test_history_shows_the_ring_while_kafka_is_unavailable() -> None:
     topic = alternating(8)
     history = history_of(topic, (2, 2))
