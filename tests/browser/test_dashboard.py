@@ -1,10 +1,13 @@
 """The dashboard in a browser."""
 
+import json
+import uuid
 from collections.abc import Callable
 
 import psutil
 import pytest
 import requests
+from confluent_kafka import Producer
 from playwright.sync_api import expect
 
 from local_stack.services import CONSUMER
@@ -77,6 +80,26 @@ def test_test_event_is_shown_in_every_dashboard(open_page: OpenPage) -> None:
     first.get_by_role("button", name="Send test event").click()
     for page in (first, second):
         expect(page.locator("#rows tr").first).to_contain_text("test.event")
+
+
+def test_hostile_event_takes_no_other_with_it(open_page: OpenPage, running_stack: Stack, shop: Shop) -> None:
+    """Whoever may write to the topic can send values that are not texts and cannot be made texts."""
+    page = open_page("CONSUMER_URL")
+    expect(page.locator("#connection-word")).to_have_text("live")
+    trap = {"toString": 1, "valueOf": 1}
+    event = {
+        "specversion": "1.0", "id": str(uuid.uuid4()), "type": "order.placed", "subject": "hostile", "time": trap,
+        "data": {"version": 1, "item": trap, "order_id": trap, "placed_at": trap, "quantity": [trap], "status": None},
+    }  # fmt: skip
+    foreign = Producer({"bootstrap.servers": running_stack.env["KAFKA_BOOTSTRAP_SERVERS"]})
+    foreign.produce("orders", json.dumps(event), key=b"hostile")
+    assert foreign.flush(15) == 0
+    shop.place(customer_name="After the hostile one")
+    for _ in ("from the stream", "from the history"):
+        expect(page.locator("#rows tr", has_text="After the hostile one")).to_have_count(1)
+        expect(page.locator("#rows tr", has_text='{"toString":1,"valueOf":1}')).to_have_count(1)
+        expect(page.locator("#last-note")).to_contain_text("order.placed")
+        page.reload()
 
 
 def test_dashboard_reconnects_after_a_restart_without_missing_an_order(

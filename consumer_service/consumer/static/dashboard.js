@@ -1,6 +1,7 @@
 // The dashboard: events go from the stream into a queue, and once per frame from there into figures and rows.
 
 import { Deduplicator } from "./deduplicator.js";
+import { withTexts } from "./events.js";
 import { Figures, formatDuration } from "./figures.js";
 import { describeGap } from "./gaps.js";
 import { History } from "./history.js";
@@ -77,7 +78,7 @@ function showState(name) {
 }
 
 function receive(text) {
-  const event = parseJson(text);
+  const event = parse(text);
   if (!event || deduplicator.isDuplicate(event)) {
     return;
   }
@@ -96,9 +97,9 @@ function receive(text) {
   requestFrame();
 }
 
-function parseJson(text) {
+function parse(text) {
   try {
-    return JSON.parse(text);
+    return withTexts(JSON.parse(text));
   } catch (error) {
     console.error("Skipped an event that is not JSON", error);
     return null;

@@ -1,5 +1,7 @@
 // Past events: pages of `/events`, each older than the one before, until the beginning of the topic.
 
+import { withTexts } from "./events.js";
+
 const TIMEOUT_MS = 10_000;
 const MAX_PAGES = 5; // in one load
 
@@ -59,7 +61,8 @@ export class History {
     }
     this.#cursor = body.before;
     this.isComplete = body.before === null;
-    this.newest ??= body.events[0] ?? null;
-    return body.events;
+    const events = body.events.map(withTexts);
+    this.newest ??= events[0] ?? null;
+    return events;
   }
 }
