@@ -24,6 +24,7 @@ import requests
 
 from local_stack.deadline import Deadline
 from local_stack.services import APPS, BROKERS, NAMES, POSTGRES, PRODUCER, RELAY
+from tests.eventually import eventually
 from tests.shop import Shop
 from tests.stack import clone
 
@@ -229,7 +230,7 @@ class TestStarted:
         code, output = started.run()
         assert code == 0, output
         assert started.addresses() == before
-        assert len(shown_orders(started)) == 2
+        eventually(lambda: len(shown_orders(started)) == 2)
 
     def test_apps_log_in_as_their_roles_and_the_address_is_for_psql(self, started: Project) -> None:
         connected = started.query(

@@ -10,8 +10,6 @@ from tests.eventually import eventually
 from tests.integration.consumer.conftest import Server, StartServer, Topic
 from tests.unit.consumer.topic.fake_kafka import event
 
-MEBIBYTE = 1 << 20
-
 
 def large_events(count: int) -> list[bytes]:
     return [event(f"large{n}", padding="x" * 5000) for n in range(count)]
@@ -38,12 +36,9 @@ def test_stalled_viewer_is_disconnected_and_delays_no_other_viewer(
     server = start_server(fanout=fanout, client_stall_s=1)
     with stalled_viewer(server), server.listen() as listener:
         eventually(lambda: server.checks["streams"]["open"] == 2)
-        (worker,) = server.workers()
-        before = worker.memory_info().rss
         topic.put(*large_events(2000))
         assert len(set(listener.wait_for(2000))) == 2000
         eventually(lambda: server.checks["streams"]["open"] == 1)
-        assert worker.memory_info().rss - before < 40 * MEBIBYTE
         topic.put(event("after"))
         assert listener.wait_for(2001)[-1] == event("after").decode()
 
