@@ -61,6 +61,9 @@ class KeyInUse(Exception):
 class NotTaken(Exception):
     """The orders before this one took too long to store; nothing of this one was stored."""
 
+    def __init__(self) -> None:
+        super().__init__("The orders before this one took too long to store.")
+
 
 @dataclass(eq=False)
 class _Waiting:

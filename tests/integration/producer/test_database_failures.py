@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -304,6 +305,23 @@ def test_wait_for_a_connection_of_the_pool_ends_in_503(api_with: Callable[..., F
     api = api_with(database_pool_size=1, database_timeout_s=0.2)
     with services_of(api.application).database.engine.connect():
         response = api.post("/orders", json=ORDER)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "nothing was stored" in response.get_json()["detail"]
+
+
+def test_wait_for_the_orders_before_ends_in_503(
+    api_with: Callable[..., FlaskClient], engine: sa.Engine, scalar: Scalar
+) -> None:
+    api = api_with()
+    services_of(api.application).group_commit._wait_s = 0.1
+    with engine.begin() as holder, ThreadPoolExecutor() as pool:
+        holder.execute(sa.text("LOCK TABLE orders IN EXCLUSIVE MODE"))
+        first = pool.submit(api.application.test_client().post, "/orders", json=ORDER)
+        eventually(lambda: scalar("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+        response = api.post("/orders", json=ORDER)
+        holder.rollback()
+        assert first.result(10).status_code == 201
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     assert "nothing was stored" in response.get_json()["detail"]
