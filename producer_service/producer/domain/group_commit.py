@@ -245,8 +245,8 @@ def _finish(group: list[_Waiting], error: Exception) -> None:
 
 
 # All of a group's rows, as one array for each column. A placement whose key is taken stores nothing: its number comes
-# back. Each key is locked before it is looked at (see StoredResponse.try_lock), or the whole group would wait for the
-# uncommitted key of another process. A response that has expired is replaced.
+# back. Each key is locked before it is looked at, or the whole group would wait for the uncommitted key of another
+# process. A response that has expired is replaced.
 STORE = sa.text(
     """
     WITH keyed AS MATERIALIZED (
