@@ -1,5 +1,6 @@
 """A database that is demoted, cut off or slow: 503, and the truth about what was stored."""
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -335,6 +336,32 @@ def test_wait_for_a_row_lock_ends_in_503(api_with: Callable[..., FlaskClient], e
         response = api.patch(f"/orders/{order_id}", json={"status": "confirmed"})
     assert response.status_code == 503
     assert "nothing was stored" in response.get_json()["detail"]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [("POST", "/orders", ORDER), ("GET", "/orders", None)])
+def test_server_that_closes_every_new_connection_ends_in_503(
+    api_with: Callable[..., FlaskClient], relay_engine: sa.Engine, method: str, path: str, body: Any
+) -> None:
+    api = api_with()
+    services = services_of(api.application)
+    services.backlog_monitor.start()
+
+    def close(connection: Any, record: Any) -> None:
+        terminate(relay_engine, connection.get_backend_pid())
+        closed = select.poll()
+        closed.register(connection.fileno(), select.POLLIN)
+        assert closed.poll(5000)
+
+    engines = [services.database.engine, services.group_commit._engine]
+    for engine in engines:
+        engine.dispose()
+        sa.event.listen(engine, "connect", close)
+    response = api.open(path, method=method, json=body)
+    assert response.status_code == 503
+    assert "nothing was stored" in response.get_json()["detail"]
+    for engine in engines:
+        sa.event.remove(engine, "connect", close)
+    assert api.open(path, method=method, json=body).status_code in {200, 201}
 
 
 # --- LISTEN
