@@ -41,16 +41,23 @@ class Cached(Generic[T]):
 
     def __call__(self) -> T:
         """Return the value. Raises what `compute` raised, or Overdue."""
+        return self.begin()()
+
+    def begin(self) -> Callable[[], T]:
+        """Begin to compute without waiting; return a function that waits for the rest, like a call."""
         with self._lock:
             known = self._known
             if known is not None and self._clock() < self._known_until:
-                return _outcome(known)
+                return partial(self._await, known, 0.0)
             is_first = self._running is None
             running = self._running or self._start()
-            left = self._overdue_at - self._clock()
-        if known is not None and not is_first and left > 0:
-            return _outcome(known)
-        wait([running], max(0.0, left))
+            overdue_at = self._overdue_at
+        if known is not None and not is_first and overdue_at > self._clock():
+            return partial(self._await, known, 0.0)
+        return partial(self._await, running, overdue_at)
+
+    def _await(self, running: Future[T], overdue_at: float) -> T:
+        wait([running], max(0.0, overdue_at - self._clock()))
         if not running.done():
             raise Overdue(f"No answer within {self._wait_s:g} s")
         return _outcome(running)

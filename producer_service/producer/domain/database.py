@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -84,10 +85,17 @@ class _TransactionTimeout:
 
 def _drop_if_closed(connection: Any, record: Any, proxy: Any) -> None:
     """Replace a pooled connection that the server has closed, without a round trip to ask: nothing is to be read
-    from a connection that is at rest, except its end."""
+    from a connection that is at rest, except its end.
+
+    A new connection that is closed as well is an error of the database: SQLAlchemy's own would be one of the caller.
+    """
     at_rest = select.poll()
     at_rest.register(connection.fileno(), select.POLLIN)
+    is_replacement = record.record_info.pop("is_replacement", False)
     if at_rest.poll(0):
+        if is_replacement:
+            raise psycopg2.OperationalError("PostgreSQL closes new connections")
+        record.record_info["is_replacement"] = True
         raise DisconnectionError
 
 

@@ -61,6 +61,9 @@ class KeyInUse(Exception):
 class NotTaken(Exception):
     """The orders before this one took too long to store; nothing of this one was stored."""
 
+    def __init__(self) -> None:
+        super().__init__("The orders before this one took too long to store.")
+
 
 @dataclass(eq=False)
 class _Waiting:
@@ -114,7 +117,7 @@ class GroupCommit:
             if not leads:
                 self._await_turn(waiting)
             if not waiting.is_done:
-                self._lead()
+                self._lead(waiting)
         finally:
             if response is not None:
                 with self._lock:
@@ -135,14 +138,25 @@ class GroupCommit:
                 raise NotTaken
         waiting.turn.wait()  # its group is being stored, which has an end of its own
 
-    def _lead(self) -> None:
-        """Store the first group of the queue, this thread's own placement among it, and hand on the lead."""
-        with self._lock:
-            group = self._take()
+    def _lead(self, own: _Waiting) -> None:
+        """Store the first group of the queue, this thread's `own` placement among it, and hand on the lead.
+
+        Whatever ends this thread meanwhile: nobody in its group waits on, and somebody else leads.
+        """
+        group = [own]
         try:
+            with self._lock:
+                group = self._take()
             self._store_group(group)
+        except BaseException as error:
+            unknown = CommitUnknown("The request that led the group has ended.")
+            unknown.__cause__ = error
+            _finish([waiting for waiting in group if not waiting.is_done], unknown)
+            raise
         finally:
             with self._lock:
+                if own in self._queue:
+                    self._queue.remove(own)
                 if self._queue:
                     self._queue[0].turn.set()
                 else:
@@ -167,15 +181,25 @@ class GroupCommit:
             if len(group) == 1 or not _is_about_a_row(error):
                 _finish(group, error)
                 return
-            logger.warning("A group of %d requests is stored one by one: %s", len(group), error)
-            for waiting in group:
-                self._store_group([waiting])
+            logger.warning(
+                "A group of %d requests is stored one by one: %s", len(group), str(error).partition("\n")[0]
+            )
+            self._store_one_by_one(group)
         else:
             for number, waiting in enumerate(group):
                 if number not in in_use:
                     _call(waiting.after_commit)
             for number, waiting in enumerate(group):
                 waiting.finish(KeyInUse(in_use[number]) if number in in_use else None)
+
+    def _store_one_by_one(self, group: list[_Waiting]) -> None:
+        """Store each placement by itself. When the database fails, the rest would only wait for the same, in turn."""
+        for number, waiting in enumerate(group):
+            self._store_group([waiting])
+            error = waiting.error
+            if error is not None and not _is_about_a_row(error):
+                _finish(group[number + 1 :], NotTaken())
+                return
 
     def _execute(self, group: list[_Waiting]) -> dict[int, bool]:
         """Run the statement; return the placements that were not stored for their key, and whether it is running."""
@@ -195,7 +219,9 @@ class GroupCommit:
 
 def _is_about_a_row(error: Exception) -> bool:
     """Return whether the statement may succeed without one of its rows."""
-    return isinstance(error, IntegrityError | DataError) or not isinstance(error, SQLAlchemyError)
+    if isinstance(error, SQLAlchemyError):
+        return isinstance(error, IntegrityError | DataError)
+    return not isinstance(error, CommitUnknown)
 
 
 def _was_refused(error: DBAPIError) -> bool:
@@ -227,8 +253,8 @@ _ORDER_COLUMNS = {
 _KEY_COLUMNS = ("key", "fingerprint", "status", "location", "body", "expires_at")
 
 # All of a group's rows, as one array for each column. A placement whose key is taken stores nothing: its number comes
-# back. Each key is locked before it is looked at (see StoredResponse.try_lock), or the whole group would wait for the
-# uncommitted key of another process. A response that has expired is replaced.
+# back. Each key is locked before it is looked at, or the whole group would wait for the uncommitted key of another
+# process. A response that has expired is replaced.
 STORE = sa.text(
     """
     WITH keyed AS MATERIALIZED (

@@ -6,7 +6,7 @@ from typing import Self
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from producer.domain.record import TIMESTAMP, Record, current_session
+from producer.domain.record import TIMESTAMP, Record
 
 
 class StoredResponse(Record):
@@ -23,16 +23,11 @@ class StoredResponse(Record):
     expires_at: Mapped[datetime] = mapped_column(TIMESTAMP)
 
     @classmethod
-    def try_lock(cls, key: str) -> bool:
-        """Reserve the key until the transaction ends; return False while another request holds it.
-
-        A second INSERT of an uncommitted key would block until the first request ends.
-        """
-        lock = sa.func.pg_try_advisory_xact_lock(sa.func.hashtextextended(key, 0))
-        return bool(current_session().scalar(sa.select(lock)))
-
-    @classmethod
     def find_unexpired(cls, key: str) -> Self | None:
-        """Return the response stored for this key, or None."""
+        """Return the response stored for this key, or None.
+
+        The key is not locked (see group_commit.STORE): looking must not keep the request that is to store it from
+        doing so.
+        """
         stored = cls.find(key)
         return stored if stored is not None and stored.expires_at > datetime.now(UTC) else None

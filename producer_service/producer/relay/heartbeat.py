@@ -19,13 +19,16 @@ class Heartbeat:
         self._file, self._clock = file, clock
         self._written_at = float("-inf")
 
-    def beat(self, lag: Mapping[int, float], skipped: int) -> None:
-        """Tell that the relay is alive, of each partition for how long it has lagged, and what was skipped."""
+    def beat(self, lag: Mapping[int, float], skipped: int, away_s: float = 0) -> None:
+        """Tell that the relay is alive, of each partition for how long it has lagged, and what was skipped.
+
+        away_s: for how long no partition has been read back at all.
+        """
         if self._clock() - self._written_at < EVERY_S:
             return
         self._written_at = self._clock()
         new = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        new.write_text(json.dumps({"lag_s": lag, "skipped": skipped}))
+        new.write_text(json.dumps({"lag_s": lag, "skipped": skipped, "away_s": away_s}))
         new.replace(self._file)  # a reader sees the old one or the new one
 
 
@@ -48,6 +51,8 @@ def report(file: Path) -> str:
         for number, lag_s in sorted(told["lag_s"].items())
         if lag_s >= SHOWN_FROM_S
     ]
+    if told["away_s"] >= SHOWN_FROM_S:
+        lines = [f"The topic has not been read back for {told['away_s']:.0f} s; all orders are held."]
     if told["skipped"]:
         lines.append(f"{told['skipped']} messages without an event id were skipped.")
     return "\n".join(lines or ["All partitions are read back."])

@@ -49,6 +49,7 @@ class ReadBack:
         # Replaced as a whole, never changed: other threads read them.
         self._proven_at: Mapping[int, float] = {}
         self._waiting_since: Mapping[int, float] = {}
+        self._away_since: float | None = clock()
         self._skipped = 0
         self._backoff = Backoff()
 
@@ -75,6 +76,8 @@ class ReadBack:
         session, self._session = self._session, None
         if session is not None:
             self._skipped += session.skipped
+            if self._away_since is None:
+                self._away_since = self._clock()
             session.close()
 
     def staleness(self) -> dict[int, float]:
@@ -90,6 +93,11 @@ class ReadBack:
         now = self._clock()
         return {number: now - since for number, since in self._waiting_since.items()}
 
+    def away_s(self) -> float:
+        """Return for how long no partition has been read back, in seconds; 0 while the topic is read."""
+        since = self._away_since
+        return 0.0 if since is None else self._clock() - since
+
     @property
     def skipped(self) -> int:
         """How many messages were no event of ours."""
@@ -104,6 +112,7 @@ class ReadBack:
             self._outbox, self._new_consumer(), self._new_admin(), self._topic, self._on_release, self._clock
         )
         self._proven_at = dict.fromkeys(self._session.begin(), NEVER)
+        self._away_since = None
         self._waiting_since = {
             number: since for number, since in self._waiting_since.items() if number in self._proven_at
         }

@@ -74,7 +74,7 @@ def serve(settings: Settings) -> None:
     listener.start()
     while running:
         thread.check()
-        heartbeat.beat(readback.lag(), readback.skipped)
+        heartbeat.beat(readback.lag(), readback.skipped, readback.away_s())
         wakeup.wait(dispatcher.run_once())
     # Dying is safe, so the stop has a bound: whatever still waits for a server is cut off.
     deadline = threading.Timer(STOP_S, os._exit, [0])

@@ -114,13 +114,13 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _database_unavailable(error: Exception) -> Response:
     """Answer that nothing was stored: true before the COMMIT, which `_commit_unknown` is for."""
-    logger.warning("The database does not answer: %s", str(error).splitlines()[0])
+    logger.warning("The database does not answer: %s", _first_line(error))
     detail = "The database does not answer; nothing was stored. Try again."
     return _problem(ServiceUnavailable(detail, retry_after=RETRY_AFTER_S))
 
 
 def _commit_unknown(error: CommitUnknown) -> Response:
-    logger.warning("The answer to a COMMIT was lost: %s", str(error.__cause__).splitlines()[0])
+    logger.warning("The answer to a COMMIT was lost: %s", _first_line(error.__cause__ or error))
     detail = "The database does not answer. Try again."
     if request.method not in SAFE_METHODS:
         detail = (
@@ -128,6 +128,11 @@ def _commit_unknown(error: CommitUnknown) -> Response:
             "Repeat the request with the same Idempotency-Key; without one, look before you repeat it."
         )
     return _problem(ServiceUnavailable(detail, retry_after=RETRY_AFTER_S))
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of the error's text, or its name when it has none."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _database_error(error: DBAPIError) -> Response:

@@ -1,5 +1,7 @@
 """Whether the process is alive, and whether it can take orders."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,9 +26,12 @@ def live() -> Response:
 def ready() -> Response:
     """Answer 200 while the database does. Without Kafka it is `degraded`: orders are taken, their events wait."""
     services = current_services()
+    topic_health = (
+        services.topic_health.begin()
+    )  # beside the others: when all are frozen, waits must not add up
     database = _database()
     outbox = _outbox() if database.status == "ok" else Outbox(rows=None, oldest_s=None, parked=None)
-    kafka = _kafka()
+    kafka = _kafka(topic_health)
     breaker = responses.Breaker(state=services.publisher.breaker.state)
     body = responses.Ready(
         status=_status(database, kafka, outbox, breaker),
@@ -46,9 +51,9 @@ def _status(
     return "ok"
 
 
-def _kafka() -> Check:
+def _kafka(topic_health: Callable[[], dict[str, str]]) -> Check:
     try:
-        return Check.model_validate(current_services().topic_health())
+        return Check.model_validate(topic_health())
     except Overdue as error:
         return Check(status="unavailable", detail=str(error))
 

@@ -49,12 +49,10 @@ class IdempotentRequest:
     def earlier_response(self) -> Response | None:
         """Return the response given before, within the open transaction.
 
-        Raises RequestInProgress (409), and UnprocessableEntity (422) when the key was used for another request.
+        Raises UnprocessableEntity (422) when the key was used for another request.
         """
         if self._key is None:
             return None
-        if not StoredResponse.try_lock(self._key):
-            raise RequestInProgress
         stored = StoredResponse.find_unexpired(self._key)
         if stored is None:
             return None

@@ -1,8 +1,10 @@
 """A database that is demoted, cut off or slow: 503, and the truth about what was stored."""
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -309,6 +311,23 @@ def test_wait_for_a_connection_of_the_pool_ends_in_503(api_with: Callable[..., F
     assert "nothing was stored" in response.get_json()["detail"]
 
 
+def test_wait_for_the_orders_before_ends_in_503(
+    api_with: Callable[..., FlaskClient], engine: sa.Engine, scalar: Scalar
+) -> None:
+    api = api_with()
+    services_of(api.application).group_commit._wait_s = 0.1
+    with engine.begin() as holder, ThreadPoolExecutor() as pool:
+        holder.execute(sa.text("LOCK TABLE orders IN EXCLUSIVE MODE"))
+        first = pool.submit(api.application.test_client().post, "/orders", json=ORDER)
+        eventually(lambda: scalar("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+        response = api.post("/orders", json=ORDER)
+        holder.rollback()
+        assert first.result(10).status_code == 201
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "nothing was stored" in response.get_json()["detail"]
+
+
 def test_wait_for_a_row_lock_ends_in_503(api_with: Callable[..., FlaskClient], engine: sa.Engine) -> None:
     api = api_with(database_timeout_s=0.3)
     order_id = api.post("/orders", json=ORDER).get_json()["id"]
@@ -317,6 +336,32 @@ def test_wait_for_a_row_lock_ends_in_503(api_with: Callable[..., FlaskClient], e
         response = api.patch(f"/orders/{order_id}", json={"status": "confirmed"})
     assert response.status_code == 503
     assert "nothing was stored" in response.get_json()["detail"]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [("POST", "/orders", ORDER), ("GET", "/orders", None)])
+def test_server_that_closes_every_new_connection_ends_in_503(
+    api_with: Callable[..., FlaskClient], relay_engine: sa.Engine, method: str, path: str, body: Any
+) -> None:
+    api = api_with()
+    services = services_of(api.application)
+    services.backlog_monitor.start()
+
+    def close(connection: Any, record: Any) -> None:
+        terminate(relay_engine, connection.get_backend_pid())
+        closed = select.poll()
+        closed.register(connection.fileno(), select.POLLIN)
+        assert closed.poll(5000)
+
+    engines = [services.database.engine, services.group_commit._engine]
+    for engine in engines:
+        engine.dispose()
+        sa.event.listen(engine, "connect", close)
+    response = api.open(path, method=method, json=body)
+    assert response.status_code == 503
+    assert "nothing was stored" in response.get_json()["detail"]
+    for engine in engines:
+        sa.event.remove(engine, "connect", close)
+    assert api.open(path, method=method, json=body).status_code in {200, 201}
 
 
 # --- LISTEN

@@ -16,6 +16,7 @@ from producer import create_app
 from producer.cached import Cached
 from producer.config import Settings
 from producer.domain.backlog import Backlog
+from producer.domain.database import ReadOnly
 from producer.services import EXTENSION
 from tests.integration.producer.conftest import services_of
 
@@ -85,6 +86,27 @@ def test_health_answers_within_its_bound(frozen_app: Callable[[float], Flask]) -
         answers = list(pool.map(ask, range(REQUESTS)))
     assert {answer[:2] for answer in answers} == {(503, "unavailable")}
     assert max(seconds for *_, seconds in answers) < 2
+
+
+def test_health_asks_kafka_while_it_waits_for_the_database(settings: Settings) -> None:
+    app = create_app(settings)
+    services = services_of(app)
+    asked = threading.Event()
+
+    def ask_kafka() -> dict[str, str]:
+        asked.set()
+        return {"status": "ok"}
+
+    def ask_database() -> None:
+        if not asked.wait(5):
+            raise ReadOnly("Kafka is asked later.")
+
+    app.extensions[EXTENSION] = replace(
+        services, topic_health=Cached(ask_kafka, 60), database_health=Cached(ask_database, 0, wait_s=10)
+    )
+    body = app.test_client().get("/health/ready").get_json()
+    assert body["checks"]["database"] == body["checks"]["kafka"] == {"status": "ok"}
+    services.stop()
 
 
 # --- What waits in the outbox

@@ -29,23 +29,33 @@ class Intake:
         self.engine = create_engine(settings.sqlalchemy_url, 1, timeout_s, isolation_level="AUTOCOMMIT")
         self.group_commit = GroupCommit(self.engine, wait_s)
         self.statements = 0
-        self.outcomes: list[tuple[Placement, Exception | None]] = []
+        self.outcomes: list[tuple[Placement, BaseException | None]] = []
         self._threads: list[threading.Thread] = []
         sa.event.listen(self.engine, "before_cursor_execute", self._count)
 
     def _count(self, connection: Any, cursor: Any, statement: str, *arguments: Any) -> None:
         self.statements += "INSERT INTO orders" in statement
 
-    def store(self, placement: Placement, response: KeyedResponse | None = None) -> None:
-        self.group_commit.store(placement, response, lambda: None)
+    def store(
+        self,
+        placement: Placement,
+        response: KeyedResponse | None = None,
+        after_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.group_commit.store(placement, response, after_commit)
 
-    def start(self, placement: Placement, response: KeyedResponse | None = None) -> None:
+    def start(
+        self,
+        placement: Placement,
+        response: KeyedResponse | None = None,
+        after_commit: Callable[[], None] = lambda: None,
+    ) -> None:
         """Store in a thread, and keep what became of it."""
 
         def run() -> None:
             try:
-                self.store(placement, response)
-            except Exception as error:  # noqa: BLE001 - it is what the test asks for
+                self.store(placement, response, after_commit)
+            except BaseException as error:  # noqa: BLE001 - it is what the test asks for
                 self.outcomes.append((placement, error))
             else:
                 self.outcomes.append((placement, None))
@@ -56,7 +66,7 @@ class Intake:
     def waiting(self) -> int:
         return len(self.group_commit._queue)
 
-    def join(self) -> list[Exception | None]:
+    def join(self) -> list[BaseException | None]:
         """Wait for all threads; return what they raised."""
         for thread in self._threads:
             thread.join(30)
@@ -246,6 +256,81 @@ def test_request_that_waits_too_long_for_its_group_stores_nothing(
     assert intake.join() == [None]
     intake.store(place(), keyed("late"))
     assert scalar("SELECT count(*) FROM orders") == 2
+    intake.close()
+
+
+class LeaderKilled(BaseException):
+    """What may end a thread at any line: SystemExit, or running out of memory."""
+
+
+@pytest.mark.parametrize("step", ["_take", "_execute", "_store_group"])
+@pytest.mark.parametrize("error", [LeaderKilled(), MemoryError()])
+def test_group_of_a_leader_that_dies_is_answered_and_another_request_leads(
+    intake: Intake,
+    engine: sa.Engine,
+    scalar: Scalar,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: BaseException,
+) -> None:
+    def die(*arguments: Any) -> None:
+        monkeypatch.undo()
+        raise error
+
+    with locked_orders(engine):
+        intake.start(place())
+        eventually(lambda: intake.statements == 1)
+        for number in range(4):
+            intake.start(place(), keyed(str(number)))
+        eventually(lambda: intake.waiting() == 4)
+        monkeypatch.setattr(intake.group_commit, step, die)
+    stored = [type(each) for each in intake.join()].count(type(None))
+    assert scalar("SELECT count(*) FROM orders") == scalar("SELECT count(*) FROM outbox") == stored
+    intake.store(place())
+
+
+def test_group_of_a_leader_that_dies_after_the_commit_is_told_that_it_may_have_been_stored(
+    intake: Intake, engine: sa.Engine, scalar: Scalar
+) -> None:
+    def die() -> None:
+        raise LeaderKilled
+
+    with locked_orders(engine):
+        intake.start(place())
+        eventually(lambda: intake.statements == 1)
+        intake.start(place(), after_commit=die)
+        eventually(lambda: intake.waiting() == 1)
+        intake.start(place())
+        eventually(lambda: intake.waiting() == 2)
+    assert {type(error) for error in intake.join()} == {type(None), LeaderKilled, CommitUnknown}
+    assert scalar("SELECT count(*) FROM orders") == 3
+
+
+def test_requests_of_a_broken_group_do_not_wait_for_a_frozen_database_in_turn(
+    settings: Settings, engine: sa.Engine, scalar: Scalar
+) -> None:
+    """The group is stored one by one for its bad row, and from the second statement on the database hangs."""
+    intake = Intake(settings, timeout_s=0.5)
+    with locked_orders(engine):
+        intake.start(place())
+        eventually(lambda: intake.statements == 1)
+        intake.start(place(quantity=0))
+        eventually(lambda: intake.waiting() == 1)
+        for _ in range(7):
+            intake.start(place())
+        eventually(lambda: intake.waiting() == 8)
+        holder = engine.connect()
+
+        def hang(*arguments: Any) -> None:
+            if intake.statements == 4:
+                holder.execute(sa.text("LOCK TABLE orders IN EXCLUSIVE MODE"))
+
+        sa.event.listen(intake.engine, "before_cursor_execute", hang)
+    errors = intake.join()
+    holder.close()
+    assert intake.statements == 4
+    assert [type(error) for error in errors].count(NotTaken) == 6
+    assert scalar("SELECT count(*) FROM orders") == 1
     intake.close()
 
 

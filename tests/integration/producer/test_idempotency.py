@@ -10,6 +10,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from producer.relay.outbox import Outbox
+from producer.services import Services
+from tests.eventually import eventually
 from tests.integration.producer.conftest import Scalar
 from tests.shop import ORDER
 
@@ -77,6 +79,30 @@ def test_concurrent_requests_with_one_idempotency_key_place_one_order(app: Flask
     assert {response.status_code for response in responses} <= {201, 409}
     assert len({response.data for response in responses if response.status_code == 201}) == 1
     assert all("Retry-After" in response.headers for response in responses if response.status_code == 409)
+
+
+def test_retry_that_looks_for_the_response_does_not_get_the_first_request_refused(
+    app: Flask, services: Services, engine: sa.Engine, scalar: Scalar
+) -> None:
+    """The first request waits for its group, while a retry looks for what it is to store."""
+
+    def first_is_stored(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if "FROM idempotency_keys" in statement:
+            holder.rollback()
+            assert first.result(10).status_code == 201
+
+    with engine.connect() as holder, ThreadPoolExecutor(2) as pool:
+        holder.execute(sa.text("LOCK TABLE orders IN EXCLUSIVE MODE"))
+        before = pool.submit(app.test_client().post, "/orders", json=ORDER)
+        eventually(lambda: services.group_commit._is_led and not services.group_commit._queue)
+        first = pool.submit(post, app.test_client(), "/orders", ORDER)
+        eventually(lambda: services.group_commit._queue)
+        sa.event.listen(services.database.engine, "before_cursor_execute", first_is_stored)
+        retry = post(app.test_client(), "/orders", ORDER)
+        sa.event.remove(services.database.engine, "before_cursor_execute", first_is_stored)
+        assert before.result(10).status_code == 201
+    assert (retry.status_code, retry.data) == (201, first.result().data)
+    assert scalar("SELECT count(*) FROM orders") == 2
 
 
 def test_retry_during_the_first_request_gets_409_with_retry_after(

@@ -28,6 +28,12 @@ def test_heartbeat_tells_which_partitions_lag_and_what_was_skipped(tmp_path: Pat
     ]
 
 
+def test_heartbeat_tells_that_the_topic_is_not_read_back_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    Heartbeat(file).beat({}, 0, away_s=12.4)
+    assert heartbeat.report(file) == "The topic has not been read back for 12 s; all orders are held."
+
+
 def test_heartbeat_is_written_once_a_second(tmp_path: Path) -> None:
     file, clock = tmp_path / "heartbeat", FakeClock()
     beating = Heartbeat(file, clock)

@@ -195,6 +195,22 @@ def test_read_back_does_not_begin_while_no_partition_answers() -> None:
     assert stepped.staleness() == {}
 
 
+def test_read_back_tells_for_how_long_it_has_read_nothing() -> None:
+    topic, clock = FakeTopic(), FakeClock()
+    stepped = readback(FakeOutbox(), topic, clock)
+    topic.unreachable = {0, 1}
+    for _ in range(3):
+        stepped.step()
+        clock.now += 5
+    assert stepped.away_s() == 15.0
+    topic.unreachable = set()
+    stepped.step()
+    assert stepped.away_s() == 0.0
+    stepped.close()
+    clock.now += 2
+    assert stepped.away_s() == 2.0
+
+
 def test_read_back_begins_at_the_end_when_nothing_is_that_young() -> None:
     topic = FakeTopic()
     consumer = topic.new_consumer()
