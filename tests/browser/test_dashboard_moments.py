@@ -107,7 +107,7 @@ def test_table_cleared_while_history_loads_stays_clear(open_prepared: OpenPrepar
 def test_full_text_is_shown_without_a_mouse(open_prepared: OpenPrepared, shop: Shop) -> None:
     order_id = shop.place(item="A very long name of an item " * 5)
     page = open_prepared()
-    button = page.locator(f'#rows button[data-copy="{order_id}"]')
+    button = page.locator(f'button[data-copy="{order_id}"]')
     item = page.locator("#rows tr", has=button).locator(".c-item")
     is_cut_off = "cell => cell.scrollWidth > cell.clientWidth"
     assert item.evaluate(is_cut_off)

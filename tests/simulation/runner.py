@@ -16,6 +16,7 @@ from typing import Any, Protocol
 SIDES = ("stream", "publish")
 MUTANT_SEEDS = 2000
 SHRINK_RUNS = 3000
+BROKEN = "the simulation is broken"
 
 Step = tuple[Any, ...]
 
@@ -144,9 +145,12 @@ def describe(side: Side, found: Found, mutant: str | None = None) -> str:
 
 
 def mutant_seeds(side: Side, name: str, most: int = MUTANT_SEEDS) -> Found | None:
-    """Return the first seed that finds a mutant."""
+    """Return the first seed that finds a mutant. Raises RuntimeError when it is the simulation that fails."""
     with side.installed(name):
-        return find(side, range(most))
+        found = find(side, range(most))
+    if found is not None and found.failure.problem.startswith(BROKEN):
+        raise RuntimeError(found.failure.problem)
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -225,9 +225,9 @@ def _is_about_a_row(error: Exception) -> bool:
 
 
 def _was_refused(error: DBAPIError) -> bool:
-    """Return whether the server said that it stored nothing; when it shuts down (57P…), that is not certain."""
-    code = getattr(error.orig, "pgcode", None)
-    return code is not None and not code.startswith("57P")
+    """Return whether the server said that it stored nothing; a FATAL or PANIC may also come after the commit."""
+    diagnostics = getattr(error.orig, "diag", None)
+    return diagnostics is not None and diagnostics.severity_nonlocalized == "ERROR"
 
 
 def _call(after_commit: Callable[[], None]) -> None:

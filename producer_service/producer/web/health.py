@@ -26,9 +26,8 @@ def live() -> Response:
 def ready() -> Response:
     """Answer 200 while the database does. Without Kafka it is `degraded`: orders are taken, their events wait."""
     services = current_services()
-    topic_health = (
-        services.topic_health.begin()
-    )  # beside the others: when all are frozen, waits must not add up
+    # Beside the others: when all are frozen, the waits must not add up.
+    topic_health = services.topic_health.begin()
     database = _database()
     outbox = _outbox() if database.status == "ok" else Outbox(rows=None, oldest_s=None, parked=None)
     kafka = _kafka(topic_health)

@@ -115,7 +115,7 @@ class Shop(Process):
         self.group_commit = self.world.mutant_group_commit(engine, PRODUCER_DATABASE_S)
         self.services = SimpleNamespace(
             publisher=self.publisher,
-            topic_health=TopicHealth(self.publisher, TOPIC, 2),
+            topic_health=SimpleNamespace(begin=lambda: TopicHealth(self.publisher, TOPIC, 2)),
             backlog=self._backlog,
             outbox_health=partial(measure_backlog, engine),
             backlog_limit=LIMIT,

@@ -17,7 +17,7 @@ from tests.simulation.publish import install
 from tests.simulation.publish.kafka import ODD_HEADERS, Copy, Kafka, Message, Question
 from tests.simulation.publish.postgres import EPOCH, Engine, Measured, Postgres, Row, Transaction
 from tests.simulation.publish.processes import FAILURES, LIMIT, Process, Relay, Shop
-from tests.simulation.runner import Failure, Plan, Violation
+from tests.simulation.runner import BROKEN, Failure, Plan, Violation
 from tests.simulation.stream.scheduler import UNLIMITED, Actor, Scheduler
 
 DATABASE_S = 10_000.0
@@ -753,9 +753,9 @@ def _play(world: World, plan: Plan) -> str | None:
         world.play(plan)
     except Violation as exc:
         return str(exc)
-    except Exception as exc:  # noqa: BLE001  # a mistake of the simulation is told like one of the product
+    except Exception as exc:  # noqa: BLE001
         last = traceback.extract_tb(exc.__traceback__)[-1]
-        return f"{type(exc).__name__} in the simulation: {exc} ({last.filename}, line {last.lineno})"
+        return f"{BROKEN}: {type(exc).__name__}: {exc} ({last.filename}, line {last.lineno})"
     finally:
         world.close()
         install.playing.pop()
