@@ -21,6 +21,7 @@ BATCH = 500
 CATCH_UP_S = 10.0
 POLL_S = 0.1
 PAUSE_S = 1.0
+STALL_S = 10.0
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Tail:
         self._event_bytes = event_bytes
         self._out_of_range: set[int] = set()
         self._noted: TopicSnapshot | None = None
+        self._behind: dict[int, tuple[int, float]] = {}  # by partition: where we are, and since when
         self.counts = Counts()
         self.caught_up = threading.Event()
 
@@ -70,14 +72,39 @@ class Tail:
     def _session(self, stopping: threading.Event) -> None:
         snapshot = self._monitor.refresh()
         self._begin(snapshot.topic, snapshot.end)
+        self._behind = {}
         with closing(self._open_reader(self._ring.position.offsets)) as reader:
             logger.info("Reading from %s", self._ring.position)
             self._backfill(reader, snapshot, stopping)
             while self._continues(snapshot.topic, stopping):
                 read = self._read(reader)
                 self._show(read.records, read.end_offsets)
+                self._check_progress()
                 if not self.caught_up.is_set() and self._has_caught_up(snapshot):
                     self.caught_up.set()
+
+    def _check_progress(self) -> None:
+        """Raise KafkaUnavailable when nothing comes from a partition that has more.
+
+        After all brokers were away at once, librdkafka's consumer was seen to poll for ever and receive nothing; only a
+        new one helps. Where it is Kafka that is slow, a new one does no harm: it goes on at our position."""
+        snapshot, position, now = self._monitor.snapshot, self._ring.position, self._clock()
+        if snapshot is None or snapshot.topic.id != position.topic_id or position.covers(snapshot.end):
+            self._behind = {}
+            return
+        behind = {
+            partition: (position.at(partition), now)
+            for partition, end in enumerate(snapshot.end.offsets)
+            if position.at(partition) < end
+        }
+        for partition, (offset, since) in self._behind.items():
+            if partition in behind and behind[partition][0] == offset:
+                behind[partition] = (offset, since)
+                if now - since > STALL_S:
+                    raise KafkaUnavailable(
+                        f"nothing has come from partition {partition} for {now - since:.0f} s"
+                    )
+        self._behind = behind
 
     def _has_caught_up(self, first: TopicSnapshot) -> bool:
         """Return whether everything is read that was there at the start, or all that is left when the log was cut."""

@@ -36,8 +36,9 @@ class NoPause(threading.Event):
 class FakeTopic:
     """An Admin and an OpenReader. Each time a reader has read everything, the next of `steps` is taken.
 
-    end_of_steps: set when no step is left. opened: the offsets that each reader was opened at. on_open: called before
-    a reader is opened. is_down: every question to the brokers raises KafkaUnavailable.
+    end_of_steps: set when no step is left. opened: the offsets that each reader was opened at; the first
+    `silent_readers` of them receive nothing. on_open: called before a reader is opened. is_down: every question to the
+    brokers raises KafkaUnavailable.
     """
 
     def __init__(self, partitions: int = 2) -> None:
@@ -48,6 +49,7 @@ class FakeTopic:
         self.end_of_steps = NoPause()
         self.is_down = False
         self.opened: list[list[int]] = []
+        self.silent_readers = 0
         self.on_open: Callable[[], None] = lambda: None
         self.truncations: list[tuple[int, int]] = []
 
@@ -101,9 +103,12 @@ class FakeReader:
         self._topic = topic
         self._offsets = offsets
         self._known_truncations = len(topic.truncations)
+        self._number = len(topic.opened)
 
     def read(self, timeout: float) -> Read:
         """Return the rest of the first partition that is not read to its end."""
+        if self._number <= self._topic.silent_readers:
+            return self._take_next_step()
         for partition, length in self._topic.truncations[self._known_truncations :]:
             if self._offsets[partition] > length:
                 return Read([], {}, {partition})

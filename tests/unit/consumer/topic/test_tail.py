@@ -66,6 +66,40 @@ def test_tail_has_caught_up_when_the_log_was_cut_before_it_was_read() -> None:
     assert harness.tail.caught_up.is_set()
 
 
+def test_reader_from_which_nothing_comes_is_replaced() -> None:
+    """As librdkafka's, after all brokers were away at once."""
+    topic = FakeTopic()
+    topic.put(0, event("a"))
+    harness = TailHarness(topic)
+
+    def pass_by(seconds: float) -> None:
+        harness.monitor.refresh()
+        harness.clock.now += seconds
+
+    def fall_silent() -> None:
+        topic.silent_readers = len(topic.opened)
+        topic.put(1, event("b"))
+
+    topic.steps = [fall_silent, *[lambda: pass_by(6)] * 3, lambda: None]
+    harness.run()
+    assert topic.opened == [[0, 0], [1, 0]]
+    assert harness.shown == [event("a"), event("b")]
+
+
+def test_reader_is_kept_while_each_partition_goes_on() -> None:
+    topic = FakeTopic()
+    harness = TailHarness(topic)
+
+    def go_on() -> None:
+        topic.put(0, event("a", len(topic.logs[0]) + 1))
+        harness.monitor.refresh()
+        harness.clock.now += 11
+
+    topic.steps = [go_on] * 5
+    harness.run()
+    assert len(topic.opened) == 1
+
+
 def test_backfill_is_in_order_of_time_across_partitions() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), at=1)
