@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from tests.stack import Stack
 
@@ -47,6 +47,9 @@ def chromium_path() -> str:
     if found is None:
         pytest.skip("no chromium was found")
     return found
+
+
+expect.set_options(timeout=15_000)  # as `eventually` waits: these machines are shared
 
 
 @pytest.fixture(scope="session")
