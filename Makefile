@@ -47,7 +47,7 @@ unit: $(STAMP) ## the tests that need no database and no Kafka; takes seconds
 
 # Three processes: most tests wait for real servers, and each group of tests has a stack of its own.
 test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
-	$(PY) -m pytest --numprocesses 3 --dist loadgroup
+	$(PY) -m pytest --numprocesses 3 --no-loadscope-reorder
 
 test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in containers
 	$(PY) -m pytest --stack containers tests/integration

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -19,6 +20,7 @@ from producer.publishing.kafka import admin_settings
 from tests.compose.stack import ComposeStack
 from tests.e2e.viewer import OpenViewer, Viewer
 from tests.eventually import eventually
+from tests.groups import GroupScheduling, order_of
 from tests.integration.containers import ContainerStack
 from tests.project import ROOT
 from tests.shop import Shop
@@ -36,21 +38,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", help="the folder in which the browser tests store their pictures")
 
 
-# Tests that share a stack run in one process, one after the other; the groups run side by side (`make test`).
-GROUPS = {
-    "tests/e2e/test_start_project.py": "starts stacks of its own",
-    "tests/e2e/test_which_way.py": "starts stacks of its own",
-    "tests/e2e": "running stack",
-    "tests/browser": "running stack",
-    "tests/integration": "databases and topics of its own",
-}
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        path = item.path.relative_to(ROOT).as_posix()
-        group = next((group for start, group in GROUPS.items() if path.startswith(start)), "no stack")
-        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: order_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    return GroupScheduling(config, log)
 
 
 STACKS: dict[str, type[Stack]] = {"native": Stack, "compose": ComposeStack, "containers": ContainerStack}

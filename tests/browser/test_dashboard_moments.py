@@ -99,7 +99,8 @@ def test_table_cleared_while_history_loads_stays_clear(open_prepared: OpenPrepar
         route.fulfill(response=response)
 
     page.route("**/events?*", clear_meanwhile, times=1)
-    page.get_by_role("button", name="Load history").click()
+    with page.expect_event("requestfinished", lambda request: "/events?" in request.url):
+        page.get_by_role("button", name="Load history").click()
     expect(page.locator("#message")).to_have_text(re.compile("cleared|older"))
     expect(page.locator("#rows tr")).to_have_count(0)
 

@@ -231,7 +231,13 @@ class TestStarted:
         assert code == 0, output
         assert started.addresses() == before
         # Kafka lets nobody read what it has not replicated again since the restart.
-        eventually(lambda: len(shown_orders(started)) == 2, within=60)
+        eventually(lambda: self._both_orders_are_shown(started), within=60)
+
+    @staticmethod
+    def _both_orders_are_shown(started: Project) -> bool:
+        shown = shown_orders(started)
+        assert len(shown) == 2, (shown, started.query("SELECT id FROM orders"), started.status())
+        return True
 
     def test_apps_log_in_as_their_roles_and_the_address_is_for_psql(self, started: Project) -> None:
         connected = started.query(

@@ -41,10 +41,17 @@ class Topic:
         self._admin.delete_topics([self.name], operation_timeout=10)[self.name].result(15)
 
     def put(self, *values: bytes | None, partition: int = 0) -> None:
-        """Publish the values and wait until Kafka has acknowledged them."""
+        """Publish the values, in order, and wait until Kafka has acknowledged them."""
+        refused = []
         for value in values:
-            self._producer.produce(self.name, value=value, partition=partition)
+            self._producer.produce(
+                self.name,
+                value=value,
+                partition=partition,
+                on_delivery=lambda error, _: refused.append(error) if error else None,
+            )
         assert self._producer.flush(15) == 0
+        assert not refused
 
     def delete_before(self, partition: int, offset: int) -> None:
         """Delete the events before the offset, as retention does."""
@@ -117,7 +124,8 @@ class Server:
 def kafka_clients(kafka: str) -> tuple[AdminClient, Producer]:
     """Clients that log nothing: at the end of a run they outlive the brokers for a moment."""
     settings: dict[str, str | int | float | bool] = {"bootstrap.servers": kafka, "log_level": 0}
-    return AdminClient(settings), Producer(settings | {"acks": "all", "linger.ms": 1})
+    # Idempotent, or a batch that is sent again arrives after its successors.
+    return AdminClient(settings), Producer(settings | {"enable.idempotence": True, "linger.ms": 1})
 
 
 @pytest.fixture
