@@ -1,24 +1,15 @@
 """The producer: takes orders, keeps them in PostgreSQL, publishes each change to Kafka."""
 
-from flask import Flask
+from typing import TYPE_CHECKING
 
-from producer.config import Settings
-from producer.openapi.view import openapi_document
-from producer.services import EXTENSION, create_services
-from producer.web import errors, security
-from producer.web.health import health
-from producer.web.orders import orders
-from producer.web.pages import pages
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from producer.config import Settings
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: "Settings | None" = None) -> "Flask":
     """Return the web application. Settings come from the environment unless they are given."""
-    settings = settings or Settings()
-    app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.extensions[EXTENSION] = create_services(settings)
-    errors.init_app(app)
-    security.init_app(app, settings.trusted_host_list)
-    for blueprint in (pages, openapi_document, orders, health):
-        app.register_blueprint(blueprint)
-    return app
+    from producer.app import create_app  # not before: `python -m producer.relay` and its like do without Flask
+
+    return create_app(settings)
