@@ -9,6 +9,9 @@ SHELL_SCRIPTS := start_project.sh .ci/run deploy/*/*.sh
 DOCKERFILES := */Dockerfile deploy/*/Dockerfile
 JAVASCRIPT := '{producer,consumer}_service/**/*.js'
 
+# Where it is set, every process that a test starts would compile all of its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up down format lint unit test test-containers test-compose chaos screenshots simulate bench openapi lock
 
 help: ## list the tasks

@@ -49,12 +49,16 @@ class Shop:
         rows: int = self.health()["checks"]["outbox"]["rows"]
         return rows
 
-    def count_orders(self) -> int:
-        """Count all orders by paging to the end of the list."""
-        count, after = 0, ""
+    def order_ids(self, at_most: float = float("inf")) -> list[str]:
+        """Return the ids of the orders, newest first, by paging through the list."""
+        ids: list[str] = []
+        after = ""
         while True:
             page = requests.get(f"{self.url}/orders?limit=200{after}", timeout=TIMEOUT_S).json()
-            count += len(page["orders"])
-            if page["next"] is None:
-                return count
+            ids += [order["id"] for order in page["orders"]]
+            if page["next"] is None or len(ids) >= at_most:
+                return ids
             after = f"&after={page['next']}"
+
+    def count_orders(self) -> int:
+        return len(self.order_ids())

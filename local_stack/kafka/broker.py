@@ -38,6 +38,10 @@ SETTINGS = {
     # A broker that is back leads its partitions again within seconds (by default: within 5 minutes). Until then one
     # broker does the work of all: POST to browser took p99 70 ms instead of 16 after every restart.
     "leader.imbalance.check.interval.seconds": "2",
+    # An idle broker takes a third less CPU than with half a second for both: that is how often its controller writes
+    # a record that says nothing, and how long a follower's question for more waits when there is nothing.
+    "metadata.max.idle.interval.ms": "5000",
+    "replica.fetch.wait.max.ms": "1500",
 }
 
 LOGGING = """\

@@ -2,7 +2,7 @@
 
 import xmlrpc.client
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -42,35 +42,37 @@ class Supervisor:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
-    @property
-    def _rpc(self) -> Any:
-        """Make a new connection for each call: one that has failed once would stay unusable."""
-        transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
-        return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+    @contextmanager
+    def _rpc(self) -> Iterator[Any]:
+        """Open a connection for one call or a few: one that has failed once would stay unusable."""
+        with closing(SupervisorTransport(serverurl=f"unix://{self._socket}")) as transport:
+            yield xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
 
     def answers(self) -> bool:
         try:
-            return bool(self._rpc.getState()["statename"] == "RUNNING")
+            with self._rpc() as rpc:
+                return bool(rpc.getState()["statename"] == "RUNNING")
         except (OSError, HTTPException, xmlrpc.client.Error):
             return False
 
     def services(self) -> Mapping[str, ProcessInfo]:
-        return {
-            info["name"]: ProcessInfo(STATES.get(info["state"], STOPPED), info["pid"], info["start"])
-            for info in self._rpc.getAllProcessInfo()
-        }
+        with self._rpc() as rpc:
+            return {
+                info["name"]: ProcessInfo(STATES.get(info["state"], STOPPED), info["pid"], info["start"])
+                for info in rpc.getAllProcessInfo()
+            }
 
     def start(self, names: Iterable[str]) -> None:
         for name in names:
-            with _ignored(Faults.ALREADY_STARTED):
-                self._rpc.startProcess(_qualified(name), False)
+            with self._rpc() as rpc, _ignored(Faults.ALREADY_STARTED):
+                rpc.startProcess(_qualified(name), False)
 
     def stop(self, names: Iterable[str]) -> None:
         """Ask services to stop. Repeat this until they have stopped: to supervisord, a service that has just
         exited is not running, and is started again."""
         for name in names:
-            with _ignored(Faults.NOT_RUNNING):
-                self._rpc.stopProcess(_qualified(name), False)
+            with self._rpc() as rpc, _ignored(Faults.NOT_RUNNING):
+                rpc.stopProcess(_qualified(name), False)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 def create_app(settings: "Settings | None" = None) -> "Flask":
     """Return the web application. Settings come from the environment unless they are given."""
-    from producer.app import create_app  # not before: `python -m producer.relay` and its like do without Flask
+    # Imported here: `python -m producer.relay` and its like do without Flask.
+    from producer.app import create_app  # noqa: PLC0415
 
     return create_app(settings)

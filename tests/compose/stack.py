@@ -83,6 +83,13 @@ class ComposeStack(Stack):
             "KAFKA_BOOTSTRAP_SERVERS": brokers,
         }
 
+    def is_healthy(self) -> bool:
+        return self.run("status", check=False).returncode == 0
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        rows = json.loads(self.run("status", "--json", check=False).stdout)
+        return {row["name"]: row for row in rows}
+
     def kill(self, service: str) -> int:
         """Kill the container's first process, with which the kernel ends the others; return its pid.
 

@@ -23,6 +23,8 @@ import pytest
 import requests
 
 from local_stack.deadline import Deadline
+from local_stack.lifecycle import status
+from local_stack.paths import Paths
 from local_stack.services import APPS, BROKERS, NAMES, POSTGRES, PRODUCER, RELAY
 from tests.eventually import eventually
 from tests.shop import Shop
@@ -68,7 +70,7 @@ class Project:
         return pid
 
     def becomes_healthy(self) -> bool:
-        return Deadline(60).poll(lambda: self.run("status")[0] == 0, pause=1)
+        return Deadline(60).poll(lambda: all(each.ok for each in status.read(Paths(self.home))), pause=0.5)
 
     def addresses(self) -> dict[str, str]:
         lines = (self.home / "env").read_text().splitlines()
@@ -374,6 +376,15 @@ def test_folder_that_cannot_be_written_is_reported(prepared_clone: Project) -> N
     assert f"{prepared_clone.home}/logs" in prepared_clone.failure()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Do not ignore SIGINT, even when the tests run as a shell's background job: children would ignore it too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_no_process(prepared_clone: Project) -> None:
     # The start does not end: one broker of three never becomes healthy.
     with prepared_clone.begin("start", POSTGRES, BROKERS[0]) as process:

@@ -1,7 +1,8 @@
-"""docker-compose.yml repeats the list of services: it must agree with the local stack's."""
+"""docker-compose.yml repeats the services and the brokers' settings: they must agree with the local stack's."""
 
 import re
 
+from local_stack.kafka.broker import Node
 from tests.compose.stack import ONE_SHOTS, SERVICES
 from tests.project import ROOT
 
@@ -10,7 +11,7 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text()
 
 def section(name: str) -> str:
     """Return the lines below a top-level key of docker-compose.yml."""
-    found = re.search(rf"^{name}:\n((?:\s.*\n|\n)+)", COMPOSE, re.MULTILINE)
+    found = re.search(rf"^{name}:.*\n((?: .*\n|\n)+)", COMPOSE, re.MULTILINE)
     assert found
     return found[1]
 
@@ -23,3 +24,20 @@ def services() -> dict[str, str]:
 
 def test_compose_file_has_the_services_of_the_local_stack() -> None:
     assert set(services()) == {*SERVICES, *ONE_SHOTS}
+
+
+# Where brokers listen and keep their data differs: containers have names, the local stack has ports.
+PLACES = {
+    *("inter.broker.listener.name", "controller.quorum.voters", "node.id", "listeners", "log.dirs"),
+    *("advertised.listeners", "listener.security.protocol.map"),
+}
+
+
+def test_brokers_have_the_same_settings_natively_and_in_docker() -> None:
+    found = re.findall(r"^  KAFKA_([A-Z_]+): (.*)$", section("x-kafka-environment"), re.MULTILINE)
+    in_docker = {name.lower().replace("_", "."): value.strip('"') for name, value in found}
+    natively = Node(1, [1, 2, 3], [4, 5, 6]).properties()
+    image = {"heap.opts", "jvm.performance.opts"}  # settings of the image, not of Kafka
+    assert {name: value for name, value in in_docker.items() if name not in PLACES | image} == {
+        name: value for name, value in natively.items() if name not in PLACES
+    }
