@@ -57,6 +57,10 @@ class EndOffsets:
                 reached[number] = question.asked_at
         return reached
 
+    def unreached(self) -> list[int]:
+        """Return the partitions that had not been read up to their answers when reached() was called last."""
+        return [number for number, question in self._open.items() if question.answer.done()]
+
     def _request(self, partition: int) -> "Future[ListOffsetsResultInfo]":
         """Ask for the end that the consumer reads to: behind an open transaction it gets no further."""
         wanted: dict[TopicPartition, Any] = {TopicPartition(self._topic, partition): OffsetSpec.latest()}

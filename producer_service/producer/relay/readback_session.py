@@ -27,6 +27,7 @@ MARGIN = timedelta(minutes=5)
 BEGIN_S = 2.0
 JOIN_EVERY_S = 5.0
 JOIN_S = 0.5
+STALL_S = 10.0
 # Errors of one batch of messages: reading anew would meet it again.
 UNREADABLE = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}
 
@@ -55,6 +56,7 @@ class ReadBackSession:
         self._missing: list[int] = []
         self._tried_at = float("-inf")
         self._released_at = float("-inf")
+        self._behind: dict[int, tuple[int, float]] = {}  # by partition: where we are, and since when
         self.skipped = 0
 
     def begin(self) -> list[int]:
@@ -84,14 +86,34 @@ class ReadBackSession:
     def reached(self) -> dict[int, float]:
         """Return, of each partition that was read up to an answer since the last call, when that was asked.
 
-        Raises TopicChanged when the topic has other partitions than those that are read.
+        Raises TopicChanged when the topic has other partitions than those that are read, and KafkaException when
+        nothing comes from a partition that goes further.
         """
         self._watch.check([*self._positions, *self._missing])
-        return self._ends.reached(self._positions)
+        reached = self._ends.reached(self._positions)
+        self._check_progress()
+        return reached
 
     def close(self) -> None:
         """Leave the topic."""
         self._consumer.close()
+
+    def _check_progress(self) -> None:
+        """Raise KafkaException when nothing comes from a partition that has more.
+
+        librdkafka's consumer was seen to poll for ever and receive nothing after all brokers were away at once. Without
+        the read-back no row is deleted, and what is due is held: only a new consumer helps."""
+        now, before, self._behind = self._clock(), self._behind, {}
+        for number in self._ends.unreached():
+            at = self._positions[number]
+            same_place, since = before.get(number, (at, now))
+            self._behind[number] = (at, since if same_place == at else now)
+            if now - self._behind[number][1] > STALL_S:
+                raise KafkaException(
+                    KafkaError(
+                        KafkaError._TIMED_OUT, f"Nothing has come from partition {number} for {STALL_S:.0f} s"
+                    )
+                )
 
     def _join(self, partitions: list[int], timeout_s: float) -> None:
         """Read these partitions too, from where the oldest row's event may be.

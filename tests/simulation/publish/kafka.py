@@ -332,6 +332,7 @@ class Consumer:
         self.positions: dict[int, int] = {}
         self._at_end: dict[int, int] = {}
         self._was_cut: set[int] = set()
+        self.is_silent = False
         kafka.consumers.append(self)
 
     def close(self) -> None:
@@ -394,7 +395,7 @@ class Consumer:
         return found
 
     def _has_next(self) -> bool:
-        return any(
+        return not self.is_silent and any(
             number in self._was_cut
             or (self._kafka.partitions[number].has_leader and (
                 at < self._kafka.end(number) or self._at_end.get(number) != at
@@ -403,7 +404,7 @@ class Consumer:
         )  # fmt: skip
 
     def _next(self) -> Message | None:
-        for number, at in self.positions.items():
+        for number, at in [] if self.is_silent else self.positions.items():
             partition = self._kafka.partitions[number]
             if number in self._was_cut:
                 self._was_cut.discard(number)

@@ -20,6 +20,7 @@ from producer.relay.dispatch import Dispatcher
 from producer.relay.end_offsets import EndOffsets
 from producer.relay.outbox import DueEvent
 from producer.relay.readback import ReadBack
+from producer.relay.readback_session import ReadBackSession
 from producer.relay.topic_watch import TopicWatch
 from tests.simulation.publish import world
 from tests.simulation.publish.postgres import Postgres, Row, Session, Transaction
@@ -233,6 +234,9 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "P6-partition": (
         "a partition that is not read back holds up the others",
         lambda: patch.object(ReadBack, "staleness", _worst_staleness)),
+    "silent-reader": (
+        "a read-back to which nothing comes is kept",
+        lambda: patch.object(ReadBackSession, "_check_progress", lambda self: None)),
     "P7-client": (
         "a shop's Kafka client that broke down is not replaced",
         lambda: patch.object(Publisher, "_replace", lambda self, unusable: None)),

@@ -9,7 +9,7 @@ from tests.simulation.stream.scheduler import UNLIMITED
 
 FAULTS = (
     "delivery", "kill", "freeze", "suspend", "leader", "lose", "grow", "odd", "database", "jump", "poison", "answers",
-    "fatal",
+    "fatal", "silent",
 )  # fmt: skip
 SMALLEST: Mapping[str, Any] = {
     "partitions": 1, "shops": 1, "relays": 1, "room": 1000, "in_flight": 1000, "operator": "discard",
@@ -79,6 +79,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "jump": (2, "jump", lambda rng: ("jump", rng.choice((-100.0, -5.0, 5.0, 100.0)))),
     "poison": (3, "poison", lambda rng: ("poison", rng.randrange(4))),
     "fatal": (2, "fatal", lambda rng: ("break", rng.randrange(4))),
+    "silence": (2, "silent", lambda rng: ("silence",)),
     "operate": (3, "poison", _operate),
     "commands": (3, "poison", lambda rng: ("commands", _pauses(rng))),
 }  # fmt: skip

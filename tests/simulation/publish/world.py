@@ -560,6 +560,12 @@ class World:
             client.break_down()
             self.tell(f"A Kafka client of {owner.name} breaks down")
 
+    def _silence(self) -> None:
+        """Let the consumers that there are receive nothing any more, as librdkafka's did after an outage."""
+        for consumer in self.kafka.consumers:
+            consumer.is_silent = True
+            self.tell("A consumer receives nothing any more")
+
     def _odd(self, partition: int, kind: int) -> None:
         number = partition % len(self.kafka.partitions)
         self.kafka.append_odd(number, kind)

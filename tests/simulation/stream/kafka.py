@@ -152,6 +152,7 @@ class FakeConsumer:
         self.diverged: set[int] = set()
         self._broken: set[int] = set()
         self._eof_at: dict[int, int] = {}
+        self.is_silent = False
         cluster.readers.append(self)
 
     @property
@@ -187,7 +188,12 @@ class FakeConsumer:
 
     def _is_due(self, partition: int) -> bool:
         cluster = self._cluster
-        if partition in self._broken or not cluster.answers(partition) or partition >= len(cluster.logs):
+        if (
+            self.is_silent
+            or partition in self._broken
+            or not cluster.answers(partition)
+            or partition >= len(cluster.logs)
+        ):
             return False
         if (self.owner, partition) in cluster.lagging:
             return False

@@ -235,6 +235,10 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "C12": ("a laggard overtakes the live viewers and then joins them", _c12),
     "C13": ("ids go back on a replica that has read less", _c13),
     "P5": ("-1001 for a vanished leader is taken for an offset", _p5),
+    "silent-reader": (
+        "a reader from which nothing comes is kept",
+        lambda: patch.object(Tail, "_check_progress", lambda self: None),
+    ),
     "N1": ("history fails for good once retention has passed its cursor", _n1),
     "N6": ("a new beginning is told as an overflow when its marker was evicted", _n6),
     "N8": ("a bookmark is of the new log before the gap is told", _n8),

@@ -7,7 +7,9 @@ from typing import Any
 from tests.simulation.runner import Plan, Step
 from tests.simulation.stream.scheduler import UNLIMITED
 
-FAULTS = ("cutback", "recreate", "retention", "grow", "outage", "leader", "restart", "lag", "odd", "flood")
+FAULTS = (
+    "cutback", "recreate", "retention", "grow", "outage", "leader", "restart", "lag", "odd", "flood", "silent",
+)  # fmt: skip
 ROOMS = (150, 401, 1500, 100_000, 100_001)
 SMALLEST: Mapping[str, Any] = {
     "partitions": 1,
@@ -36,7 +38,7 @@ def random_plan(rng: random.Random) -> Plan:
     faults = {fault for fault in FAULTS if rng.random() < 0.25}
     if "cutback" in faults:
         # A reader that is opened anew without a leader epoch cannot find out that its log was cut back and grew again.
-        faults -= {"retention", "grow"}
+        faults -= {"retention", "grow", "silent"}
         setup["partitions"] = 1
     weights = {name: weight for name, (weight, fault, _) in STEPS.items() if fault is None or fault in faults}
     names = rng.choices([*weights], [*weights.values()], k=rng.randint(20, 90))
@@ -92,6 +94,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "restart": (2, "restart", lambda rng: (rng.randrange(3),)),
     "lag": (4, "lag", lambda rng: (rng.randrange(3), rng.randrange(3), rng.random() < 0.5)),
     "race": (2, "flood", _race),
+    "silence": (2, "silent", lambda rng: ()),
 }  # fmt: skip
 
 

@@ -208,6 +208,12 @@ class World:
         offset = self.cluster.append(partition, Entry(b"", None, 0, now, is_visible=False))
         self.tell(f"Kafka has a transaction marker at {partition}:{offset}")
 
+    def _silence(self) -> None:
+        """Let the readers that there are receive nothing any more, as librdkafka's did after an outage."""
+        for reader in self.cluster.readers:
+            reader.is_silent = True
+            self.tell("A reader receives nothing any more")
+
     def _cutback(self, partition: int, count: int, is_lost: bool) -> None:
         """Let a leader lose its tail; what it held is published again, or is lost for good."""
         partition %= len(self.cluster.logs)

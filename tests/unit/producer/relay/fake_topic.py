@@ -40,6 +40,7 @@ class FakeTopic:
     def __init__(self, partitions: int = 2):
         self.logs: dict[int, list[Any]] = {number: [] for number in range(partitions)}
         self.unreachable: set[int] = set()
+        self.consumers: list[FakeConsumer] = []
         self.topic_id = "one"
 
     def append(self, partition: int, event_id: str) -> None:
@@ -49,7 +50,8 @@ class FakeTopic:
         self.logs[partition].append(headers)
 
     def new_consumer(self) -> "FakeConsumer":
-        return FakeConsumer(self)
+        self.consumers.append(FakeConsumer(self))
+        return self.consumers[-1]
 
     def new_admin(self) -> "FakeAdmin":
         return FakeAdmin(self)
@@ -60,7 +62,10 @@ class FakeTopic:
 
 
 class FakeConsumer:
+    """is_silent: nothing comes any more, and no error either."""
+
     def __init__(self, topic: FakeTopic):
+        self.is_silent = False
         self.topic = topic
         self.positions: dict[int, int] = {}
         self.closed = False
@@ -88,7 +93,7 @@ class FakeConsumer:
         self.positions |= {each.partition: each.offset for each in partitions}
 
     def poll(self, timeout: float) -> FakeMessage | None:
-        for partition, offset in self.positions.items():
+        for partition, offset in [] if self.is_silent else self.positions.items():
             if partition not in self.topic.unreachable and offset < len(self.topic.logs[partition]):
                 self.positions[partition] += 1
                 return FakeMessage(partition, offset, self.topic.logs[partition][offset])

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from producer.relay.end_offsets import STUCK_S
 from producer.relay.readback import ReadBack
-from producer.relay.readback_session import JOIN_EVERY_S
+from producer.relay.readback_session import JOIN_EVERY_S, STALL_S
 from tests.clock import FakeClock
 from tests.unit.producer.relay.fake_topic import TOPIC, FakeTopic
 
@@ -69,6 +69,38 @@ def test_read_back_begins_anew_after_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.undo()
     prove(stepped)
     assert stepped.staleness() == {0: 0.0, 1: 0.0}
+
+
+def test_silent_consumer_is_replaced_and_nothing_of_its_time_is_missed() -> None:
+    event = str(uuid4())
+    topic, clock, outbox = FakeTopic(), FakeClock(), FakeOutbox(event, oldest=LONG_AGO)
+    stepped = readback(outbox, topic, clock)
+    prove(stepped)
+    topic.consumers[0].is_silent = True
+    topic.append(1, event)
+    prove(stepped)
+    clock.now += STALL_S
+    prove(stepped)
+    assert outbox.rows == {event}
+    assert len(topic.consumers) == 1
+    clock.now += 0.1
+    prove(stepped)
+    assert [consumer.closed for consumer in topic.consumers] == [True, False]
+    prove(stepped)
+    assert outbox.rows == set()
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+
+
+def test_quiet_or_leaderless_partition_is_no_reason_to_replace_the_consumer() -> None:
+    topic, clock = FakeTopic(), FakeClock()
+    stepped = readback(FakeOutbox(), topic, clock)
+    prove(stepped)
+    topic.append(1, str(uuid4()))
+    topic.unreachable = {1}
+    for _ in range(10):
+        clock.now += STALL_S
+        prove(stepped)
+    assert len(topic.consumers) == 1
 
 
 def test_read_back_leaves_the_topic_when_closed() -> None:
