@@ -8,8 +8,9 @@ import argparse
 import importlib
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -41,26 +42,72 @@ class Failure:
     story: Sequence[str]
 
 
-class Side(Protocol):
-    """One half of the simulation. A plan must be playable whatever steps are taken out of it."""
+class World(Protocol):
+    """A run of one plan. Its play() raises Violation when a promise is broken."""
+
+    story: list[str]
+
+    def play(self, plan: Plan) -> None: ...
+    def close(self) -> None: ...
+
+
+Patch = Callable[[], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One half of the simulation. A plan must be playable whatever steps are taken out of it.
+
+    known_mistakes: of each mutant, what it is, and how it is put back. plan: returns a random plan. new_world: from a
+    plan, and whether it tells its story. playing: the fakes' list of the world that is played. simpler: of a step, the
+    simpler ones that may take its place, the simplest first; simpler_setups: likewise. unexpected: what an exception
+    means that is no Violation.
+    """
 
     name: str
-    mutants: Mapping[str, str]
+    known_mistakes: Mapping[str, tuple[str, Patch]]
+    plan: Callable[[random.Random], Plan]
+    new_world: Callable[[Plan, bool], World]
+    playing: list[Any]
+    put_fakes: Patch
+    simpler: Callable[[Step], Sequence[Step]]
+    simpler_setups: Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]]
+    unexpected: str
 
-    def plan(self, rng: random.Random) -> Plan:
-        """Return a random plan."""
+    @property
+    def mutants(self) -> Mapping[str, str]:
+        """What each mutant is."""
+        return {name: what for name, (what, _) in self.known_mistakes.items()}
+
+    @contextmanager
+    def installed(self, mutant: str | None = None) -> Iterator[None]:
+        """Put the fakes, and a known mistake, in place."""
+        with self.put_fakes(), self.known_mistakes[mutant][1]() if mutant else nullcontext():
+            yield
 
     def play(self, plan: Plan) -> Failure | None:
-        """Play a plan; the same plan always ends the same."""
+        """Play a plan; the same plan always ends the same. Only a failure is told, in a second run."""
+        problem, _ = self._play(plan, tells=False)
+        if problem is None:
+            return None
+        again, story = self._play(plan, tells=True)
+        return Failure(again or f"{problem} (not when it was played again)", story)
 
-    def simpler(self, step: Step) -> Sequence[Step]:
-        """Return simpler steps that may take a step's place, the simplest first."""
-
-    def simpler_setups(self, setup: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """Return simpler setups."""
-
-    def installed(self, mutant: str | None) -> AbstractContextManager[None]:
-        """Put the fakes, and a known mistake, in place."""
+    def _play(self, plan: Plan, tells: bool) -> tuple[str | None, list[str]]:
+        world = self.new_world(plan, tells)
+        self.playing.append(world)
+        try:
+            world.play(plan)
+        except Violation as exc:
+            return str(exc), world.story
+        except Exception as exc:  # noqa: BLE001  # whatever a thread of the product dies of is a finding
+            last = traceback.extract_tb(exc.__traceback__)[-1]
+            what = f"{type(exc).__name__}: {exc} ({last.filename}, line {last.lineno})"
+            return f"{self.unexpected}: {what}", world.story
+        finally:
+            world.close()
+            self.playing.pop()
+        return None, world.story
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Where it is the SQL that is wrong, the fake PostgreSQL takes the wrong rule.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -25,8 +25,7 @@ from producer.relay.topic_watch import TopicWatch
 from tests.simulation.publish import world
 from tests.simulation.publish.postgres import Postgres, Row, Session, Transaction
 from tests.simulation.publish.processes import Relay, Shop
-
-Patch = Callable[[], AbstractContextManager[object]]
+from tests.simulation.runner import Patch
 
 
 def _world(**changes: Any) -> Patch:

@@ -13,11 +13,10 @@ from producer.domain.group_commit import GroupCommit
 from producer.domain.models import Order
 from producer.relay.dispatch import MAX_STALENESS_S
 from producer.relay.partitioner import partition_of
-from tests.simulation.publish import install
 from tests.simulation.publish.kafka import ODD_HEADERS, Copy, Kafka, Message, Question
 from tests.simulation.publish.postgres import EPOCH, Engine, Measured, Postgres, Row, Transaction
 from tests.simulation.publish.processes import FAILURES, LIMIT, Process, Relay, Shop
-from tests.simulation.runner import BROKEN, Failure, Plan, Violation
+from tests.simulation.runner import Plan, Violation
 from tests.simulation.stream.scheduler import UNLIMITED, Actor, Scheduler
 
 DATABASE_S = 10_000.0
@@ -741,28 +740,3 @@ class World:
                 )
             if (told := self.check_health(shop))["status"] != "ok":
                 self.fail(f"health stays {told['status']}, and nothing is wrong")
-
-
-def play(plan: Plan) -> Failure | None:
-    """Play a plan; tell the story only if it fails."""
-    problem = _play(World(plan, tells=False), plan)
-    if problem is None:
-        return None
-    world = World(plan, tells=True)
-    problem = _play(world, plan) or f"{problem} (not when it was played again)"
-    return Failure(problem, world.story)
-
-
-def _play(world: World, plan: Plan) -> str | None:
-    install.playing.append(world)
-    try:
-        world.play(plan)
-    except Violation as exc:
-        return str(exc)
-    except Exception as exc:  # noqa: BLE001
-        last = traceback.extract_tb(exc.__traceback__)[-1]
-        return f"{BROKEN}: {type(exc).__name__}: {exc} ({last.filename}, line {last.lineno})"
-    finally:
-        world.close()
-        install.playing.pop()
-    return None

@@ -22,9 +22,8 @@ from consumer.topic.history import History
 from consumer.topic.kafka import KafkaUnavailable, TopicAdmin
 from consumer.topic.tail import Tail
 from consumer.web import stream
+from tests.simulation.runner import Patch
 from tests.simulation.stream import install
-
-Patch = Callable[[], AbstractContextManager[object]]
 
 
 @contextmanager

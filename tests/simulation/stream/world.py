@@ -2,8 +2,6 @@
 
 import json
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,8 +9,7 @@ from urllib.parse import unquote
 
 from flask import Flask
 
-from tests.simulation.runner import Failure, Plan, Step, Violation
-from tests.simulation.stream import install
+from tests.simulation.runner import Plan, Violation
 from tests.simulation.stream.kafka import Cluster, Entry, FakeAdminClient, FakeConsumer, Key
 from tests.simulation.stream.replica import STALE_AFTER_S, Replica, create_app
 from tests.simulation.stream.scheduler import UNLIMITED, Actor, Scheduler
@@ -543,37 +540,3 @@ def _payload(key: Key, padding: int, is_indented: bool) -> bytes:
         "data": {"version": version, "text": "x" * padding},
     }
     return json.dumps(event, indent=1 if is_indented else None).encode()
-
-
-def play(plan: Plan) -> Failure | None:
-    """Play a plan; tell the story only if it fails."""
-    problem = _play(World(plan, tells=False), plan)
-    if problem is None:
-        return None
-    world = World(plan, tells=True)
-    problem = _play(world, plan) or f"{problem} (not when it was played again)"
-    return Failure(problem, world.story)
-
-
-def _play(world: World, plan: Plan) -> str | None:
-    install.playing.append(world)
-    try:
-        world.play(plan)
-    except Violation as exc:
-        return str(exc)
-    except Exception as exc:  # noqa: BLE001  # whatever a thread of the product dies of is a finding
-        last = traceback.extract_tb(exc.__traceback__)[-1]
-        return f"{type(exc).__name__} in a thread: {exc} ({last.name}, line {last.lineno})"
-    finally:
-        world.close()
-        install.playing.pop()
-    return None
-
-
-def steps_known() -> Iterator[str]:
-    """Iterate over the names of all steps."""
-    return (name[1:] for name in vars(World) if name.startswith("_") and not name.startswith("__"))
-
-
-Setup = Mapping[str, Any]
-__all__ = ["Setup", "Step", "World", "play"]
