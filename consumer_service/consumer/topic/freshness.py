@@ -10,6 +10,9 @@ from consumer.topic.kafka import Admin, KafkaUnavailable, Topic
 
 logger = logging.getLogger(__name__)
 
+# Two questions to the brokers, each with its deadline (topic/kafka.py).
+MOST_QUESTION_S = 6.0
+
 
 class TopicSnapshot(NamedTuple):
     """The topic and the end of its logs at one moment of the monitor's clock."""
@@ -59,6 +62,15 @@ class FreshnessMonitor:
     def is_fresh(self) -> bool:
         """Whether, less than `stale_after_s` ago, Kafka had nothing that we had not read."""
         return self._clock() - self._fresh_at < self._stale_after_s
+
+    @property
+    def is_informed(self) -> bool:
+        """Whether the brokers have answered for every partition when they were asked last, or the time before."""
+        snapshot = self.snapshot
+        return (
+            snapshot is not None
+            and self._clock() - snapshot.taken_at < 2 * self._interval_s + MOST_QUESTION_S
+        )
 
     def run(self, stopping: threading.Event) -> None:
         """Take snapshots until `stopping` is set."""

@@ -5,7 +5,14 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 logger = logging.getLogger(__name__)
@@ -48,6 +55,7 @@ class Admin(Protocol):
     def describe(self) -> Topic: ...
     def beginning_offsets(self, partitions: int) -> tuple[int, ...]: ...
     def end_offsets(self, partitions: int) -> tuple[int, ...]: ...
+    def stable_offsets(self, partitions: int) -> tuple[int, ...]: ...
 
 
 class Reader(Protocol):
@@ -135,9 +143,16 @@ class TopicAdmin:
         """Return the offset after the last message of each partition. Raises KafkaUnavailable."""
         return self._offsets(partitions, OffsetSpec.latest())
 
-    def _offsets(self, partitions: int, which: OffsetSpec) -> tuple[int, ...]:
+    def stable_offsets(self, partitions: int) -> tuple[int, ...]:
+        """Return how far a reader is given each partition: an open transaction holds back what follows its first
+        message. Raises KafkaUnavailable."""
+        return self._offsets(partitions, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+
+    def _offsets(
+        self, partitions: int, which: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+    ) -> tuple[int, ...]:
         wanted = {TopicPartition(self._name, partition): which for partition in range(partitions)}
-        futures = self._admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
+        futures = self._admin.list_offsets(wanted, isolation_level=isolation, request_timeout=ADMIN_TIMEOUT_S)
         found = {tp.partition: self._result(future).offset for tp, future in futures.items()}
         if any(offset < 0 for offset in found.values()):  # -1001: a leader that has just gone gives no error
             raise KafkaUnavailable("a partition has no leader")

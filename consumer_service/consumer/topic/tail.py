@@ -87,24 +87,31 @@ class Tail:
         """Raise KafkaUnavailable when nothing comes from a partition that has more.
 
         After all brokers were away at once, librdkafka's consumer was seen to poll for ever and receive nothing; only a
-        new one helps. Where it is Kafka that is slow, a new one does no harm: it goes on at our position."""
+        new one helps. It goes on at our position. Not while the brokers do not answer for every partition: a session
+        could not begin then, and the partitions that can be read would wait for the one that cannot."""
         snapshot, position, now = self._monitor.snapshot, self._ring.position, self._clock()
-        if snapshot is None or snapshot.topic.id != position.topic_id or position.covers(snapshot.end):
-            self._behind = {}
+        before, self._behind = self._behind, {}
+        if snapshot is None or snapshot.topic.id != position.topic_id or not self._monitor.is_informed:
             return
-        behind = {
-            partition: (position.at(partition), now)
-            for partition, end in enumerate(snapshot.end.offsets)
-            if position.at(partition) < end
-        }
-        for partition, (offset, since) in self._behind.items():
-            if partition in behind and behind[partition][0] == offset:
-                behind[partition] = (offset, since)
-                if now - since > STALL_S:
-                    raise KafkaUnavailable(
-                        f"nothing has come from partition {partition} for {now - since:.0f} s"
-                    )
-        self._behind = behind
+        for partition, end in enumerate(snapshot.end.offsets):
+            offset = position.at(partition)
+            if offset < end:
+                same_place, since = before.get(partition, (offset, now))
+                self._behind[partition] = (offset, since if same_place == offset else now)
+        if late := [partition for partition, (_, since) in self._behind.items() if now - since > STALL_S]:
+            self._raise_unless_held_back(late, position)
+
+    def _raise_unless_held_back(self, late: Sequence[int], position: Position) -> None:
+        """Raise KafkaUnavailable unless it is an open transaction that holds back what follows: then any reader waits,
+        and health says that we are behind."""
+        try:
+            stable = self._admin.stable_offsets(len(position.offsets))
+        except KafkaUnavailable:
+            stable = position.offsets
+        self._behind = {}
+        for partition in late:
+            if position.at(partition) < stable[partition]:
+                raise KafkaUnavailable(f"nothing has come from partition {partition} for {STALL_S:.0f} s")
 
     def _has_caught_up(self, first: TopicSnapshot) -> bool:
         """Return whether everything is read that was there at the start, or all that is left when the log was cut."""

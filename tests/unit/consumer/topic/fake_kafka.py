@@ -37,8 +37,8 @@ class FakeTopic:
     """An Admin and an OpenReader. Each time a reader has read everything, the next of `steps` is taken.
 
     end_of_steps: set when no step is left. opened: the offsets that each reader was opened at; the first
-    `silent_readers` of them receive nothing. on_open: called before a reader is opened. is_down: every question to the
-    brokers raises KafkaUnavailable.
+    `silent_readers` of them receive nothing. open_transactions: by partition, the first offset that nobody is given.
+    on_open: called before a reader is opened. is_down: every question to the brokers raises KafkaUnavailable.
     """
 
     def __init__(self, partitions: int = 2) -> None:
@@ -50,6 +50,7 @@ class FakeTopic:
         self.is_down = False
         self.opened: list[list[int]] = []
         self.silent_readers = 0
+        self.open_transactions: dict[int, int] = {}
         self.on_open: Callable[[], None] = lambda: None
         self.truncations: list[tuple[int, int]] = []
 
@@ -82,6 +83,11 @@ class FakeTopic:
         """Return the offset after the last message of each partition."""
         self._raise_if_down(partitions)
         return tuple(len(log) for log in self.logs[:partitions])
+
+    def stable_offsets(self, partitions: int) -> tuple[int, ...]:
+        """Return the ends, or where open transactions begin."""
+        ends = self.end_offsets(partitions)
+        return tuple(self.open_transactions.get(partition, end) for partition, end in enumerate(ends))
 
     def open_reader(self, offsets: Sequence[int]) -> "FakeReader":
         """Return a reader that begins at these offsets."""
@@ -116,14 +122,15 @@ class FakeReader:
             log = self._topic.logs[partition]
             if not self._topic.first[partition] <= offset <= len(log):
                 return Read([], {}, {partition})
-            if offset < len(log):
-                self._offsets[partition] = len(log)
+            end = self._topic.open_transactions.get(partition, len(log))
+            if offset < end:
+                self._offsets[partition] = end
                 records = [
                     Record(partition, at, ms, value)
-                    for at, (ms, value) in enumerate(log[offset:], offset)
+                    for at, (ms, value) in enumerate(log[offset:end], offset)
                     if value != MARKER
                 ]
-                return Read(records, {partition: len(log)}, set())
+                return Read(records, {partition: end}, set())
         return self._take_next_step()
 
     def _take_next_step(self) -> Read:

@@ -59,7 +59,7 @@ def test_negative_offset_is_no_answer() -> None:
     admin = TopicAdmin("nowhere:1", "orders")
 
     class FakeAdmin:
-        def list_offsets(self, wanted: dict[Any, Any], request_timeout: float) -> dict[Any, Future[Any]]:
+        def list_offsets(self, wanted: dict[Any, Any], **options: object) -> dict[Any, Future[Any]]:
             futures = {partition: Future[Any]() for partition in wanted}
             for partition, future in futures.items():
                 future.set_result(SimpleNamespace(offset=-1001 if partition.partition else 5))

@@ -100,6 +100,47 @@ def test_reader_is_kept_while_each_partition_goes_on() -> None:
     assert len(topic.opened) == 1
 
 
+def test_reader_is_kept_while_an_open_transaction_holds_back_what_follows() -> None:
+    topic = FakeTopic()
+    harness = TailHarness(topic)
+
+    def hold_back() -> None:
+        topic.put(0, event("held"))
+        topic.open_transactions = {0: 0}
+
+    def pass_by() -> None:
+        topic.put(1, event("a", len(topic.logs[1]) + 1))
+        harness.monitor.refresh()
+        harness.clock.now += 6
+
+    topic.steps = [hold_back, *[pass_by] * 8]
+    harness.run()
+    assert len(topic.opened) == 1
+    assert not harness.monitor.is_fresh
+    assert len(harness.shown) == 8
+
+
+def test_reader_is_kept_while_the_brokers_do_not_answer_for_every_partition() -> None:
+    """The others are read: a new session would have to wait for the one without a leader."""
+    topic = FakeTopic()
+    harness = TailHarness(topic)
+
+    def lose_a_leader() -> None:
+        topic.put(0, event("unreachable"))
+        harness.monitor.refresh()
+        topic.open_transactions = {0: 0}  # nothing comes from it
+        topic.is_down = True
+
+    def go_on() -> None:
+        topic.put(1, event("a", len(topic.logs[1]) + 1))
+        harness.clock.now += 6
+
+    topic.steps = [lose_a_leader, *[go_on] * 8]
+    harness.run()
+    assert len(topic.opened) == 1
+    assert len(harness.shown) == 8
+
+
 def test_backfill_is_in_order_of_time_across_partitions() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), at=1)
