@@ -19,8 +19,8 @@ from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.freshness import FreshnessMonitor
 from consumer.topic.history import History
 from consumer.topic.kafka import TopicAdmin, TopicReader
+from consumer.topic.publish_test_event import TestEventPublisher
 from consumer.topic.tail import Tail
-from consumer.topic.test_events import TestEventPublisher
 
 EXTENSION = "services"
 

@@ -8,7 +8,7 @@ import pytest
 from consumer.fanout.sse import events
 from consumer.ring.position import Position
 from consumer.topic.events import read_event
-from consumer.topic.test_events import new_test_event
+from consumer.topic.publish_test_event import new_test_event
 from tests.contract import golden
 from tests.project import CONTRACTS
 

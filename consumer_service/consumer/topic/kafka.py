@@ -1,4 +1,4 @@
-"""The topic as the consumer reads it. Only this module and test_events.py use Kafka's client."""
+"""The topic as the consumer reads it. Only this module and publish_test_event.py use Kafka's client."""
 
 import logging
 import threading
