@@ -161,6 +161,7 @@ class SocketFanout:
     def _settle(self, client: Client) -> None:
         """Make a viewer live that has all that live viewers have, and no more."""
         if self._shared and client.viewer.number == self._shared.number and client.viewer.since is None:
+            self._shared.joined_by(client.viewer)
             self._move(client, self._live, READ)
         else:
             self._move(client, self._waiting, READ)

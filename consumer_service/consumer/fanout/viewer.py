@@ -77,6 +77,11 @@ class Viewer:
         self._move_to(piece.position, self.since)
         return self
 
+    def joined_by(self, other: "Viewer") -> None:
+        """Let another viewer share this place: it may have been told a position past messages that are not shown."""
+        if other.position.topic_id == self.position.topic_id:
+            self.position = self.position.no_earlier_than(other.position)
+
     def _move_to(self, position: Position, since: Position | None) -> None:
         if since is None or since.topic_id != position.topic_id or position.covers(since):
             self.position, self.since = position, None

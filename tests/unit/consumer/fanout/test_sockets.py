@@ -30,14 +30,17 @@ class FanoutHarness:
         self.fanout = SocketFanout(self.ring, lambda: self.state, policy, self.clock)
         self.browsers: list[socket.socket] = []
 
-    def join(self, chunked: bool = False, last_event_id: str | None = None) -> socket.socket:
-        """Attach a viewer; return the browser's end of its connection."""
+    def join(self, chunked: bool = False, last_event_id: str | None = None, steps: int = 3) -> socket.socket:
+        """Attach a viewer; return the browser's end of its connection. steps: 0 is one without a flush window."""
         server, browser = socket.socketpair()
         self.browsers.append(browser)
         browser.setblocking(False)
         viewer = resume(self.ring, last_event_id, None)
         self.fanout.attach(server, chunked, viewer, viewer.greeting(self.state))
-        self.step()
+        if steps:
+            self.step(steps)
+        else:
+            self.fanout.step()
         return browser
 
     def put(self, *payloads: bytes) -> None:
@@ -204,6 +207,22 @@ def test_gap_is_sent_when_the_ring_overtakes_a_slow_viewer() -> None:
         lost_from, lost_to = gap.json["lost"]["0"]
         numbers = [int(data.split()[0]) for data in shown(received)]
         assert numbers == [*range(lost_from), *range(lost_to, 400)]
+
+
+def test_position_never_goes_back_when_a_viewer_joins_live_ones() -> None:
+    """It may have been told a position past what is not shown, and the ring may move on before the next status."""
+    with closing(FanoutHarness(max_events=5)) as harness:
+        first = harness.join()
+        harness.put(b"one")
+        harness.step(1)
+        harness.ring.append([], Position(TOPIC_ID, (2,)))
+        second = harness.join(steps=0)
+        harness.put(*(b"%d" % n * (8 << 10) for n in range(9)))
+        harness.state = "stale"
+        harness.fanout.step()
+        ids = [block.last_id for block in blocks(receive(second))]
+        assert ids == [f"{TOPIC_ID};0:2", f"{TOPIC_ID};0:2"]
+        assert blocks(receive(first))[-1].last_id == f"{TOPIC_ID};0:2"
 
 
 def test_disconnected_viewer_is_dropped(harness: FanoutHarness) -> None:
