@@ -30,6 +30,10 @@ def random_plan(rng: random.Random) -> Plan:
         "vanished": rng.choice(("error", "-1001")),
     }
     faults = {fault for fault in FAULTS if rng.random() < 0.25}
+    if "lose" in faults:
+        # A silent consumer is not told that its log was cut. When the log has grown again, its position is an end of
+        # other messages: the proof is wrong until the next one, and what is in Kafka already may be sent once more.
+        faults -= {"silent"}
     weights = {name: weight for name, (weight, fault, _) in STEPS.items() if fault is None or fault in faults}
     names = rng.choices([*weights], [*weights.values()], k=rng.randint(15, 70))
     opening: list[Step] = [("place", 0, 1, UNLIMITED)]
