@@ -228,7 +228,7 @@ rows() {
     {
         ids=$(containers)
         # shellcheck disable=SC2086 # one word each
-        [ -z "$ids" ] || docker inspect --format '{{.Id}} {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.container-number"}} {{.State.Status}} {{.State.Pid}} {{if .State.Health}}{{.State.Health.Status}}{{$said := ""}}{{range .State.Health.Log}}{{$said = .Output}}{{end}} {{printf "%q" $said}}{{else}}none{{end}}' $ids | ask_degraded_again
+        [ -z "$ids" ] || docker inspect --format '{{.ID}} {{index .Config.Labels "com.docker.compose.service"}} {{index .Config.Labels "com.docker.compose.container-number"}} {{.State.Status}} {{.State.Pid}} {{if .State.Health}}{{.State.Health.Status}}{{$said := ""}}{{range .State.Health.Log}}{{$said = .Output}}{{end}} {{printf "%q" $said}}{{else}}none{{end}}' $ids | ask_degraded_again
         services | sed 's/$/ 0 stopped 0 unhealthy/'
     } | awk -v order="$(services | tr '\n' ' ')" '
         {

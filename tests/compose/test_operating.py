@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from local_stack.services import BROKERS, CONSUMER, PRODUCER, RELAY
-from tests.compose.stack import GATEWAY, ComposeStack
+from tests.compose.stack import GATEWAY, SERVICES, ComposeStack
 from tests.eventually import eventually
 from tests.shop import Shop
 from tests.stack import clone
@@ -69,6 +69,12 @@ def test_status_says_degraded_when_a_service_does(project: ComposeStack, shop: S
         assert project.run("status", check=False).returncode == 1
     finally:
         project.run("start", *BROKERS)
+
+
+def test_status_prints_the_table_and_no_error(project: ComposeStack) -> None:
+    done = project.run("status")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["SERVICE", *SERVICES]
+    assert done.stderr == ""
 
 
 def test_logs_shows_the_last_lines_only(project: ComposeStack) -> None:

@@ -191,12 +191,16 @@ def describe(side: Side, found: Found, mutant: str | None = None) -> str:
     return f"{side.name}: seed {found.seed} fails ({again} {side.name})\n{story}\n  ✗ {found.failure.problem}"
 
 
-def mutant_seeds(side: Side, name: str, most: int = MUTANT_SEEDS) -> Found | None:
-    """Return the first seed that finds a mutant. Raises RuntimeError when it is the simulation that fails."""
+def mutant_seeds(side: Side, name: str, seeds: Sequence[int] = range(MUTANT_SEEDS)) -> Found | None:
+    """Return the first seed that finds a mutant.
+
+    Raises RuntimeError when it is the simulation that fails, or a mutant that no longer fits the product."""
     with side.installed(name):
-        found = find(side, range(most))
-    if found is not None and found.failure.problem.startswith(BROKEN):
-        raise RuntimeError(found.failure.problem)
+        found = find(side, seeds)
+    if found is not None and (problem := found.failure.problem).startswith(
+        (BROKEN, f"{side.unexpected}: TypeError")
+    ):
+        raise RuntimeError(problem)
     return found
 
 

@@ -192,7 +192,7 @@ def _c13() -> AbstractContextManager[object]:
 
 
 def _p5() -> AbstractContextManager[object]:
-    def offsets(self: TopicAdmin, partitions: int, which: Any) -> tuple[int, ...]:
+    def offsets(self: TopicAdmin, partitions: int, which: Any, *isolation: Any) -> tuple[int, ...]:
         wanted = {install.TopicPartition(self._name, partition): which for partition in range(partitions)}
         futures = self._admin.list_offsets(wanted)
         found = {tp.partition: self._result(future).offset for tp, future in futures.items()}

@@ -391,7 +391,18 @@ class World:
         viewer.is_history_loading = True
         before = f" before {short(viewer.cursor)}" if viewer.cursor else ""
         self.tell(f"{viewer.name} asks {chosen.name} for history{before}")
+        self._excuse_lost_log(viewer, chosen)
         self._turn(chosen.request(f"{viewer.name}'s history", "/events", query, viewer.take_history), pauses)
+
+    def _excuse_lost_log(self, viewer: Viewer, replica: Replica) -> None:
+        """Expect nothing of a partition whose log was cut back while the replica still shows what it was before."""
+        ring = replica.services.ring
+        if not self.cuts or not ring.is_open or ring.position.topic_id != self.cluster.topic_id:
+            return
+        for event in ring.view().newest_first():
+            entries = self.cluster.logs[event.partition].entries
+            if event.offset >= len(entries) or entries[event.offset].key != self.key_of(event.payload):
+                viewer.excused.add(event.partition)
 
     def _read(self, which: int, size: int) -> None:
         viewer = self._viewer(which)
