@@ -99,15 +99,15 @@ class Tail:
                 same_place, since = before.get(partition, (offset, now))
                 self._behind[partition] = (offset, since if same_place == offset else now)
         if late := [partition for partition, (_, since) in self._behind.items() if now - since > STALL_S]:
-            self._raise_unless_held_back(late, position)
+            self._raise_unless_held_back(late, position, len(snapshot.end.offsets))
 
-    def _raise_unless_held_back(self, late: Sequence[int], position: Position) -> None:
+    def _raise_unless_held_back(self, late: Sequence[int], position: Position, partitions: int) -> None:
         """Raise KafkaUnavailable unless it is an open transaction that holds back what follows: then any reader waits,
         and health says that we are behind."""
         try:
-            stable = self._admin.stable_offsets(len(position.offsets))
+            stable = self._admin.stable_offsets(partitions)
         except KafkaUnavailable:
-            stable = position.offsets
+            stable = (0,) * partitions  # not now: they are asked again when it has been as long once more
         self._behind = {}
         for partition in late:
             if position.at(partition) < stable[partition]:
