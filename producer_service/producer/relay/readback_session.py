@@ -27,8 +27,9 @@ MARGIN = timedelta(minutes=5)
 BEGIN_S = 2.0
 JOIN_EVERY_S = 5.0
 JOIN_S = 0.5
-# Longer than the other partitions' messages can keep this one's waiting, in a full queue of 16 MiB.
-STALL_S = 30.0
+# Longer than the other partitions' messages can keep this one's waiting, in a full queue of 16 MiB. Shorter than STUCK_S,
+# after which the brokers are asked anew.
+STALL_S = 20.0
 # Errors of one batch of messages: reading anew would meet it again.
 UNREADABLE = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}
 
