@@ -27,8 +27,7 @@ MARGIN = timedelta(minutes=5)
 BEGIN_S = 2.0
 JOIN_EVERY_S = 5.0
 JOIN_S = 0.5
-# Longer than the other partitions' messages can keep this one's waiting, in a full queue of 16 MiB. Shorter than STUCK_S,
-# after which the brokers are asked anew.
+# Longer than the other partitions' messages can keep this one's waiting, in a full queue of 16 MiB.
 STALL_S = 20.0
 # Errors of one batch of messages: reading anew would meet it again.
 UNREADABLE = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}
@@ -105,7 +104,9 @@ class ReadBackSession:
 
         librdkafka's consumer was seen to poll for ever and receive nothing after all brokers were away at once. Without
         the read-back no row is deleted, and what is due is held: only a new consumer helps."""
-        now, before, self._behind = self._clock(), self._behind, {}
+        now, before = self._clock(), self._behind
+        # Where the brokers are being asked once more, what was known before still counts.
+        self._behind = {number: before[number] for number in self._ends.unanswered() if number in before}
         for number in self._ends.unreached():
             at = self._positions[number]
             same_place, since = before.get(number, (at, now))
