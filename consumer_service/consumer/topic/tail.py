@@ -84,7 +84,7 @@ class Tail:
                     self.caught_up.set()
 
     def _check_progress(self) -> None:
-        """Raise KafkaUnavailable when nothing comes from a partition that has more.
+        """Raise KafkaUnavailable when nothing comes from a partition that has more, or that ends before our position.
 
         After all brokers were away at once, librdkafka's consumer was seen to poll for ever and receive nothing; only a
         new one helps. It goes on at our position. Not while the brokers do not answer for every partition: a session
@@ -95,7 +95,7 @@ class Tail:
             return
         for partition, end in enumerate(snapshot.end.offsets):
             offset = position.at(partition)
-            if offset < end:
+            if offset != end:
                 same_place, since = before.get(partition, (offset, now))
                 self._behind[partition] = (offset, since if same_place == offset else now)
         if late := [partition for partition, (_, since) in self._behind.items() if now - since > STALL_S]:
@@ -104,13 +104,13 @@ class Tail:
     def _raise_unless_held_back(self, late: Sequence[int], position: Position, partitions: int) -> None:
         """Raise KafkaUnavailable unless it is an open transaction that holds back what follows: then any reader waits,
         and health says that we are behind."""
+        self._behind = {}
         try:
             stable = self._admin.stable_offsets(partitions)
         except KafkaUnavailable:
-            stable = (0,) * partitions  # not now: they are asked again when it has been as long once more
-        self._behind = {}
+            return  # they are asked again when it has been as long once more
         for partition in late:
-            if position.at(partition) < stable[partition]:
+            if position.at(partition) != stable[partition]:
                 raise KafkaUnavailable(f"nothing has come from partition {partition} for {STALL_S:.0f} s")
 
     def _has_caught_up(self, first: TopicSnapshot) -> bool:

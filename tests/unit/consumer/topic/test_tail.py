@@ -86,6 +86,26 @@ def test_reader_from_which_nothing_comes_is_replaced() -> None:
     assert harness.shown == [event("a"), event("b")]
 
 
+def test_silent_reader_whose_log_was_cut_back_is_replaced_and_everyone_is_told() -> None:
+    topic = FakeTopic()
+    topic.put(0, *(event(f"o{n}") for n in range(10)))
+    harness = TailHarness(topic)
+
+    def cut_back() -> None:
+        topic.silent_readers = len(topic.opened)
+        topic.truncate(0, 5)
+        topic.put(0, event("new"))
+
+    def pass_by() -> None:
+        harness.monitor.refresh()
+        harness.clock.now += 6
+
+    topic.steps = [cut_back, *[pass_by] * 3, lambda: None]
+    harness.run()
+    assert harness.gaps == ["recreated"]
+    assert event("new") in harness.shown
+
+
 def test_reader_is_kept_while_each_partition_goes_on() -> None:
     topic = FakeTopic()
     harness = TailHarness(topic)
