@@ -21,7 +21,10 @@ BATCH = 500
 CATCH_UP_S = 10.0
 POLL_S = 0.1
 PAUSE_S = 1.0
+# Once caught up: a partition that cannot be read must not keep the others waiting at every new session.
+RESUME_S = 2.0
 STALL_S = 10.0
+MAX_STALL_S = 640.0
 
 
 @dataclass(slots=True)
@@ -56,6 +59,9 @@ class Tail:
         self._out_of_range: set[int] = set()
         self._noted: TopicSnapshot | None = None
         self._behind: dict[int, tuple[int, float]] = {}  # by partition: where we are, and since when
+        self._first_end = Position("", ())
+        self._stalled_at: dict[int, int] = {}
+        self._stall_s = STALL_S
         self.counts = Counts()
         self.caught_up = threading.Event()
 
@@ -72,7 +78,7 @@ class Tail:
     def _session(self, stopping: threading.Event) -> None:
         snapshot = self._monitor.refresh()
         self._begin(snapshot.topic, snapshot.end)
-        self._behind = {}
+        self._behind, self._first_end = {}, snapshot.end
         with closing(self._open_reader(self._ring.position.offsets)) as reader:
             logger.info("Reading from %s", self._ring.position)
             self._backfill(reader, snapshot, stopping)
@@ -98,20 +104,31 @@ class Tail:
             if offset != end:
                 same_place, since = before.get(partition, (offset, now))
                 self._behind[partition] = (offset, since if same_place == offset else now)
-        if late := [partition for partition, (_, since) in self._behind.items() if now - since > STALL_S]:
+        if late := [
+            partition for partition, (_, since) in self._behind.items() if now - since > self._stall_s
+        ]:
             self._raise_unless_held_back(late, position, len(snapshot.end.offsets))
 
     def _raise_unless_held_back(self, late: Sequence[int], position: Position, partitions: int) -> None:
         """Raise KafkaUnavailable unless it is an open transaction that holds back what follows: then any reader waits,
-        and health says that we are behind."""
+        and health says that we are behind.
+
+        A reader may also need long to get past what nobody is given, such as an aborted transaction. So the next one
+        has twice the time when this one got nowhere."""
         self._behind = {}
         try:
             stable = self._admin.stable_offsets(partitions)
         except KafkaUnavailable:
             return  # they are asked again when it has been as long once more
         for partition in late:
-            if position.at(partition) != stable[partition]:
-                raise KafkaUnavailable(f"nothing has come from partition {partition} for {STALL_S:.0f} s")
+            offset, waited_s = position.at(partition), self._stall_s
+            if offset != stable[partition]:
+                same_place = self._stalled_at.get(partition) == offset
+                self._stall_s = min(2 * waited_s, MAX_STALL_S) if same_place else STALL_S
+                self._stalled_at = {partition: offset}
+                raise KafkaUnavailable(f"nothing has come from partition {partition} for {waited_s:.0f} s")
+        if all(position.at(p) >= min(stable[p], self._first_end.at(p)) for p in range(partitions)):
+            self.caught_up.set()
 
     def _has_caught_up(self, first: TopicSnapshot) -> bool:
         """Return whether everything is read that was there at the start, or all that is left when the log was cut."""
@@ -128,7 +145,7 @@ class Tail:
     def _backfill(self, reader: Reader, snapshot: TopicSnapshot, stopping: threading.Event) -> None:
         """Show the past in order of time; when a partition keeps us waiting, show what there is."""
         backfill = Backfill(self._ring.position, snapshot.end)
-        deadline = self._clock() + CATCH_UP_S
+        deadline = self._clock() + (RESUME_S if self.caught_up.is_set() else CATCH_UP_S)
         while (
             not backfill.is_complete
             and self._clock() < deadline

@@ -140,6 +140,43 @@ def test_reader_is_kept_while_an_open_transaction_holds_back_what_follows() -> N
     assert len(harness.shown) == 8
 
 
+def test_tail_has_caught_up_behind_a_transaction_that_was_open_before_the_start() -> None:
+    topic = FakeTopic()
+    topic.put(0, event("a"), event("held"))
+    topic.open_transactions = {0: 1}
+    harness = TailHarness(topic)
+
+    def pass_by() -> None:
+        topic.put(1, event("b", len(topic.logs[1]) + 1))
+        harness.monitor.refresh()
+        harness.clock.now += 6
+
+    topic.steps = [pass_by] * 8
+    harness.run()
+    assert harness.tail.caught_up.is_set()
+    assert len(topic.opened) == 1
+
+
+def test_reader_that_gets_nowhere_again_has_twice_the_time() -> None:
+    """It may need long to get past what nobody is given."""
+    topic = FakeTopic()
+    topic.put(0, event("a"))
+    harness = TailHarness(topic)
+
+    def fall_silent() -> None:
+        topic.silent_readers = 100
+        topic.put(0, event("b"))
+
+    def pass_by() -> None:
+        topic.put(1, event("c", len(topic.logs[1]) + 1))
+        harness.monitor.refresh()
+        harness.clock.now += 1
+
+    topic.steps = [fall_silent, *[pass_by] * 160]
+    harness.run()
+    assert len(topic.opened) == 5
+
+
 def test_reader_is_kept_while_the_brokers_do_not_answer_for_every_partition() -> None:
     """The others are read: a new session would have to wait for the one without a leader."""
     topic = FakeTopic()
