@@ -15,12 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from producer.relay.backoff import Backoff
 from producer.relay.outbox import Outbox
-from producer.relay.readback_session import ReadBackSession
+from producer.relay.readback_session import STALL_S, ReadBackSession, Stalled
 from producer.relay.topic_watch import TopicChanged
 
 logger = logging.getLogger(__name__)
 
 NEVER = float("-inf")
+MAX_STALL_S = 640.0
 
 
 class ReadBack:
@@ -52,6 +53,7 @@ class ReadBack:
         self._away_since: float | None = clock()
         self._skipped = 0
         self._backoff = Backoff()
+        self._stall_s = STALL_S
 
     def step(self) -> float:
         """Begin, or read and delete what has come; return how long to wait before the next step, in seconds.
@@ -65,6 +67,8 @@ class ReadBack:
             self.close()
             return 0.0
         except (KafkaException, SQLAlchemyError) as error:
+            if isinstance(error, Stalled):  # it may need long to get past what nobody is given
+                self._stall_s = min(2 * self._stall_s, MAX_STALL_S)
             pause_s = self._backoff.next_s()
             logger.warning("The read-back starts again in %.1f s: %s", pause_s, str(error).splitlines()[0])
             self.close()
@@ -109,8 +113,9 @@ class ReadBack:
 
     def _begin(self) -> float:
         self._session = ReadBackSession(
-            self._outbox, self._new_consumer(), self._new_admin(), self._topic, self._on_release, self._clock
-        )
+            self._outbox, self._new_consumer(), self._new_admin(), self._topic, self._on_release, self._clock,
+            self._stall_s,
+        )  # fmt: skip
         self._proven_at = dict.fromkeys(self._session.begin(), NEVER)
         self._away_since = None
         self._waiting_since = {
@@ -133,4 +138,6 @@ class ReadBack:
                 if reached.get(number, NEVER) < since
             }
             self._backoff.reset()
+        if not self._waiting_since:
+            self._stall_s = STALL_S
         return pause_s

@@ -33,6 +33,10 @@ STALL_S = 20.0
 UNREADABLE = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}
 
 
+class Stalled(KafkaException):
+    """Nothing comes from a partition that goes further."""
+
+
 class ReadBackSession:
     """Reads all partitions of the topic and deletes the outbox rows whose events it sees.
 
@@ -48,9 +52,10 @@ class ReadBackSession:
         topic: str,
         on_release: Callable[[], None],
         clock: Callable[[], float],
+        stall_s: float = STALL_S,
     ):
         self._outbox, self._consumer, self._topic = outbox, consumer, topic
-        self._on_release, self._clock = on_release, clock
+        self._on_release, self._clock, self._stall_s = on_release, clock, stall_s
         self._ends = EndOffsets(admin, topic, clock)
         self._watch = TopicWatch(admin, topic, clock)
         self._positions: Positions = {}
@@ -111,12 +116,9 @@ class ReadBackSession:
             at = self._positions[number]
             same_place, since = before.get(number, (at, now))
             self._behind[number] = (at, since if same_place == at else now)
-            if now - self._behind[number][1] > STALL_S:
-                raise KafkaException(
-                    KafkaError(
-                        KafkaError._TIMED_OUT, f"Nothing has come from partition {number} for {STALL_S:.0f} s"
-                    )
-                )
+            if now - self._behind[number][1] > self._stall_s:
+                what = f"Nothing has come from partition {number} for {self._stall_s:.0f} s"
+                raise Stalled(KafkaError(KafkaError._TIMED_OUT, what))
 
     def _join(self, partitions: list[int], timeout_s: float) -> None:
         """Read these partitions too, from where the oldest row's event may be.

@@ -91,6 +91,23 @@ def test_silent_consumer_is_replaced_and_nothing_of_its_time_is_missed() -> None
     assert stepped.staleness() == {0: 0.0, 1: 0.0}
 
 
+def test_consumer_that_gets_nowhere_again_has_twice_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    topic, clock = FakeTopic(), FakeClock()
+
+    def new_silent_consumer() -> object:
+        consumer = FakeTopic.new_consumer(topic)
+        consumer.is_silent = True
+        return consumer
+
+    monkeypatch.setattr(topic, "new_consumer", new_silent_consumer)
+    topic.append(1, str(uuid4()))
+    stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, clock)
+    for _ in range(int(STALL_S * 7.5)):
+        clock.now += 1
+        prove(stepped)
+    assert len(topic.consumers) == 4
+
+
 def test_quiet_or_leaderless_partition_is_no_reason_to_replace_the_consumer() -> None:
     topic, clock = FakeTopic(), FakeClock()
     stepped = readback(FakeOutbox(), topic, clock)
