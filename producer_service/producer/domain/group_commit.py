@@ -115,7 +115,11 @@ class GroupCommit:
             self._is_led = True
         try:
             if not leads:
-                self._await_turn(waiting)
+                try:
+                    self._await_turn(waiting)
+                except BaseException:
+                    self._leave(waiting)
+                    raise
             if not waiting.is_done:
                 self._lead(waiting)
         finally:
@@ -157,10 +161,22 @@ class GroupCommit:
             with self._lock:
                 if own in self._queue:
                     self._queue.remove(own)
-                if self._queue:
-                    self._queue[0].turn.set()
-                else:
-                    self._is_led = False
+                self._hand_on()
+
+    def _leave(self, waiting: _Waiting) -> None:
+        """Take out a placement whose thread has ended while it waited; if it was to lead, somebody else does."""
+        with self._lock:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+                if waiting.turn.is_set():
+                    self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Hand on the lead. The lock is held."""
+        if self._queue:
+            self._queue[0].turn.set()
+        else:
+            self._is_led = False
 
     def _take(self) -> list[_Waiting]:
         rows, count = 0, 0
