@@ -97,6 +97,8 @@ class Tail:
         could not begin then, and the partitions that can be read would wait for the one that cannot."""
         snapshot, position, now = self._monitor.snapshot, self._ring.position, self._clock()
         before, self._behind = self._behind, {}
+        if any(position.at(partition) != offset for partition, offset in self._stalled_at.items()):
+            self._stalled_at, self._stall_s = {}, STALL_S  # it went on: the next silence is another one
         if snapshot is None or snapshot.topic.id != position.topic_id or not self._monitor.is_informed:
             return
         for partition, end in enumerate(snapshot.end.offsets):
@@ -123,8 +125,8 @@ class Tail:
         for partition in late:
             offset, waited_s = position.at(partition), self._stall_s
             if offset != stable[partition]:
-                same_place = self._stalled_at.get(partition) == offset
-                self._stall_s = min(2 * waited_s, MAX_STALL_S) if same_place else STALL_S
+                if self._stalled_at.get(partition) == offset:
+                    self._stall_s = min(2 * waited_s, MAX_STALL_S)
                 self._stalled_at = {partition: offset}
                 raise KafkaUnavailable(f"nothing has come from partition {partition} for {waited_s:.0f} s")
         if all(position.at(p) >= min(stable[p], self._first_end.at(p)) for p in range(partitions)):

@@ -198,6 +198,31 @@ def test_reader_is_kept_while_the_brokers_do_not_answer_for_every_partition() ->
     assert len(harness.shown) == 8
 
 
+def test_reader_that_falls_silent_later_is_replaced_as_soon_as_the_first_time() -> None:
+    topic = FakeTopic()
+    harness = TailHarness(topic)
+
+    def fall_silent(readers: int) -> None:
+        topic.silent_readers = readers
+        topic.put(0, event("a", len(topic.logs[0]) + 1))
+
+    def pass_by() -> None:
+        harness.monitor.refresh()
+        harness.clock.now += 1
+
+    # Three readers get nowhere, the fourth does; then it falls silent too.
+    topic.steps = [
+        lambda: fall_silent(3),
+        *[pass_by] * 60,
+        lambda: fall_silent(4),
+        *[pass_by] * 15,
+        lambda: None,
+    ]
+    harness.run()
+    assert topic.opened == [[0, 0], [0, 0], [0, 0], [0, 0], [1, 0]]
+    assert harness.ring.position.offsets == (2, 0)
+
+
 def test_backfill_is_in_order_of_time_across_partitions() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), at=1)
