@@ -7,17 +7,13 @@ figure is the median of the rounds, with its range. The ratios within a run are 
 """
 
 import argparse
-import http.client
 import json
-import multiprocessing
 import os
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,13 +22,16 @@ from dataclasses import dataclass
 import psutil
 from confluent_kafka.admin import AdminClient
 
+from bench.load import post, run_in_process
 from bench.publish import ROOT, running_relay, running_stores, wait_until
 from producer.config import Settings
 from producer.publishing import topics
 from producer.publishing.kafka import admin_settings
 
 VARIANTS = ("naive", "ours")
-BODY = json.dumps({"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2})
+BODY = json.dumps(
+    {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
+).encode()
 THREADS = 16
 
 
@@ -52,30 +51,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     return port
-
-
-def load(port: int, connections: int, seconds: float, results: "multiprocessing.Queue[list[float]]") -> None:
-    """Send orders over each connection until the time is over; report the latencies in ms."""
-    latencies: list[float] = []
-    end = time.monotonic() + seconds
-
-    def run() -> None:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        while (begun := time.monotonic()) < end:
-            client.request("POST", "/orders", BODY, {"Content-Type": "application/json"})
-            response = client.getresponse()
-            response.read()
-            if response.status != 201:
-                raise RuntimeError(f"The shop answered {response.status}.")
-            latencies.append((time.monotonic() - begun) * 1000)
-        client.close()
-
-    threads = [threading.Thread(target=run) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    results.put(latencies)
 
 
 def cpu_s(processes: list[psutil.Process]) -> float:
@@ -153,13 +128,7 @@ def measure(variant: str, base: Settings, connections: int, seconds: float) -> R
 
 
 def _load_once(port: int, connections: int, seconds: float) -> list[float]:
-    context = multiprocessing.get_context("spawn")
-    results: multiprocessing.Queue[list[float]] = context.Queue()
-    process = context.Process(target=load, args=(port, connections, seconds, results))
-    process.start()
-    latencies = results.get(timeout=seconds + 60)
-    process.join(30)
-    return latencies
+    return run_in_process(port, post("/orders", BODY, port), connections, seconds)
 
 
 def main() -> None:
@@ -171,14 +140,15 @@ def main() -> None:
     )
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64], help="(%(default)s)")
     parser.add_argument("--seconds", type=float, default=5, help="length of one measurement (%(default)s)")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS, help="(%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
     arguments = parser.parse_args()
     print("connections variant   orders/s        p50 ms       p99 ms  CPU ms/order: app, PostgreSQL, brokers")
     with running_stores() as settings:
         for connections in arguments.connections:
-            rounds: dict[str, list[Result]] = {variant: [] for variant in VARIANTS}
+            rounds: dict[str, list[Result]] = {variant: [] for variant in arguments.variants}
             for _ in range(arguments.rounds):
-                for variant in VARIANTS:
+                for variant in arguments.variants:
                     rounds[variant].append(measure(variant, settings, connections, arguments.seconds))
             for variant, results in rounds.items():
                 columns = zip(*(vars(result).values() for result in results), strict=True)
