@@ -16,17 +16,28 @@ DATA_SCHEMA = "urn:order-stream:order-event:1"
 class OrderState(Protocol):
     """The fields of an order that its event carries."""
 
-    id: UUID
-    version: int
-    status: str
-    customer_name: str
-    item: str
-    description: str
-    unit_price: Decimal
-    quantity: int
-    total: Decimal
-    created_at: datetime
-    updated_at: datetime
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def customer_name(self) -> str: ...
+    @property
+    def item(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def unit_price(self) -> Decimal: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def total(self) -> Decimal: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def updated_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What an Idempotency-Key was used for, and what was answered."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
@@ -7,6 +8,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from producer.domain.record import TIMESTAMP, Record
+
+
+@dataclass(frozen=True)
+class KeyedResponse:
+    """What is stored for an Idempotency-Key together with the orders: a StoredResponse that is not stored yet."""
+
+    key: str
+    fingerprint: bytes
+    status: int
+    location: str | None
+    body: bytes
+    expires_at: datetime
 
 
 class StoredResponse(Record):
@@ -26,7 +39,7 @@ class StoredResponse(Record):
     def find_unexpired(cls, key: str) -> Self | None:
         """Return the response stored for this key, or None.
 
-        The key is not locked (see group_commit.STORE): looking must not keep the request that is to store it from
+        The key is not locked (see store_statement.py): looking must not keep the request that is to store it from
         doing so.
         """
         stored = cls.find(key)

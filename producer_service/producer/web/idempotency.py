@@ -15,8 +15,7 @@ from flask import Request, Response
 from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest, Conflict, UnprocessableEntity
 
-from producer.domain.group_commit import KeyedResponse
-from producer.domain.stored_response import StoredResponse
+from producer.domain.stored_response import KeyedResponse, StoredResponse
 
 KEPT = timedelta(hours=24)
 # A quoted string, as the draft has it, or the bare text that most clients send.

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, NotFound, PreconditionFailed
 from producer.demo.random_orders import random_draft
 from producer.domain.draft import OrderBatch, OrderDraft, RandomOrders, StatusChange
 from producer.domain.group_commit import KeyInUse
-from producer.domain.models import Order
+from producer.domain.models import NewOrder, Order
 from producer.services import current_services
 from producer.web import responses
 from producer.web.backlog import refusal_when_full
@@ -28,7 +28,7 @@ def place_order() -> Response:
     """Answer 201 as soon as the order and its event are committed, without waiting for Kafka."""
     draft = read_body(request, OrderDraft)
 
-    def respond(placed: list[Order]) -> Response:
+    def respond(placed: list[NewOrder]) -> Response:
         response = json_response(responses.Order.model_validate(placed[0]), 201)
         response.headers["Location"] = url_for("orders.show_order", order_id=placed[0].id)
         return response
@@ -41,7 +41,7 @@ def place_batch() -> Response:
     """Place all orders of the batch or none."""
     batch = read_body(request, OrderBatch)
 
-    def respond(placed: list[Order]) -> Response:
+    def respond(placed: list[NewOrder]) -> Response:
         bodies = [responses.Order.model_validate(order) for order in placed]
         return json_response(responses.PlacedBatch(count=len(bodies), orders=bodies), 201)
 
@@ -60,7 +60,7 @@ def place_random_orders() -> Response:
 
 
 def _place(
-    body: BaseModel, drafts: Callable[[], list[OrderDraft]], respond: Callable[[list[Order]], Response]
+    body: BaseModel, drafts: Callable[[], list[OrderDraft]], respond: Callable[[list[NewOrder]], Response]
 ) -> Response:
     """Store new orders together with those of other requests, and answer once they are committed.
 

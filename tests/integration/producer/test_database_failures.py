@@ -184,7 +184,7 @@ def test_read_only_database_is_503_until_it_takes_writes_again(
 
 
 # What commits when the server has run it: a transaction's end, and the statement of a group commit.
-COMMITS = (b"COMMIT", b"WITH keyed AS")
+COMMITS = (b"COMMIT", b"EXECUTE store_placements")
 
 
 class CutAfterCommit:

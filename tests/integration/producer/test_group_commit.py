@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from producer.config import Settings
-from producer.domain.database import CommitUnknown, create_engine
+from producer.domain.database import CommitUnknown
 from producer.domain.draft import OrderDraft
-from producer.domain.group_commit import GroupCommit, KeyedResponse, KeyInUse, NotTaken
+from producer.domain.group_commit import GroupCommit, KeyInUse, NotTaken, create_intake_engine
 from producer.domain.models import Order, Placement
+from producer.domain.stored_response import KeyedResponse
 from tests.eventually import eventually
 from tests.shop import ORDER
 
@@ -26,15 +28,16 @@ class Intake:
     """A GroupCommit with a count of its statements, and requests that run in threads of their own."""
 
     def __init__(self, settings: Settings, wait_s: float = 10, timeout_s: float = 5) -> None:
-        self.engine = create_engine(settings.sqlalchemy_url, 1, timeout_s, isolation_level="AUTOCOMMIT")
+        self.engine = create_intake_engine(settings.sqlalchemy_url, timeout_s)
         self.group_commit = GroupCommit(self.engine, wait_s)
         self.statements = 0
         self.outcomes: list[tuple[Placement, BaseException | None]] = []
         self._threads: list[threading.Thread] = []
         sa.event.listen(self.engine, "before_cursor_execute", self._count)
+        self.engine.connect().close()  # preparing the statement would wait for the tests' locks
 
     def _count(self, connection: Any, cursor: Any, statement: str, *arguments: Any) -> None:
-        self.statements += "INSERT INTO orders" in statement
+        self.statements += "store_placements" in statement
 
     def store(
         self,
@@ -88,10 +91,7 @@ def intake(settings: Settings) -> Iterator[Intake]:
 def place(count: int = 1, **changes: Any) -> Placement:
     """Return new orders. changes: of their columns, past every validation."""
     placement = Order.place([OrderDraft.model_validate(ORDER)] * count, GRACE)
-    for name, value in changes.items():
-        for order in placement.orders:
-            setattr(order, name, value)
-    return placement
+    return replace(placement, orders=[order._replace(**changes) for order in placement.orders])
 
 
 def keyed(key: str, fingerprint: bytes = b"one", expires_in_s: float = 60) -> KeyedResponse:
@@ -202,7 +202,7 @@ def kill_connections_of(intake: Intake, engine: sa.Engine) -> None:
     """End the server process of the group commit, whether it runs a statement or is at rest."""
     killed = sa.text(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        " WHERE query LIKE '%WITH keyed AS%' AND pid <> pg_backend_pid()"
+        " WHERE query LIKE '%EXECUTE store_placements%' AND pid <> pg_backend_pid()"
     )
 
     def kill() -> bool:
@@ -230,7 +230,7 @@ def test_connection_that_was_closed_at_rest_costs_no_request(
     intake.store(place())
     kill_connections_of(intake, engine)
     eventually(
-        lambda: scalar("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%WITH keyed AS%'") <= 1
+        lambda: scalar("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%EXECUTE store_placements%'") <= 1
     )
     intake.store(place())
     assert scalar("SELECT count(*) FROM orders") == 2

@@ -6,7 +6,8 @@ nothing behind. The statements are known by the constants that the product runs;
 against the real one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 
-from producer.domain import backlog, group_commit
+from producer.domain import backlog, store_statement
 from producer.domain.models import Order
 from producer.relay import outbox
 
@@ -95,7 +96,7 @@ class Postgres:
         self.measured: Callable[[Measured], None] = lambda measured: None
         self.claimed: Callable[[Transaction, Iterable[Row]], None] = lambda transaction, rows: None
         self._statements: dict[int, Callable[[Transaction, Mapping[str, Any]], list[Any]]] = {
-            id(group_commit.STORE): self._store,
+            id(store_statement.EXECUTE): self._store,
             id(outbox.CLAIM): lambda t, p: self.claim(t, p),
             id(outbox.DELETE): self._delete,
             id(outbox.RELEASE_SUCCESSORS): self._release_successors,
@@ -223,17 +224,14 @@ class Postgres:
     def _store(self, transaction: Transaction, p: Mapping[str, Any]) -> list[Any]:
         """INSERT the orders and outbox rows of a group. Keys are not modelled: no placement's is in use."""
         self.pause("STORE has its snapshot")
-        columns = [name for name in p if name.startswith("o_") and name != "o_placement"]
-        for values in zip(*(p[name] for name in columns), strict=True):
-            order = dict(zip((name.removeprefix("o_") for name in columns), values, strict=True))
-            self.lock(transaction, "orders", order["id"])
-            transaction.writes["orders", order["id"]] = _order_columns(order)
-        names = ["id", "aggregateid", "type", "payload", "version", "direct"]
-        for event, grace_s in zip(
-            zip(*(p[f"e_{name}"] for name in names), strict=True), p["e_grace_s"], strict=True
-        ):
-            times = {"created_at": transaction.began_at, "due_at": self.clock() + grace_s}
-            row = Row(**dict(zip(names, event, strict=True)), **times)
+        for given in _given_rows(p["literals"]):
+            order = _order_columns(given)
+            self.lock(transaction, "orders", given["id"])
+            transaction.writes["orders", given["id"]] = order
+            row = Row(
+                given["event_id"], given["id"], given["type"], given["payload"], int(given["version"]), True,
+                transaction.began_at, self.clock() + float(given["grace_s"]),
+            )  # fmt: skip
             self.lock(transaction, "outbox", row.id)
             transaction.writes["outbox", row.id] = row
         return []
@@ -430,6 +428,9 @@ class Engine:
     def execute(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> "Result":
         return Result(self._postgres.run(statement, parameters or {}, self._owner, self._deadline_s))
 
+    def exec_driver_sql(self, statement: str, parameters: tuple[str, ...]) -> "Result":
+        return self.execute(statement, {"literals": parameters})
+
 
 class Result:
     """The rows of a statement."""
@@ -501,12 +502,29 @@ class Session:
         self._postgres.require_up(self.transaction)
 
 
-def _order_columns(texts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of an order from the texts that the statement casts, and what the database computes."""
-    price = Decimal(texts["unit_price"])
-    times = {name: datetime.fromisoformat(texts[name]) for name in ("created_at", "updated_at")}
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
+
+
+def _given_rows(literals: Sequence[str]) -> list[dict[str, str]]:
+    """Return the rows of orders and events that a group's array literals hold, as texts."""
+    columns = [
+        [
+            re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or bare
+            for quoted, bare in _ELEMENT.findall(literal[1:-1])
+        ]
+        for literal in literals[: len(store_statement.ROWS)]
+    ]
+    return [dict(zip(store_statement.ROWS, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _order_columns(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the row of an order from the texts that PostgreSQL reads, and what it computes."""
+    price, quantity = Decimal(given["unit_price"]), int(given["quantity"])
+    texts = {name: given[name] for name in ("customer_name", "item", "description", "status")}
+    times = {name: datetime.fromisoformat(given[name]) for name in ("created_at", "updated_at")}
     return {
-        **texts, **times, "id": UUID(texts["id"]), "unit_price": price, "total": price * texts["quantity"],
+        **texts, **times, "id": UUID(given["id"]), "version": int(given["version"]), "unit_price": price,
+        "quantity": quantity, "total": price * quantity,
     }  # fmt: skip
 
 
