@@ -11,9 +11,10 @@ from local_stack.errors import StackError
 from local_stack.services import CONSUMER, PRODUCER
 
 LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
-# A producer's worker keeps one connection for NOTIFY, beside its pool. What else connects: the relay with its
+# By default the producer has at most so many workers (its gunicorn.conf.py). Each keeps a connection for NOTIFY and one
+# for new orders, beside its pool. What else connects: the relay with its
 # pool of 4 and one that listens, the migrator, `status`, somebody's psql.
-NOTIFY_CONNECTIONS, OTHER_CONNECTIONS = 1, 12
+MOST_WORKERS, OWN_CONNECTIONS, OTHER_CONNECTIONS = 4, 2, 12
 
 
 class Settings(BaseSettings):
@@ -28,7 +29,7 @@ class Settings(BaseSettings):
     xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
     postgres_fsync: bool = True
     trusted_hosts: str = LOOPBACK_HOSTS
-    web_concurrency: int = Field(1, ge=1)
+    web_concurrency: int | None = Field(None, ge=1)
     database_pool_size: int = Field(8, ge=1)
 
     @property
@@ -54,10 +55,11 @@ class Settings(BaseSettings):
 
     def check_connections(self) -> None:
         """Raise StackError when the producer's pools are more than PostgreSQL can serve."""
-        wanted = self.web_concurrency * (self.database_pool_size + NOTIFY_CONNECTIONS) + OTHER_CONNECTIONS
+        workers = self.web_concurrency or MOST_WORKERS
+        wanted = workers * (self.database_pool_size + OWN_CONNECTIONS) + OTHER_CONNECTIONS
         if wanted > postgres.MAX_CONNECTIONS:
             raise StackError(
-                f"WEB_CONCURRENCY={self.web_concurrency} and DATABASE_POOL_SIZE={self.database_pool_size} want "
+                f"WEB_CONCURRENCY={workers} and DATABASE_POOL_SIZE={self.database_pool_size} want "
                 f"{wanted} connections, but PostgreSQL has {postgres.MAX_CONNECTIONS}: lower one of them."
             )
 

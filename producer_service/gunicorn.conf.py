@@ -1,4 +1,4 @@
-"""gunicorn for the producer: few workers with many threads, each worker with a Kafka client of its own."""
+"""gunicorn for the producer: few workers, each with an event loop, some threads and a Kafka client of its own."""
 
 import ctypes
 import logging
@@ -7,8 +7,14 @@ import signal
 import sys
 from typing import Any
 
-worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+PR_SET_PDEATHSIG = 1
+MOST_WORKERS = 4
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # the worker's class is beside this file
+
+worker_class = "loop_worker.LoopWorker"
+# Each can fill a core; the other half of the machine is for the database and the brokers, which are often here too.
+workers = int(os.environ.get("WEB_CONCURRENCY") or max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // 2)))
 threads = int(os.environ.get("PRODUCER_THREADS", "16"))
 graceful_timeout = 12  # longer than a request may wait for the database, then the flush to Kafka
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a heartbeat file on a disk can block
@@ -20,8 +26,6 @@ logging.basicConfig(
     stream=sys.stderr,
     format="%(asctime)s %(levelname)s %(name)s %(message)s",
 )
-
-PR_SET_PDEATHSIG = 1
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -52,7 +52,7 @@ enough_memory() {
 }
 
 # The connections that all replicas may open, against PostgreSQL's max_connections (docker-compose.yml): a producer's
-# pool and the one for NOTIFY, in each of its processes; a relay's pool and the one that listens; and a few for
+# pool, the one for NOTIFY and the one for new orders, in each of its processes; a relay's pool and the one that listens; and a few for
 # PostgreSQL itself, the migrator and people. enough_connections [SERVICE=N...]: the saved numbers, with these changes.
 enough_connections() {
     producers=1 relays=1
@@ -62,13 +62,14 @@ enough_connections() {
             relay=*) relays=${each#*=} ;;
         esac
     done
-    wanted=$(docker compose config | awk -v producers="$producers" -v relays="$relays" '
-        BEGIN { processes = 1; pool = 8 }
+    cores=$(docker info --format '{{.NCPU}}')
+    wanted=$(docker compose config | awk -v producers="$producers" -v relays="$relays" -v cores="${cores:-8}" '
+        BEGIN { processes = int(cores / 2); if (processes > 4) processes = 4; if (processes < 1) processes = 1; pool = 8 }
         /^  [^ ]/ { service = $1 }
         service == "producer:" { gsub(/"/, "", $2) }
-        service == "producer:" && $1 == "WEB_CONCURRENCY:" { processes = $2 }
+        service == "producer:" && $1 == "WEB_CONCURRENCY:" && $2 { processes = $2 }
         service == "producer:" && $1 == "DATABASE_POOL_SIZE:" { pool = $2 }
-        END { print producers * processes * (pool + 1) + relays * 5 + 7 }')
+        END { print producers * processes * (pool + 2) + relays * 5 + 7 }')
     [ "$wanted" -le 100 ] ||
         fail "producer=$producers and relay=$relays may open $wanted connections, but PostgreSQL has 100: take fewer replicas, or lower DATABASE_POOL_SIZE or WEB_CONCURRENCY."
 }

@@ -198,7 +198,7 @@ def mutant_seeds(side: Side, name: str, seeds: Sequence[int] = range(MUTANT_SEED
     with side.installed(name):
         found = find(side, seeds)
     if found is not None and (problem := found.failure.problem).startswith(
-        (BROKEN, f"{side.unexpected}: TypeError")
+        (BROKEN, f"{side.unexpected}: TypeError", f"{side.unexpected}: AttributeError")
     ):
         raise RuntimeError(problem)
     return found

@@ -11,6 +11,9 @@ from uuid_utils.compat import uuid7
 
 CONTENT_TYPE = "application/cloudevents+json"
 DATA_SCHEMA = "urn:order-stream:order-event:1"
+_to_json = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":")
+).encode  # json.dumps makes one each time
 
 
 class OrderState(Protocol):
@@ -57,7 +60,7 @@ class Event:
 
 def utc(moment: datetime) -> str:
     """Format a time as RFC 3339 in UTC with microseconds: `2026-11-22T14:05:06.123456Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def order_event(order: OrderState) -> Event:
@@ -74,8 +77,7 @@ def order_event(order: OrderState) -> Event:
         "dataschema": DATA_SCHEMA,
         "data": _data(order),
     }
-    payload = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
-    return Event(event_id, kind, order.id, order.version, payload)
+    return Event(event_id, kind, order.id, order.version, _to_json(envelope))
 
 
 def _data(order: OrderState) -> dict[str, str | int]:

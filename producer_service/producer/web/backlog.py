@@ -2,14 +2,13 @@
 
 from werkzeug.exceptions import ServiceUnavailable
 
-from producer.services import current_services
+from producer.services import Services
 
 RETRY_AFTER_S = 5
 
 
-def refusal_when_full() -> ServiceUnavailable | None:
+def refusal_when_full(services: Services) -> ServiceUnavailable | None:
     """Return the error for a new order when too many events, or too old ones, wait to be published, or nobody knows."""
-    services = current_services()
     backlog = services.backlog()
     if backlog is None:
         detail = "How many orders wait to be published is not known at the moment; none is taken until it is."

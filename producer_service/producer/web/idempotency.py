@@ -11,7 +11,7 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 
-from flask import Request, Response
+from flask import Response
 from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest, Conflict, UnprocessableEntity
 
@@ -34,11 +34,13 @@ class RequestInProgress(Conflict):
 class IdempotentRequest:
     """A request that may be repeated. Without the header nothing is stored."""
 
-    def __init__(self, request: Request, body: BaseModel):
+    def __init__(self, method: str, path: str, header: str | None, body: BaseModel):
         """Read the header. Raises BadRequest when it is malformed."""
-        self._key = _read_key(request)
-        text = f"{request.method} {request.path}\n{body.model_dump_json()}"
-        self._fingerprint = hashlib.sha256(text.encode()).digest()
+        self._key = None if header is None else _read_key(header)
+        self._fingerprint = b""
+        if self._key is not None:
+            text = f"{method} {path}\n{body.model_dump_json()}"
+            self._fingerprint = hashlib.sha256(text.encode()).digest()
 
     @property
     def has_key(self) -> bool:
@@ -62,25 +64,22 @@ class IdempotentRequest:
             response.headers["Location"] = stored.location
         return response
 
-    def to_store(self, response: Response) -> KeyedResponse | None:
+    def to_store(self, status: int, location: str | None, body: bytes) -> KeyedResponse | None:
         """Return what is to be stored with the orders, for a repetition of this request."""
         if self._key is None:
             return None
         return KeyedResponse(
             self._key,
             fingerprint=self._fingerprint,
-            status=response.status_code,
-            location=response.headers.get("Location"),
-            body=response.get_data(),
+            status=status,
+            location=location,
+            body=body,
             expires_at=datetime.now(UTC) + KEPT,
         )
 
 
-def _read_key(request: Request) -> str | None:
-    text = request.headers.get("Idempotency-Key")
-    if text is None:
-        return None
-    if (match := _KEY.fullmatch(text.strip())) is None:
+def _read_key(header: str) -> str:
+    if (match := _KEY.fullmatch(header.strip())) is None:
         raise BadRequest("Idempotency-Key must be 1 to 255 printable ASCII characters.")
     key: str = match[1] or match[2]
     return key

@@ -66,15 +66,20 @@ def _place(
 
     A request that was answered before gets that response, also while the outbox is full.
     """
-    services, idempotent = current_services(), IdempotentRequest(request, body)
-    if (refusal := refusal_when_full()) is not None:
+    services = current_services()
+    idempotent = IdempotentRequest(request.method, request.path, request.headers.get("Idempotency-Key"), body)
+    if (refusal := refusal_when_full(services)) is not None:
         return _earlier_response(idempotent, refusal)
     with services.publisher.request_permit() as permit:
         placement = Order.place(drafts(), permit.grace)
         response = respond(placement.orders)
         try:
             services.group_commit.store(
-                placement, idempotent.to_store(response), lambda: permit.publish(placement.events)
+                placement,
+                idempotent.to_store(
+                    response.status_code, response.headers.get("Location"), response.get_data()
+                ),
+                lambda: permit.publish(placement.events),
             )
         except KeyInUse as error:
             return _earlier_response(idempotent, RequestInProgress() if error.is_running else None)

@@ -30,14 +30,26 @@ def content_security_policy(images: str = "'self'") -> str:
 CONTENT_SECURITY_POLICY = content_security_policy()
 
 
-def init_app(app: Flask, trusted_hosts: list[str]) -> None:
+class TrustedHosts:
+    """The names under which the service may be asked for. Prevents DNS rebinding.
+
+    Werkzeug's own TRUSTED_HOSTS never matches an IPv6 address.
+    """
+
+    def __init__(self, names: list[str]):
+        self._names = {name.lower() for name in names}
+
+    def __contains__(self, host: str) -> bool:
+        """Return whether the value of a Host header, with or without a port, is one of them."""
+        match = HOST.fullmatch(host)
+        return match is not None and match[1].lower() in self._names
+
+
+def init_app(app: Flask, trusted_hosts: TrustedHosts) -> None:
     """Check every request's Host and Origin, and add the security headers to every response."""
-    trusted = {host.lower() for host in trusted_hosts}
 
     def refuse_untrusted_hosts() -> None:
-        """Prevent DNS rebinding. Werkzeug's own TRUSTED_HOSTS never matches an IPv6 address."""
-        match = HOST.fullmatch(request.headers.get("Host", ""))
-        if match is None or match[1].lower() not in trusted:
+        if request.headers.get("Host", "") not in trusted_hosts:
             raise BadRequest("This host name is not trusted (setting TRUSTED_HOSTS).")
 
     app.before_request(refuse_untrusted_hosts)

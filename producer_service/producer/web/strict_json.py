@@ -45,12 +45,7 @@ def read_body(request: Request, model: type[Model]) -> Model:
 def parse(body: bytes) -> Any:
     """Return the JSON value of a body; numbers with a fraction as Decimal. Raises BadRequest, InvalidFields."""
     try:
-        return json.loads(
-            body.decode("utf-8"),
-            parse_constant=NotANumber,
-            parse_float=_number,
-            object_pairs_hook=_without_duplicates,
-        )
+        return _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadRequest(f"The body is not UTF-8: byte {error.start} is wrong.") from error
     except json.JSONDecodeError as error:
@@ -71,7 +66,10 @@ def _number(text: str) -> Decimal | NotANumber:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    found = dict(pairs)
+    if len(found) == len(pairs) and "".join(found).isascii():
+        return found
+    found.clear()
     for name, value in pairs:
         if not name.isascii() and _SURROGATE.search(name):
             raise BadRequest(
@@ -82,3 +80,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise InvalidFields("A field is given twice.", [duplicate], 400)
         found[name] = value
     return found
+
+
+# json.loads would make a new one for each body.
+_DECODER = json.JSONDecoder(
+    parse_constant=NotANumber, parse_float=_number, object_pairs_hook=_without_duplicates
+)

@@ -230,7 +230,9 @@ def test_connection_that_was_closed_at_rest_costs_no_request(
     intake.store(place())
     kill_connections_of(intake, engine)
     eventually(
-        lambda: scalar("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%EXECUTE store_placements%'") <= 1
+        lambda: (
+            scalar("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%EXECUTE store_placements%'") <= 1
+        )
     )
     intake.store(place())
     assert scalar("SELECT count(*) FROM orders") == 2

@@ -40,7 +40,6 @@ def installed() -> Iterator[None]:
         (producer.domain.models, "datetime", SimpleNamespace(now=lambda zone: world().wall_clock())),
         (producer.relay.readback, "Backoff", partial(Backoff, rand=lambda: 0.5)),
         (producer.web.health, "current_services", lambda: world().services),
-        (producer.web.backlog, "current_services", lambda: world().services),
     ]
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -56,7 +56,8 @@ class GroupPublishesEarly(GroupCommit):
 class GroupAnswersEarly(GroupCommit):
     def _store_group(self, group: Any) -> None:
         for waiting in group[1:]:
-            waiting.finish(None)
+            waiting.settle(None)
+            waiting.turn.set()
         super()._store_group(group)
 
 

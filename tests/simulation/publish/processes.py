@@ -113,7 +113,7 @@ class Shop(Process):
         engine: Any = Engine(world.postgres, self.name, PRODUCER_DATABASE_S)
         self.engine = engine
         self.group_commit = self.world.mutant_group_commit(engine, PRODUCER_DATABASE_S)
-        self.services = SimpleNamespace(
+        self.services: Any = SimpleNamespace(
             publisher=self.publisher,
             topic_health=SimpleNamespace(begin=lambda: TopicHealth(self.publisher, TOPIC, 2)),
             backlog=self._backlog,
@@ -162,7 +162,7 @@ class Shop(Process):
 
     def place(self, count: int) -> None:
         """POST /orders, as producer/web/orders.py does it."""
-        refusal = refusal_when_full()
+        refusal = refusal_when_full(self.services)
         with self.publisher.request_permit() as permit:
             if refusal is not None:
                 raise refusal

@@ -29,10 +29,10 @@ def test_port_of_the_last_start_is_kept_until_the_environment_names_another(
 
 
 def test_more_connections_than_postgresql_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", "9")
+    monkeypatch.setenv("WEB_CONCURRENCY", "8")
     load_settings()
-    monkeypatch.setenv("WEB_CONCURRENCY", "10")
-    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=10.* 102 connections, but PostgreSQL has 100"):
+    monkeypatch.setenv("WEB_CONCURRENCY", "9")
+    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=9.* 102 connections, but PostgreSQL has 100"):
         load_settings()
 
 

@@ -1,0 +1,216 @@
+"""gunicorn's gevent worker without monkey patching: connections wait on an event loop, what blocks runs in threads.
+
+A thread for each request costs the producer more than all of its own work: each is woken twice, for its connection and
+for the commit of its group, and all of them want one interpreter lock. On the loop a waiting request is a greenlet.
+Nothing is patched, so every lock, client and thread of the process is what it says it is: librdkafka's threads call
+Python as before, and psycopg2 blocks a real thread. Two rules follow:
+
+- The fast path (producer/web/fast_path.py) is called on the loop. It must not block: the one thing it waits for, the
+  commit of its group, waits by `LoopWaits`.
+- Every other request runs in a thread, as in gthread, with its body read before and its response sent after.
+
+It relies on gunicorn's internals, so gunicorn is pinned and tests/integration/producer holds the two together. The
+plain fallback is `worker_class = "gthread"`.
+"""
+
+import contextvars
+import io
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gevent.threadpool import ThreadPool
+from gunicorn.workers.ggevent import GeventWorker
+
+T = TypeVar("T")
+Environ = dict[str, Any]
+Wsgi = Callable[[Environ, Any], Iterable[bytes]]
+
+BODY_S = 10.0
+SEND_S = 30.0
+LARGE_BYTES = 64 << 10
+LARGE_AT_ONCE = 32
+COMMIT_THREADS = 2
+NOTIFY_S = 1.0
+STOP_POLL_S = 0.05
+
+
+class LoopWaits:
+    """How a request waits: on the loop by letting the others run, in a thread by blocking it."""
+
+    def __init__(self) -> None:
+        """Belong to the loop of the current thread."""
+        self._loop_thread = threading.get_ident()
+        self._threads = ThreadPool(COMMIT_THREADS)
+
+    def event(self) -> Event | threading.Event:
+        """Return an event that the current request can wait for, and any thread may set."""
+        return Event() if self._is_on_loop() else threading.Event()
+
+    def run(self, blocking: Callable[[], T]) -> T:
+        """Call it, in a thread of its own if this is the loop."""
+        if not self._is_on_loop():
+            return blocking()
+        result: T = self._threads.apply(blocking)
+        return result
+
+    def _is_on_loop(self) -> bool:
+        return threading.get_ident() == self._loop_thread
+
+
+class InThreads:
+    """An application whose requests run in threads; the loop gets each response whole."""
+
+    def __init__(self, application: Wsgi, threads: int):
+        self._application, self._threads = application, ThreadPool(threads)
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Call the application in a thread. Requests that find none free wait for one, without blocking the loop."""
+        return self._threads.apply(contextvars.Context().run, (self._respond, environ, start_response))
+
+    def _respond(self, environ: Environ, start_response: Any) -> list[bytes]:
+        response = self._application(environ, start_response)
+        try:
+            return [b"".join(response)]
+        finally:
+            if (close := getattr(response, "close", None)) is not None:
+                close()
+
+
+class BodyFirst:
+    """An application that is called once the request's body is there: a thread cannot read from the loop's socket.
+
+    max_bytes: what the application refuses anyway. A body that is declared larger is not read.
+    """
+
+    def __init__(self, application: Wsgi, max_bytes: int):
+        self._application, self._max_bytes = application, max_bytes
+        self._large = BoundedSemaphore(LARGE_AT_ONCE)
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Read the body and call the application; answer 408 when the body takes longer than BODY_S.
+
+        Only so many large bodies are in memory at once; the others stay in the kernel's buffers until it is their turn.
+        """
+        declared = environ.get("CONTENT_LENGTH")
+        size = int(declared) if declared else 0
+        if not size and "HTTP_TRANSFER_ENCODING" not in environ:
+            return self._application(environ, start_response)
+        if declared and size <= LARGE_BYTES:
+            return self._read_and_call(environ, start_response, size)
+        with self._large:
+            return self._read_and_call(environ, start_response, size if declared else self._max_bytes + 1)
+
+    def _read_and_call(self, environ: Environ, start_response: Any, size: int) -> Iterable[bytes]:
+        body = b""
+        if size <= self._max_bytes + 1:
+            try:
+                with gevent.Timeout(BODY_S):
+                    body = environ["wsgi.input"].read(size)
+            except gevent.Timeout:
+                start_response("408 Request Timeout", [("Content-Length", "0")])
+                return []
+        environ["wsgi.input"] = io.BytesIO(body)
+        return self._application(environ, start_response)
+
+
+class OneSend:
+    """A connection that sends a response's head and body together, when it is whole."""
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+        self._parts: list[bytes] = []
+
+    def sendall(self, data: bytes) -> None:
+        """Keep the data until `flush`."""
+        self._parts.append(data)
+
+    def send(self, data: bytes) -> int:
+        """Send at once: gunicorn's "100 Continue"."""
+        sent: int = self._connection.send(data)
+        return sent
+
+    def shutdown(self, how: int) -> None:
+        """Forget the unsent rest of a response that failed."""
+        self._parts.clear()
+        self._connection.shutdown(how)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def flush(self) -> None:
+        """Send what was kept. Raises BrokenPipeError when the client does not take it within SEND_S."""
+        if not self._parts:
+            return
+        data = b"".join(self._parts)
+        self._parts.clear()
+        try:
+            sent = self._connection.send(data)
+            if sent < len(data):
+                self._connection.sendall(data[sent:])
+        except TimeoutError as error:
+            raise BrokenPipeError from error
+
+
+class LoopWorker(GeventWorker):
+    """A worker of gunicorn: one event loop, and threads for what blocks."""
+
+    def patch(self) -> None:
+        """Give the listening sockets to the loop, and patch nothing."""
+        self.sockets = [
+            socket.socket(each.FAMILY, socket.SOCK_STREAM, fileno=each.sock.detach()) for each in self.sockets
+        ]
+
+    def load_wsgi(self) -> None:
+        """Load the application, and part it into what runs on the loop and what runs in threads."""
+        super().load_wsgi()
+        app = self.wsgi
+        app.extensions["services"].group_commit.waits = LoopWaits()
+        fast_path = app.wsgi_app
+        fast_path.otherwise = InThreads(fast_path.otherwise, self.cfg.threads)
+        app.wsgi_app = BodyFirst(fast_path, app.config["MAX_CONTENT_LENGTH"])
+
+    def handle(self, listener: Any, client: socket.socket, address: Any) -> None:
+        """Serve a connection."""
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().handle(listener, client, address)
+
+    def handle_request(self, listener_name: Any, request: Any, client: socket.socket, address: Any) -> None:
+        """Serve a request. StopIteration ends the connection."""
+        connection = OneSend(client)
+        client.settimeout(SEND_S)
+        try:
+            super().handle_request(listener_name, request, connection, address)
+        finally:
+            connection.flush()
+
+    def run(self) -> None:
+        """Serve until gunicorn says stop; then end as soon as the last connection has."""
+        servers = [
+            StreamServer(each, handle=partial(self.handle, each), spawn=Pool(self.worker_connections))
+            for each in self.sockets
+        ]
+        for server in servers:
+            server.start()
+        next_notify = 0.0
+        while self.alive:
+            if time.monotonic() >= next_notify:
+                self.notify()
+                next_notify = time.monotonic() + NOTIFY_S
+            gevent.sleep(STOP_POLL_S)
+        for server in servers:
+            server.close()
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        while any(len(server.pool) for server in servers) and time.monotonic() < deadline:
+            self.notify()
+            gevent.sleep(STOP_POLL_S)
+        for server in servers:
+            server.stop(timeout=1)
