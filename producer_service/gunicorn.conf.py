@@ -19,6 +19,7 @@ threads = int(os.environ.get("PRODUCER_THREADS", "16"))
 graceful_timeout = 12  # longer than a request may wait for the database, then the flush to Kafka
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a heartbeat file on a disk can block
 control_socket_disable = True
+forwarded_allow_ips = ""  # nothing reads X-Forwarded-*, and comparing addresses takes time
 forwarder_headers = ""  # a client on loopback could send SCRIPT_NAME, and a wrong one is a 500
 
 logging.basicConfig(

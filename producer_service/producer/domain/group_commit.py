@@ -74,6 +74,9 @@ class Waits(Protocol):
     def run(self, blocking: Callable[[], T]) -> T:
         """Return what `blocking` returns, or raise what it raises; it may take long."""
 
+    def let_ready_ones_go_first(self) -> None:
+        """Let requests that have arrived join the queue before the group is taken. Takes some ms at most."""
+
 
 class BlockingWaits:
     """A request has a thread of its own, which may block."""
@@ -85,6 +88,9 @@ class BlockingWaits:
     def run(self, blocking: Callable[[], T]) -> T:
         """Call it."""
         return blocking()
+
+    def let_ready_ones_go_first(self) -> None:
+        """Do nothing: other threads run anyway."""
 
 
 @dataclass(eq=False, slots=True)
@@ -180,6 +186,7 @@ class GroupCommit:
         """
         group = [own]
         try:
+            self.waits.let_ready_ones_go_first()
             with self._lock:
                 group = self._take()
             self._store_group(group)

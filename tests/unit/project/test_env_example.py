@@ -14,7 +14,7 @@ from tests.project import ROOT
 DOCUMENTED = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 SETTINGS: list[type[BaseSettings]] = [ProducerSettings, ConsumerSettings, StackSettings]
 # Their defaults are paths of the machine, or are made up where the services start.
-NO_DEFAULT_TO_COMPARE = {"relay_heartbeat_file", "xdg_cache_home", "java_home"}
+NO_DEFAULT_TO_COMPARE = {"web_concurrency", "relay_heartbeat_file", "xdg_cache_home", "java_home"}
 FIELDS = [(settings, name) for settings in SETTINGS for name in settings.model_fields]
 
 
