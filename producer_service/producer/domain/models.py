@@ -46,7 +46,8 @@ class Order(Record):
         grace: how long the rows are left to the direct publish before the relay may take them. A new order has no
         earlier version in the outbox, so every event may be published directly.
         """
-        orders = [_new_order(draft) for draft in drafts]
+        now = datetime.now(UTC)
+        orders = [_new_order(draft, now) for draft in drafts]
         return Placement(orders, [order_event(order) for order in orders], grace)
 
     @classmethod
@@ -104,8 +105,7 @@ class NewOrder(NamedTuple):
     updated_at: datetime
 
 
-def _new_order(draft: OrderDraft) -> NewOrder:
-    now = datetime.now(UTC)
+def _new_order(draft: OrderDraft, now: datetime) -> NewOrder:
     return NewOrder(
         id=uuid7(),
         **draft.__dict__,

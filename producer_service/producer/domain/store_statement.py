@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from producer.domain.events import utc
 from producer.domain.models import Order, Placement
 from producer.domain.stored_response import KeyedResponse, StoredResponse
 
@@ -111,4 +112,4 @@ def _bytes(value: bytes) -> str:
 
 
 # What is not here, such as numbers, ids and times, needs no quotes inside an array.
-_ELEMENTS = {"text": _text, "bytea": _bytes, "timestamp with time zone": lambda value: f'"{value}"'}
+_ELEMENTS = {"text": _text, "bytea": _bytes, "timestamp with time zone": utc}
