@@ -88,14 +88,14 @@ def running_shop(variant: str, environment: dict[str, str]) -> Iterator[tuple[ps
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *own, application]
     shop = psutil.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _answers(port), 30)
+        wait_until(lambda: is_listening(port), 30)
         yield shop, port
     finally:
         shop.terminate()
         shop.wait(30)
 
 
-def _answers(port: int) -> bool:
+def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -12,6 +12,7 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -40,9 +41,9 @@ class _Connection:
     since: float = 0.0
     received: bytes = b""
 
-    def send(self, request: bytes, since: float) -> None:
+    def send(self, request: "Request", since: float) -> None:
         self.since, self.received = since, b""
-        self.socket.sendall(request)
+        self.socket.sendall(request if isinstance(request, bytes) else request(since))
 
     def receive(self, expected: bytes) -> bool:
         """Take what has come; return whether the answer is complete. Raises UnexpectedAnswer."""
@@ -60,10 +61,21 @@ def _content_length(head: bytes) -> int:
     return int(lower[at : at + 12].partition(b"\r")[0])
 
 
+Request = bytes | Callable[[float], bytes]
+
+
 def run(
-    port: int, request: bytes, connections: int, seconds: float, rate: float | None = None, status: int = 201
+    port: int,
+    request: Request,
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+    status: int = 201,
 ) -> list[float]:
-    """Send requests for `seconds`; return the latency of each in ms. rate: requests/s in all; None is closed loop.
+    """Send requests for `seconds`; return the latency of each in ms.
+
+    request: the request, or what makes it from the moment it is due (time.monotonic()). rate: requests/s in all; None
+    is closed loop.
 
     Raises UnexpectedAnswer when an answer has another status, TimeoutError when answers are missing at the end.
     """
@@ -112,7 +124,12 @@ def run(
 
 
 def run_in_process(
-    port: int, request: bytes, connections: int, seconds: float, rate: float | None = None, status: int = 201
+    port: int,
+    request: Request,
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+    status: int = 201,
 ) -> list[float]:
     """Do `run` in a process of its own. Raises RuntimeError when it failed there."""
     context = multiprocessing.get_context("spawn")
@@ -135,7 +152,7 @@ def run_in_process(
 def _report(
     results: "multiprocessing.Queue[list[float] | str]",
     port: int,
-    request: bytes,
+    request: Request,
     connections: int,
     seconds: float,
     rate: float | None,

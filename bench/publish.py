@@ -68,7 +68,9 @@ class TopicReader:
 
     def __init__(self, settings: Settings):
         self.first_seen_s: dict[str, float] = {}
-        self._consumer = Consumer(consumer_settings(settings) | {"fetch.wait.max.ms": 20})
+        self._consumer = Consumer(
+            consumer_settings(settings) | {"fetch.min.bytes": 1, "fetch.wait.max.ms": 20}
+        )
         partitions = range(settings.kafka_topic_partitions)
         self._consumer.assign([TopicPartition(settings.kafka_topic, number, 0) for number in partitions])
         self._stop = threading.Event()

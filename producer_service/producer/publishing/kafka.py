@@ -45,6 +45,15 @@ def relay_producer_settings(settings: Settings) -> dict[str, Any]:
     return producer_settings(settings) | many
 
 
+def bulk_producer_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings of the relay's client for a backlog: nobody waits for a single event of it.
+
+    Each request costs the brokers some ms of CPU, replicas and readers included. Larger batches drain a backlog with
+    half of it, and 50 ms of linger are less than what such events have waited already.
+    """
+    return relay_producer_settings(settings) | {"linger.ms": 50}
+
+
 def single_producer_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings of the client that sends each event in a batch of its own, so that it is judged alone."""
     return relay_producer_settings(settings) | {"linger.ms": 0, "batch.num.messages": 1}
@@ -60,8 +69,10 @@ def consumer_settings(settings: Settings) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
-        "fetch.wait.max.ms": 200,
-        "fetch.min.bytes": 1,
+        # Only a change of an order whose last event is not read back yet waits for a fetch, and each is a request for a
+        # broker: so one brings what has come in 100 ms, not each event on its own.
+        "fetch.wait.max.ms": 100,
+        "fetch.min.bytes": 64 * 1024,
         "queued.max.messages.kbytes": 16 * 1024,
     }
 

@@ -57,6 +57,8 @@ class DispatchReadBack(Protocol):
 class Dispatcher:
     """Claims due rows and hands them to Kafka, while the read-back of their partition is up to date.
 
+    new_bulk_producer: makes the client for a backlog, which gathers large batches. The first one is for the events of
+    the moment. The clients do not compete: of one order there is never more than one event on its way.
     new_single_producer: makes the client that sends each event in a batch of its own; it is needed rarely.
     in_flight: how many events may wait for Kafka's answer; no more than the queue of the client holds.
     """
@@ -69,12 +71,14 @@ class Dispatcher:
         topic: str,
         clock: Callable[[], float] = time.monotonic,
         *,
+        new_bulk_producer: Callable[[], KafkaProducer],
         new_single_producer: Callable[[], KafkaProducer],
         in_flight: int = IN_FLIGHT,
     ):
         self._outbox, self._readback, self._producer = outbox, readback, producer
         self._topic, self._clock, self._in_flight = topic, clock, in_flight
-        self._new_single_producer = new_single_producer
+        self._new_bulk_producer, self._new_single_producer = new_bulk_producer, new_single_producer
+        self._bulk_producer: KafkaProducer | None = None
         self._single_producer: KafkaProducer | None = None
         self._suspects: deque[DueEvent] = deque()
         self._held: set[int] = set()
@@ -87,7 +91,8 @@ class Dispatcher:
         Raises KafkaException when the Kafka client is unusable: the process must end.
         """
         try:
-            self._producer.poll(0)  # serves the delivery reports, and with them what must be parked
+            for client in self._clients():
+                client.poll(0)  # serves the delivery reports, and with them what must be parked
             self._offer_suspects()
             more_to_clean = self._clean_up()
             pause_s = self._publish_due()
@@ -98,7 +103,9 @@ class Dispatcher:
 
     def flush(self, timeout_s: float) -> None:
         """Deliver what is queued, for at most `timeout_s`; the outbox has the rest."""
-        self._producer.flush(timeout_s)
+        end = self._clock() + timeout_s
+        for client in self._clients():
+            client.flush(max(0.0, end - self._clock()))
 
     def _clean_up(self) -> bool:
         """Delete expired keys, a bounded number at a time; return whether there are more of them."""
@@ -122,14 +129,27 @@ class Dispatcher:
         if not fresh:
             return STALE_WAIT_S if busy else POLL_S
         room = min(CLAIM, self._in_flight - self._unanswered())
-        if room <= 0:
-            self._producer.poll(STALE_WAIT_S)
+        if (
+            room < (min(CLAIM, self._in_flight) + 1) // 2
+        ):  # a claim of a few rows costs as much as one of many
+            self._clients()[-1].poll(STALE_WAIT_S)
             return 0
         return self._claim(room, fresh, len(staleness))
 
     def _unanswered(self) -> int:
-        singles = len(self._single_producer) if self._single_producer is not None else 0
-        return len(self._producer) + singles + len(self._suspects)
+        return sum(len(client) for client in self._clients()) + len(self._suspects)
+
+    def _clients(self) -> list[KafkaProducer]:
+        made = (self._producer, self._single_producer, self._bulk_producer)
+        return [client for client in made if client is not None]
+
+    def _client_for(self, claimed: int, room: int) -> KafkaProducer:
+        """Return the client for a backlog when a claim was full, so that more rows are waiting."""
+        if claimed < room:
+            return self._producer
+        if self._bulk_producer is None:
+            self._bulk_producer = self._new_bulk_producer()
+        return self._bulk_producer
 
     def _claim(self, room: int, fresh: set[int], partitions: int) -> float:
         events, blocked = self._outbox.claim(room)
@@ -142,8 +162,9 @@ class Dispatcher:
         self._report_held(set(range(partitions)) - fresh)
         if publish:
             self._claimed_at = self._clock()
+        client = self._client_for(len(events) + blocked, room)
         for event in publish:
-            self._publish(event, self._producer, self._on_batch_failure)
+            self._publish(event, client, self._on_batch_failure)
         if hold:
             self._outbox.hold([event.id for event in hold])
         return 0 if events or blocked else POLL_S

@@ -39,15 +39,19 @@ class Lease:
 #
 # A blocked row is re-dated by a second, since its release (below) may pass it over while it is locked here; by
 # more when the earlier one has been tried often, or has been parked for long: it may stay for hours.
+#
+# The locked rows are found again by their place in the table: by id, PostgreSQL reads the whole table as long as it is
+# of some 10,000 rows. A row that was changed after the statement began, and before it was locked, has a place that the
+# statement does not see; it stays as it is until the next round.
 CLAIM = sa.text(
     """
     WITH due AS (
-        SELECT id, aggregateid, version FROM outbox
+        SELECT ctid AS place, aggregateid, version FROM outbox
         WHERE parked_at IS NULL AND due_at <= statement_timestamp()
         ORDER BY due_at LIMIT :limit
         FOR UPDATE SKIP LOCKED
     ), judged AS (
-        SELECT due.id, earliest.id IS NOT NULL AS blocked,
+        SELECT place, earliest.id IS NOT NULL AS blocked,
             CASE WHEN earliest.parked_at IS NULL THEN power(2, least(earliest.attempts, 10) - 1)
             ELSE extract(epoch FROM statement_timestamp() - earliest.parked_at) END AS blocked_s
         FROM due LEFT JOIN LATERAL (
@@ -60,7 +64,7 @@ CLAIM = sa.text(
         attempts = attempts + CASE WHEN blocked THEN 0 ELSE 1 END,
         due_at = clock_timestamp() + make_interval(secs => least(:longest_s,
             CASE WHEN blocked THEN greatest(1, blocked_s) ELSE :first_s * (attempts + 1) END))
-    FROM judged WHERE outbox.id = judged.id
+    FROM judged WHERE outbox.ctid = judged.place
     RETURNING blocked, outbox.id::text, aggregateid::text, payload
     """
 )

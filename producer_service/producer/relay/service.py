@@ -17,6 +17,7 @@ from producer.config import Settings
 from producer.domain.database import create_engine
 from producer.publishing.kafka import (
     admin_settings,
+    bulk_producer_settings,
     consumer_settings,
     relay_producer_settings,
     single_producer_settings,
@@ -65,6 +66,7 @@ def serve(settings: Settings) -> None:
         readback,
         producer,
         settings.kafka_topic,
+        new_bulk_producer=lambda: Producer(bulk_producer_settings(settings)),
         new_single_producer=lambda: Producer(single_producer_settings(settings)),
         in_flight=min(IN_FLIGHT, settings.publish_queue),
     )

@@ -238,6 +238,7 @@ class Relay(Process):
             self._client(),
             TOPIC,
             self.clock,
+            new_bulk_producer=self._client,
             new_single_producer=lambda: self._client(is_batching=False),
             in_flight=min(world.setup["in_flight"], world.setup["room"]),
         )

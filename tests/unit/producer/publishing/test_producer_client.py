@@ -172,7 +172,8 @@ def test_read_back_skips_nothing_and_commits_nothing() -> None:
         "enable.auto.commit": "false",
         "enable.auto.offset.store": "false",
         "enable.partition.eof": "true",
-        "fetch.wait.max.ms": "200",
+        "fetch.wait.max.ms": "100",
+        "fetch.min.bytes": "65536",
         "socket.timeout.ms": "3000",
     }
     try:

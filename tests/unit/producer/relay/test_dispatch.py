@@ -6,6 +6,7 @@ from confluent_kafka import KafkaError, KafkaException
 from sqlalchemy.exc import OperationalError
 
 from producer.relay.dispatch import (
+    CLAIM,
     CLEAN_UP,
     CLEAN_UP_EVERY_S,
     IN_FLIGHT,
@@ -75,10 +76,17 @@ def event(payload: str = "{}") -> DueEvent:
 
 
 def dispatcher(
-    outbox: FakeOutbox, readback: FakeReadBack, kafka: FakeProducer, single: FakeProducer | None = None
+    outbox: FakeOutbox,
+    readback: FakeReadBack,
+    kafka: FakeProducer,
+    single: FakeProducer | None = None,
+    bulk: FakeProducer | None = None,
 ) -> Dispatcher:
     singly = FakeProducer() if single is None else single  # one with nothing in flight is falsy
-    return Dispatcher(outbox, readback, kafka, "orders", FakeClock(), new_single_producer=lambda: singly)
+    return Dispatcher(
+        outbox, readback, kafka, "orders", FakeClock(),
+        new_bulk_producer=lambda: FakeProducer() if bulk is None else bulk, new_single_producer=lambda: singly,
+    )  # fmt: skip
 
 
 def test_dispatcher_sends_due_rows_to_kafka() -> None:
@@ -132,20 +140,21 @@ def test_innocent_events_of_a_refused_batch_are_sent_singly_and_not_parked() -> 
     assert len(outbox.parked) == 1
 
 
-def test_events_in_both_producers_are_in_flight() -> None:
-    outbox, kafka, single = (
-        FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))),
+def test_events_of_all_clients_are_in_flight() -> None:
+    outbox, bulk, single = (
+        FakeOutbox(*(event() for _ in range(IN_FLIGHT + CLAIM))),
         FakeProducer(),
         FakeProducer(),
     )
-    relay = dispatcher(outbox, FakeReadBack(), kafka, single)
+    relay = dispatcher(outbox, FakeReadBack(), FakeProducer(), single, bulk)
     for _ in range(20):
         relay.run_once()
-    kafka.deliver(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
+    for _ in range(CLAIM // 2):
+        bulk.deliver(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large"))
     relay.run_once()
     relay.run_once()
-    assert (len(kafka.reports), len(single.reports)) == (IN_FLIGHT - 1, 1)
-    assert outbox.has_due()
+    assert (len(bulk.reports), len(single.reports)) == (IN_FLIGHT - CLAIM // 2, CLAIM // 2)
+    assert len(outbox.due) == CLAIM
 
 
 def test_event_that_librdkafka_refuses_at_once_is_parked() -> None:
@@ -172,15 +181,52 @@ def test_fatal_kafka_error_ends_the_relay() -> None:
         kafka.deliver(KafkaError(KafkaError._FATAL, "fenced", fatal=True))
 
 
+def test_full_claim_goes_through_the_client_for_a_backlog() -> None:
+    outbox, kafka, bulk = (
+        FakeOutbox(*(event(str(n)) for n in range(CLAIM + 2))),
+        FakeProducer(),
+        FakeProducer(),
+    )
+    relay = Dispatcher(
+        outbox, FakeReadBack(), kafka, "orders", FakeClock(),
+        new_bulk_producer=lambda: bulk, new_single_producer=FakeProducer,
+    )  # fmt: skip
+    relay.run_once()
+    assert (len(bulk.sent), kafka.sent) == (CLAIM, [])
+    relay.run_once()
+    assert (len(bulk.sent), kafka.sent) == (CLAIM, [b"%d" % CLAIM, b"%d" % (CLAIM + 1)])
+    relay.flush(1)
+    assert kafka.is_flushed
+    assert bulk.is_flushed
+
+
+def test_no_row_is_claimed_until_there_is_room_for_many() -> None:
+    """A claim of a few rows costs the database as much as one of many."""
+    outbox, bulk = FakeOutbox(*(event() for _ in range(20))), FakeProducer()
+    relay = Dispatcher(
+        outbox, FakeReadBack(), FakeProducer(), "orders", FakeClock(),
+        new_bulk_producer=lambda: bulk, new_single_producer=FakeProducer, in_flight=8,
+    )  # fmt: skip
+    relay.run_once()
+    for _ in range(3):
+        bulk.deliver()
+    relay.run_once()
+    assert len(bulk.sent) == 8
+    bulk.deliver()
+    relay.run_once()
+    assert len(bulk.sent) == 12
+
+
 def test_no_more_is_claimed_than_the_clients_queue_holds() -> None:
     """A row that is claimed and not queued would wait for the end of its lease."""
-    outbox, kafka = FakeOutbox(*(event() for _ in range(10))), FakeProducer(room=3)
+    outbox, bulk = FakeOutbox(*(event() for _ in range(10))), FakeProducer(room=3)
     relay = Dispatcher(
-        outbox, FakeReadBack(), kafka, "orders", FakeClock(), new_single_producer=FakeProducer, in_flight=3
-    )
+        outbox, FakeReadBack(), FakeProducer(), "orders", FakeClock(),
+        new_bulk_producer=lambda: bulk, new_single_producer=FakeProducer, in_flight=3,
+    )  # fmt: skip
     relay.run_once()
     relay.run_once()
-    assert (len(kafka.sent), len(outbox.due)) == (3, 7)
+    assert (len(bulk.sent), len(outbox.due)) == (3, 7)
 
 
 def test_client_that_refuses_to_produce_as_it_is_finished_ends_the_process() -> None:
@@ -191,14 +237,15 @@ def test_client_that_refuses_to_produce_as_it_is_finished_ends_the_process() -> 
 
 
 def test_events_in_flight_are_bounded() -> None:
-    outbox, kafka = FakeOutbox(*(event() for _ in range(IN_FLIGHT + 1))), FakeProducer()
-    busy = dispatcher(outbox, FakeReadBack(), kafka)
+    outbox, bulk = FakeOutbox(*(event() for _ in range(IN_FLIGHT + CLAIM))), FakeProducer()
+    busy = dispatcher(outbox, FakeReadBack(), FakeProducer(), bulk=bulk)
     for _ in range(20):
         busy.run_once()
-    assert len(kafka.sent) == IN_FLIGHT
-    kafka.deliver()
+    assert len(bulk.sent) == IN_FLIGHT
+    for _ in range(CLAIM // 2):
+        bulk.deliver()
     busy.run_once()
-    assert len(kafka.sent) == IN_FLIGHT + 1
+    assert len(bulk.sent) == IN_FLIGHT + CLAIM // 2
 
 
 def test_dispatcher_waits_for_a_database_that_does_not_answer() -> None:
@@ -238,7 +285,13 @@ def test_nothing_is_claimed_before_the_read_back_has_begun() -> None:
 def test_expired_keys_are_deleted_at_any_rate() -> None:
     clock, outbox = FakeClock(0.0), FakeOutbox()
     relay = Dispatcher(
-        outbox, FakeReadBack(), FakeProducer(), "orders", clock, new_single_producer=FakeProducer
+        outbox,
+        FakeReadBack(),
+        FakeProducer(),
+        "orders",
+        clock,
+        new_bulk_producer=FakeProducer,
+        new_single_producer=FakeProducer,
     )
     outbox.expired_keys = 10 * CLEAN_UP + 1
     relay.run_once()
