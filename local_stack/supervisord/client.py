@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from supervisor.states import ProcessStates
 from supervisor.xmlrpc import Faults, SupervisorTransport
@@ -52,7 +53,7 @@ class Supervisor:
         try:
             with self._rpc() as rpc:
                 return bool(rpc.getState()["statename"] == "RUNNING")
-        except (OSError, HTTPException, xmlrpc.client.Error):
+        except (OSError, HTTPException, xmlrpc.client.Error, ExpatError):
             return False
 
     def services(self) -> Mapping[str, ProcessInfo]:
