@@ -20,8 +20,9 @@ class Cached(Generic[T]):
     """Keeps what `compute` returned, or the error it raised, for `seconds`.
 
     It is computed by one thread at a time, and nobody waits longer than `wait_s` for it. Who asks while it is
-    computed gets the last outcome at once: what is asked for may be frozen, and its callers must not be. When
-    the computation has taken `wait_s`, everybody gets Overdue until it ends.
+    computed gets the last outcome at once: what is asked for may be frozen, and its callers must not be. Not when
+    that was to be kept until more than `wait_s` ago: nothing older is given than who waits may get. When the
+    computation has taken `wait_s`, everybody gets Overdue until it ends.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class Cached(Generic[T]):
             is_first = self._running is None
             running = self._running or self._start()
             overdue_at = self._overdue_at
-        if known is not None and not is_first and overdue_at > self._clock():
+            known_until = self._known_until
+        now = self._clock()
+        if known is not None and not is_first and now < min(overdue_at, known_until + self._wait_s):
             return partial(self._await, known, 0.0)
         return partial(self._await, running, overdue_at)
 
@@ -73,12 +76,20 @@ class Cached(Generic[T]):
         try:
             value = self._compute()
         except Exception as error:  # noqa: BLE001 (whoever asks gets it)
-            settle = partial(running.set_exception, error)
+            self._end(partial(running.set_exception, error), running)
+        except BaseException:  # this thread is being ended: that says nothing about the value
+            self._end(partial(running.set_exception, Overdue("No answer: its computation was ended")), None)
+            raise
         else:
-            settle = partial(running.set_result, value)
+            self._end(partial(running.set_result, value), running)
+
+    def _end(self, settle: Callable[[], None], outcome: Future[T] | None) -> None:
+        """End the computation: tell those who wait, and keep the outcome if there is one."""
         with self._lock:
             settle()
-            self._known, self._known_until, self._running = running, self._clock() + self._seconds, None
+            self._running = None
+            if outcome is not None:
+                self._known, self._known_until = outcome, self._clock() + self._seconds
 
 
 def _outcome(ended: Future[T]) -> T:

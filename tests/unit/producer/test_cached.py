@@ -16,7 +16,7 @@ class Computation:
 
     def __init__(self) -> None:
         self.count = 0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.go_on = threading.Event()
         self.go_on.set()
         self.is_running = threading.Event()
@@ -173,3 +173,37 @@ def test_kept_error_does_not_collect_the_frames_of_its_callers(compute: Computat
 
     first = frames()
     assert [frames() for _ in range(5)] == [first] * 5
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2.0])
+def test_outcome_that_has_long_been_over_is_given_to_nobody(
+    compute: Computation, pool: ThreadPoolExecutor, seconds: float
+) -> None:
+    clock = FakeClock()
+    cached = Cached(compute, seconds, clock, wait_s=5)
+    assert cached() == 1
+    clock.now += seconds + 5
+    compute.freeze()
+    first = pool.submit(cached)
+    assert compute.is_running.wait(5)
+    second = pool.submit(cached)
+    with suppress(TimeoutError):
+        assert second.result(0.1) == 2
+    compute.go_on.set()
+    assert [first.result(5), second.result(5)] == [2, 2]
+
+
+def test_computation_whose_thread_is_ended_is_begun_anew_by_the_next_caller(
+    compute: Computation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[object] = []
+    has_ended = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda args: (ended.append(args.exc_type), has_ended.set()))
+    cached = Cached(compute, 2.0, FakeClock())
+    compute.error = SystemExit()
+    with pytest.raises(Overdue, match="ended"):
+        cached()
+    assert has_ended.wait(5)
+    assert ended == [SystemExit]
+    compute.error = None
+    assert cached() == 2
