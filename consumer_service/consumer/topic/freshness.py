@@ -23,7 +23,9 @@ class TopicSnapshot(NamedTuple):
 
 
 class FreshnessMonitor:
-    """Asks the brokers regularly how far the topic goes, and compares that with how far we have read."""
+    """Asks the brokers regularly how far the topic goes, and compares that with how far we have read.
+
+    problem: why they could not be asked. stall: what the tail says while nothing comes from a partition."""
 
     def __init__(
         self, admin: Admin, interval_s: float, stale_after_s: float, clock: Callable[[], float]
@@ -36,6 +38,7 @@ class FreshnessMonitor:
         self._refreshing = threading.Lock()
         self.snapshot: TopicSnapshot | None = None
         self.problem = "not yet connected to Kafka"
+        self.stall = ""
 
     def refresh(self) -> TopicSnapshot:
         """Take and return a new snapshot of the topic. Raises KafkaUnavailable.

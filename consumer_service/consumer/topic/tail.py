@@ -14,6 +14,7 @@ from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.events import UnreadableEvent, read_event
 from consumer.topic.freshness import FreshnessMonitor, TopicSnapshot
 from consumer.topic.kafka import Admin, KafkaUnavailable, OpenReader, Read, Reader, Record, Topic
+from consumer.topic.silence import Silence
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Tail:
         self._event_bytes = event_bytes
         self._out_of_range: set[int] = set()
         self._noted: TopicSnapshot | None = None
-        self._behind: dict[int, tuple[int, float]] = {}  # by partition: where we are, and since when
+        self._silence = Silence()
         self._first_end = Position("", ())
         self._stalled_at: dict[int, int] = {}
         self._stall_s = STALL_S
@@ -78,7 +79,7 @@ class Tail:
     def _session(self, stopping: threading.Event) -> None:
         snapshot = self._monitor.refresh()
         self._begin(snapshot.topic, snapshot.end)
-        self._behind, self._first_end = {}, snapshot.end
+        self._silence, self._first_end = Silence(), snapshot.end
         with closing(self._open_reader(self._ring.position.offsets)) as reader:
             logger.info("Reading from %s", self._ring.position)
             self._backfill(reader, snapshot, stopping)
@@ -95,21 +96,20 @@ class Tail:
         After all brokers were away at once, librdkafka's consumer was seen to poll for ever and receive nothing; only a
         new one helps. It goes on at our position. Not while the brokers do not answer for every partition: a session
         could not begin then, and the partitions that can be read would wait for the one that cannot."""
-        snapshot, position, now = self._monitor.snapshot, self._ring.position, self._clock()
-        before, self._behind = self._behind, {}
-        if any(position.at(partition) != offset for partition, offset in self._stalled_at.items()):
+        snapshot, position = self._monitor.snapshot, self._ring.position
+        is_known = (
+            snapshot is not None and snapshot.topic.id == position.topic_id and self._monitor.is_informed
+        )
+        end = snapshot.end if snapshot is not None and is_known else None
+        if any(
+            position.at(partition) != offset or (end is not None and end.at(partition) == offset)
+            for partition, offset in self._stalled_at.items()
+        ):
             self._stalled_at, self._stall_s = {}, STALL_S  # it went on: the next silence is another one
-        if snapshot is None or snapshot.topic.id != position.topic_id or not self._monitor.is_informed:
-            return
-        for partition, end in enumerate(snapshot.end.offsets):
-            offset = position.at(partition)
-            if offset != end:
-                same_place, since = before.get(partition, (offset, now))
-                self._behind[partition] = (offset, since if same_place == offset else now)
-        if late := [
-            partition for partition, (_, since) in self._behind.items() if now - since > self._stall_s
-        ]:
-            self._raise_unless_held_back(late, position, len(snapshot.end.offsets))
+            self._monitor.stall = ""
+        self._silence.look(self._clock(), position, end)
+        if end is not None and (late := self._silence.late(self._stall_s)):
+            self._raise_unless_held_back(late, position, len(end.offsets))
 
     def _raise_unless_held_back(self, late: Sequence[int], position: Position, partitions: int) -> None:
         """Raise KafkaUnavailable unless it is an open transaction that holds back what follows: then any reader waits,
@@ -117,18 +117,19 @@ class Tail:
 
         A reader may also need long to get past what nobody is given, such as an aborted transaction. So the next one
         has twice the time when this one got nowhere."""
-        self._behind = {}
+        waited_s, self._silence = self._silence.limit_s(self._stall_s), Silence()
         try:
             stable = self._admin.stable_offsets(partitions)
         except KafkaUnavailable:
             return  # they are asked again when it has been as long once more
         for partition in late:
-            offset, waited_s = position.at(partition), self._stall_s
+            offset = position.at(partition)
             if offset != stable[partition]:
                 if self._stalled_at.get(partition) == offset:
                     self._stall_s = min(2 * waited_s, MAX_STALL_S)
                 self._stalled_at = {partition: offset}
-                raise KafkaUnavailable(f"nothing has come from partition {partition} for {waited_s:.0f} s")
+                self._monitor.stall = f"nothing has come from partition {partition} for {waited_s:.0f} s"
+                raise KafkaUnavailable(self._monitor.stall)
         if all(position.at(p) >= min(stable[p], self._first_end.at(p)) for p in range(partitions)):
             self.caught_up.set()
 

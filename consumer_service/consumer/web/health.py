@@ -30,8 +30,8 @@ def ready() -> ResponseReturnValue:
 
 def _checks(services: Services, state: str) -> dict[str, object]:
     kafka: dict[str, object] = {"status": STATUS[state]}
-    if services.monitor.problem:
-        kafka["detail"] = services.monitor.problem
+    if problem := services.monitor.problem or services.monitor.stall:
+        kafka["detail"] = problem
     if services.ring.is_open:
         kafka["position"] = str(services.ring.position)
     counts = services.tail.counts

@@ -38,6 +38,7 @@ class FakeTopic:
 
     end_of_steps: set when no step is left. opened: the offsets that each reader was opened at; the first
     `silent_readers` of them receive nothing. open_transactions: by partition, the first offset that nobody is given.
+    stuck: the partitions of which nothing comes to any reader.
     on_open: called before a reader is opened. is_down: every question to the brokers raises KafkaUnavailable.
     """
 
@@ -51,6 +52,7 @@ class FakeTopic:
         self.opened: list[list[int]] = []
         self.silent_readers = 0
         self.open_transactions: dict[int, int] = {}
+        self.stuck: set[int] = set()
         self.on_open: Callable[[], None] = lambda: None
         self.truncations: list[tuple[int, int]] = []
 
@@ -123,7 +125,7 @@ class FakeReader:
             if not self._topic.first[partition] <= offset <= len(log):
                 return Read([], {}, {partition})
             end = self._topic.open_transactions.get(partition, len(log))
-            if offset < end:
+            if offset < end and partition not in self._topic.stuck:
                 self._offsets[partition] = end
                 records = [
                     Record(partition, at, ms, value)

@@ -223,6 +223,96 @@ def test_reader_that_falls_silent_later_is_replaced_as_soon_as_the_first_time() 
     assert harness.ring.position.offsets == (2, 0)
 
 
+def test_slow_reader_that_still_brings_other_partitions_has_longer() -> None:
+    """Its queue may be full of theirs."""
+    topic = FakeTopic()
+    harness = TailHarness(topic)
+    opened: list[int] = []
+
+    def get_stuck() -> None:
+        topic.stuck = {0}
+        topic.put(0, event("late"))
+
+    def pass_by() -> None:
+        topic.put(1, event("a", len(topic.logs[1]) + 1))
+        harness.monitor.refresh()
+        harness.clock.now += 1
+        opened.append(len(topic.opened))
+
+    topic.steps = [get_stuck, *[pass_by] * 34, lambda: topic.stuck.clear(), lambda: None]
+    harness.run()
+    assert (opened[29], opened[-1], len(topic.opened)) == (1, 2, 2)
+    assert event("late") in harness.shown
+
+
+def test_silent_reader_is_replaced_when_the_brokers_seldom_answer() -> None:
+    """They answer every 15 s, which is too seldom to know at all times how far the topic goes."""
+    topic = FakeTopic()
+    harness = TailHarness(topic)
+    seconds = 0
+
+    def fall_silent() -> None:
+        topic.silent_readers = len(topic.opened)
+        topic.put(0, event("a"))
+
+    def pass_by() -> None:
+        nonlocal seconds
+        seconds += 1
+        if seconds % 15 == 0:
+            harness.monitor.refresh()
+        harness.clock.now += 1
+
+    topic.steps = [fall_silent, *[pass_by] * 60]
+    harness.run()
+    assert len(topic.opened) == 2
+    assert harness.shown == [event("a")]
+
+
+def test_reader_has_a_moment_when_the_brokers_answer_again() -> None:
+    """Time in which nobody could read does not count."""
+    topic = FakeTopic()
+    harness = TailHarness(topic)
+
+    def lose_a_leader() -> None:
+        topic.put(0, event("a"))
+        topic.stuck = {0}
+        harness.monitor.refresh()
+
+    def pass_by() -> None:
+        harness.clock.now += 1
+
+    def come_back() -> None:
+        harness.monitor.refresh()
+        harness.clock.now += 2
+
+    topic.steps = [lose_a_leader, *[pass_by] * 60, come_back, lambda: topic.stuck.clear(), lambda: None]
+    harness.run()
+    assert len(topic.opened) == 1
+    assert harness.shown == [event("a")]
+
+
+def test_stall_is_told_for_as_long_as_it_lasts() -> None:
+    topic = FakeTopic()
+    harness = TailHarness(topic)
+    told: list[str] = []
+
+    def fall_silent() -> None:
+        topic.silent_readers = 3
+        topic.put(0, event("a"))
+
+    def pass_by() -> None:
+        harness.monitor.refresh()
+        harness.clock.now += 1
+        told.append(harness.monitor.stall)
+
+    topic.steps = [fall_silent, *[pass_by] * 60]
+    harness.run()
+    text = "nothing has come from partition 0 for {} s"
+    assert list(dict.fromkeys(told)) == ["", text.format(10), text.format(20)]
+    assert harness.monitor.stall == ""
+    assert len(topic.opened) == 4
+
+
 def test_backfill_is_in_order_of_time_across_partitions() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), at=1)

@@ -12,3 +12,13 @@ def test_readiness_follows_the_state(web: WebHarness) -> None:
         assert web.client.get("/health/ready").status_code == status_code
         assert web.get_json("/health/ready")["status"] == status
     assert web.get_json("/health/live") == {"status": "ok"}
+
+
+def test_readiness_tells_what_is_wrong_with_kafka(web: WebHarness) -> None:
+    monitor = web.services.monitor
+    monitor.problem, monitor.stall = "no answer", "nothing has come from partition 0 for 10 s"
+    assert web.get_json("/health/ready")["checks"]["kafka"]["detail"] == "no answer"
+    monitor.problem = ""
+    assert web.get_json("/health/ready")["checks"]["kafka"]["detail"] == monitor.stall
+    monitor.stall = ""
+    assert "detail" not in web.get_json("/health/ready")["checks"]["kafka"]
