@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from queue import SimpleQueue
 
 import pytest
 
@@ -196,14 +197,12 @@ def test_outcome_that_has_long_been_over_is_given_to_nobody(
 def test_computation_whose_thread_is_ended_is_begun_anew_by_the_next_caller(
     compute: Computation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended: list[object] = []
-    has_ended = threading.Event()
-    monkeypatch.setattr(threading, "excepthook", lambda args: (ended.append(args.exc_type), has_ended.set()))
+    ended: SimpleQueue[object] = SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", lambda args: ended.put(args.exc_type))
     cached = Cached(compute, 2.0, FakeClock())
     compute.error = SystemExit()
     with pytest.raises(Overdue, match="ended"):
         cached()
-    assert has_ended.wait(5)
-    assert ended == [SystemExit]
+    assert ended.get(timeout=5) is SystemExit
     compute.error = None
     assert cached() == 2

@@ -283,9 +283,15 @@ def test_reader_has_a_moment_when_the_brokers_answer_again() -> None:
 
     def come_back() -> None:
         harness.monitor.refresh()
-        harness.clock.now += 2
+        harness.clock.now += 0.9
 
-    topic.steps = [lose_a_leader, *[pass_by] * 60, come_back, lambda: topic.stuck.clear(), lambda: None]
+    topic.steps = [
+        lose_a_leader,
+        *[pass_by] * 60,
+        *[come_back] * 3,
+        lambda: topic.stuck.clear(),
+        lambda: None,
+    ]
     harness.run()
     assert len(topic.opened) == 1
     assert harness.shown == [event("a")]
