@@ -1,7 +1,7 @@
 """How far each partition goes at one moment, asked of the brokers without waiting."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -16,8 +16,15 @@ STUCK_S = 30.0
 Positions = dict[int, int]
 
 
+class LogCutBack(KafkaException):
+    """A log ends before what was read of it."""
+
+
 class _Question(NamedTuple):
+    """position: how far the partition had been read when it was asked."""
+
     asked_at: float
+    position: int
     answer: "Future[ListOffsetsResultInfo]"
 
 
@@ -32,25 +39,32 @@ class EndOffsets:
         self._open: dict[int, _Question] = {}
         self._silent: set[int] = set()
 
-    def ask(self, partitions: Iterable[int]) -> set[int]:
-        """Ask about those partitions that have no open question, or one that is stuck; return them."""
+    def ask(self, positions: Mapping[int, int], stuck_s: float = STUCK_S) -> set[int]:
+        """Ask about those partitions that have no open question, or one that is that old; return them.
+
+        positions: how far each was read."""
         now = self._clock()
         asked = {
             number
-            for number in partitions
-            if (question := self._open.get(number)) is None or now - question.asked_at >= STUCK_S
+            for number in positions
+            if (question := self._open.get(number)) is None or now - question.asked_at >= stuck_s
         }
         for number in asked:
-            self._open[number] = _Question(now, self._request(number))
+            self._open[number] = _Question(now, positions[number], self._request(number))
         return asked
 
     def reached(self, positions: Mapping[int, int]) -> dict[int, float]:
-        """Return, of each partition that `positions` show read up to its answer, when its question was asked."""
+        """Return, of each partition that `positions` show read up to its answer, when its question was asked.
+
+        Raises LogCutBack: a consumer to which nothing comes is not told of it, and its position is no proof then."""
         reached = {}
         for number, question in list(self._open.items()):
             if not question.answer.done():
                 continue
             end = self._end(number, question)
+            if end is not None and end < question.position:
+                what = f"Partition {number} ends at {end} and was read up to {question.position}"
+                raise LogCutBack(KafkaError(KafkaError._LOG_TRUNCATION, what))
             if end is None or positions[number] >= end:
                 del self._open[number]
             if end is not None and positions[number] >= end:
@@ -60,10 +74,6 @@ class EndOffsets:
     def unreached(self) -> list[int]:
         """Return the partitions that had not been read up to their answers when reached() was called last."""
         return [number for number, question in self._open.items() if question.answer.done()]
-
-    def unanswered(self) -> list[int]:
-        """Return the partitions whose question is open."""
-        return [number for number, question in self._open.items() if not question.answer.done()]
 
     def _request(self, partition: int) -> "Future[ListOffsetsResultInfo]":
         """Ask for the end that the consumer reads to: behind an open transaction it gets no further."""

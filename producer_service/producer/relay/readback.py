@@ -54,6 +54,7 @@ class ReadBack:
         self._skipped = 0
         self._backoff = Backoff()
         self._stall_s = STALL_S
+        self._stalled: int | None = None
 
     def step(self) -> float:
         """Begin, or read and delete what has come; return how long to wait before the next step, in seconds.
@@ -64,11 +65,12 @@ class ReadBack:
             return self._begin() if self._session is None else self._follow(self._session)
         except TopicChanged as change:
             logger.warning("The read-back begins anew: %s", change)
+            self._stalled, self._stall_s = None, STALL_S
             self.close()
             return 0.0
         except (KafkaException, SQLAlchemyError) as error:
             if isinstance(error, Stalled):  # it may need long to get past what nobody is given
-                self._stall_s = min(2 * self._stall_s, MAX_STALL_S)
+                self._stalled, self._stall_s = error.partition, min(2 * error.waited_s, MAX_STALL_S)
             pause_s = self._backoff.next_s()
             logger.warning("The read-back starts again in %.1f s: %s", pause_s, str(error).splitlines()[0])
             self.close()
@@ -113,9 +115,8 @@ class ReadBack:
 
     def _begin(self) -> float:
         self._session = ReadBackSession(
-            self._outbox, self._new_consumer(), self._new_admin(), self._topic, self._on_release, self._clock,
-            self._stall_s,
-        )  # fmt: skip
+            self._outbox, self._new_consumer(), self._new_admin(), self._topic, self._on_release, self._clock
+        )
         self._proven_at = dict.fromkeys(self._session.begin(), NEVER)
         self._away_since = None
         self._waiting_since = {
@@ -130,7 +131,7 @@ class ReadBack:
             now = self._clock()
             self._waiting_since = {number: self._waiting_since.get(number, now) for number in self._proven_at}
         session.ask(self._waiting_since)
-        if reached := session.reached():
+        if reached := session.reached(self._stall_s):
             self._proven_at = {**self._proven_at, **reached}
             self._waiting_since = {
                 number: since
@@ -138,6 +139,6 @@ class ReadBack:
                 if reached.get(number, NEVER) < since
             }
             self._backoff.reset()
-        if not self._waiting_since:
-            self._stall_s = STALL_S
+        if self._stalled in reached:  # it went on: the next silence is another one
+            self._stalled, self._stall_s = None, STALL_S
         return pause_s

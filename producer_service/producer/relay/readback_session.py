@@ -1,7 +1,7 @@
 """What the read-back knows of the topic between one assignment and the next error."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from producer.relay.end_offsets import REQUEST_S, EndOffsets, Positions
 from producer.relay.event_id import event_id_of
 from producer.relay.outbox import Outbox
+from producer.relay.silence import Silence
 from producer.relay.topic_watch import TopicWatch
 
 logger = logging.getLogger(__name__)
@@ -27,14 +28,20 @@ MARGIN = timedelta(minutes=5)
 BEGIN_S = 2.0
 JOIN_EVERY_S = 5.0
 JOIN_S = 0.5
-# Longer than the other partitions' messages can keep this one's waiting, in a full queue of 16 MiB.
 STALL_S = 20.0
+# An older answer says nothing about a leader that may be gone by now. Longer than a question and RETURN_S take.
+FRESH_S = 10.0
 # Errors of one batch of messages: reading anew would meet it again.
 UNREADABLE = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}
 
 
 class Stalled(KafkaException):
     """Nothing comes from a partition that goes further."""
+
+    def __init__(self, partition: int, waited_s: float):
+        what = f"Nothing has come from partition {partition} for {waited_s:.0f} s"
+        super().__init__(KafkaError(KafkaError._TIMED_OUT, what))
+        self.partition, self.waited_s = partition, waited_s
 
 
 class ReadBackSession:
@@ -52,17 +59,16 @@ class ReadBackSession:
         topic: str,
         on_release: Callable[[], None],
         clock: Callable[[], float],
-        stall_s: float = STALL_S,
     ):
         self._outbox, self._consumer, self._topic = outbox, consumer, topic
-        self._on_release, self._clock, self._stall_s = on_release, clock, stall_s
+        self._on_release, self._clock = on_release, clock
         self._ends = EndOffsets(admin, topic, clock)
         self._watch = TopicWatch(admin, topic, clock)
         self._positions: Positions = {}
         self._missing: list[int] = []
         self._tried_at = float("-inf")
         self._released_at = float("-inf")
-        self._behind: dict[int, tuple[int, float]] = {}  # by partition: where we are, and since when
+        self._silence = Silence()
         self.skipped = 0
 
     def begin(self) -> list[int]:
@@ -86,39 +92,35 @@ class ReadBackSession:
 
     def ask(self, partitions: Iterable[int]) -> None:
         """Ask the brokers how far these partitions go, and whether the topic has others by now."""
-        if self._ends.ask([number for number in partitions if number in self._positions]):
+        if self._ends.ask({n: self._positions[n] for n in partitions if n in self._positions}):
             self._watch.ask()
 
-    def reached(self) -> dict[int, float]:
+    def reached(self, stall_s: float = STALL_S) -> dict[int, float]:
         """Return, of each partition that was read up to an answer since the last call, when that was asked.
 
-        Raises TopicChanged when the topic has other partitions than those that are read, and KafkaException when
-        nothing comes from a partition that goes further.
+        Raises TopicChanged when the topic has other partitions than those that are read, Stalled when nothing comes
+        from a partition that goes further, and LogCutBack when one ends before what was read of it.
         """
         self._watch.check([*self._positions, *self._missing])
         reached = self._ends.reached(self._positions)
-        self._check_progress()
+        self._check_progress(reached, stall_s)
         return reached
 
     def close(self) -> None:
         """Leave the topic."""
         self._consumer.close()
 
-    def _check_progress(self) -> None:
-        """Raise KafkaException when nothing comes from a partition that has more.
+    def _check_progress(self, reached: Collection[int], stall_s: float) -> None:
+        """Raise Stalled when nothing comes from a partition that has more.
 
         librdkafka's consumer was seen to poll for ever and receive nothing after all brokers were away at once. Without
-        the read-back no row is deleted, and what is due is held: only a new consumer helps."""
-        now, before = self._clock(), self._behind
-        # Where the brokers are being asked once more, what was known before still counts.
-        self._behind = {number: before[number] for number in self._ends.unanswered() if number in before}
-        for number in self._ends.unreached():
-            at = self._positions[number]
-            same_place, since = before.get(number, (at, now))
-            self._behind[number] = (at, since if same_place == at else now)
-            if now - self._behind[number][1] > self._stall_s:
-                what = f"Nothing has come from partition {number} for {self._stall_s:.0f} s"
-                raise Stalled(KafkaError(KafkaError._TIMED_OUT, what))
+        the read-back no row is deleted, and what is due is held: only a new consumer helps. Before that the brokers are
+        asked once more: since the last answer a leader may have gone, or its log may have been cut back."""
+        self._silence.stall_s = stall_s
+        self._silence.look(self._clock(), self._positions, self._ends.unreached(), reached)
+        for number in self._silence.late():
+            if not self._ends.ask({number: self._positions[number]}, FRESH_S):
+                raise Stalled(number, self._silence.limit_s)
 
     def _join(self, partitions: list[int], timeout_s: float) -> None:
         """Read these partitions too, from where the oldest row's event may be.

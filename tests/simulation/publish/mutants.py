@@ -236,7 +236,7 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
         lambda: patch.object(ReadBack, "staleness", _worst_staleness)),
     "silent-reader": (
         "a read-back to which nothing comes is kept",
-        lambda: patch.object(ReadBackSession, "_check_progress", lambda self: None)),
+        lambda: patch.object(ReadBackSession, "_check_progress", lambda self, *_: None)),
     "P7-client": (
         "a shop's Kafka client that broke down is not replaced",
         lambda: patch.object(Publisher, "_replace", lambda self, unusable: None)),

@@ -35,11 +35,15 @@ class FakeMessage:
 
 
 class FakeTopic:
-    """Partitions, and which of them have no leader that answers."""
+    """Partitions, and which of them have no leader that answers. refusing: those whose leader answers with an error.
+
+    stuck: those of which nothing comes to any consumer."""
 
     def __init__(self, partitions: int = 2):
         self.logs: dict[int, list[Any]] = {number: [] for number in range(partitions)}
         self.unreachable: set[int] = set()
+        self.refusing: set[int] = set()
+        self.stuck: set[int] = set()
         self.consumers: list[FakeConsumer] = []
         self.topic_id = "one"
 
@@ -94,7 +98,9 @@ class FakeConsumer:
 
     def poll(self, timeout: float) -> FakeMessage | None:
         for partition, offset in [] if self.is_silent else self.positions.items():
-            if partition not in self.topic.unreachable and offset < len(self.topic.logs[partition]):
+            if partition not in self.topic.unreachable | self.topic.stuck and offset < len(
+                self.topic.logs[partition]
+            ):
                 self.positions[partition] += 1
                 return FakeMessage(partition, offset, self.topic.logs[partition][offset])
         return None
@@ -120,7 +126,9 @@ class FakeAdmin:
     ) -> dict[TopicPartition, Future[Any]]:
         answers: dict[TopicPartition, Future[Any]] = {each: Future() for each in wanted}
         for each, answer in answers.items():
-            if each.partition not in self.topic.unreachable:
+            if each.partition in self.topic.refusing:
+                answer.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+            elif each.partition not in self.topic.unreachable:
                 answer.set_result(SimpleNamespace(offset=len(self.topic.logs[each.partition])))
         return answers
 

@@ -52,7 +52,7 @@ def ends(admin: FakeAdmin, clock: FakeClock) -> EndOffsets:
 
 
 def test_proof_is_as_old_as_the_question(ends: EndOffsets, admin: FakeAdmin, clock: FakeClock) -> None:
-    ends.ask([0])
+    ends.ask({0: 0})
     clock.now = 12.0
     assert ends.reached({0: 5}) == {}  # no answer yet
     admin.answer(0, 7)
@@ -62,25 +62,25 @@ def test_proof_is_as_old_as_the_question(ends: EndOffsets, admin: FakeAdmin, clo
 
 
 def test_partition_that_does_not_answer_delays_no_other(ends: EndOffsets, admin: FakeAdmin) -> None:
-    ends.ask([0, 1])
+    ends.ask({0: 0, 1: 0})
     admin.answer(1, 3)
     assert ends.reached({0: 0, 1: 3}) == {1: 10.0}
 
 
 def test_each_partition_has_one_question_at_a_time(ends: EndOffsets, admin: FakeAdmin) -> None:
-    assert ends.ask([0, 1]) == {0, 1}
+    assert ends.ask({0: 0, 1: 0}) == {0, 1}
     admin.answer(1, 0)
     ends.reached({0: 0, 1: 0})
-    assert ends.ask([0, 1]) == {1}
+    assert ends.ask({0: 0, 1: 0}) == {1}
     assert [partition for partition, _ in admin.questions] == [0, 1, 1]
 
 
 def test_stuck_question_is_asked_anew(ends: EndOffsets, admin: FakeAdmin, clock: FakeClock) -> None:
-    ends.ask([0])
+    ends.ask({0: 0})
     clock.now += STUCK_S - 1
-    assert ends.ask([0]) == set()
+    assert ends.ask({0: 0}) == set()
     clock.now += 1
-    assert ends.ask([0]) == {0}
+    assert ends.ask({0: 0}) == {0}
     admin.answer(0, 5)
     assert ends.reached({0: 5}) == {0: 10.0 + STUCK_S}
 
@@ -89,25 +89,25 @@ def test_negative_end_offset_proves_nothing(
     ends: EndOffsets, admin: FakeAdmin, caplog: pytest.LogCaptureFixture
 ) -> None:
     """list_offsets answers -1001, without an exception, when a leader disappears."""
-    ends.ask([0])
+    ends.ask({0: 0})
     admin.answer(0, -1001)
     assert ends.reached({0: 100}) == {}
     assert "-1001" in caplog.text
-    assert ends.ask([0]) == {0}
+    assert ends.ask({0: 0}) == {0}
 
 
 def test_failed_question_proves_nothing_and_is_asked_again(ends: EndOffsets, admin: FakeAdmin) -> None:
-    ends.ask([0])
+    ends.ask({0: 0})
     admin.fail(0, KafkaError._TIMED_OUT)
     assert ends.reached({0: 100}) == {}
-    assert ends.ask([0]) == {0}
+    assert ends.ask({0: 0}) == {0}
 
 
 def test_partition_that_does_not_answer_is_logged_once(
     ends: EndOffsets, admin: FakeAdmin, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
-        ends.ask([0])
+        ends.ask({0: 0})
         admin.fail(0, KafkaError._TIMED_OUT)
         ends.reached({0: 0})
     assert len(caplog.records) == 1
@@ -115,5 +115,5 @@ def test_partition_that_does_not_answer_is_logged_once(
 
 def test_ends_are_those_that_the_consumer_reads_to(ends: EndOffsets, admin: FakeAdmin) -> None:
     """The consumer reads committed messages only: an open transaction of others would stop every proof."""
-    ends.ask([0])
+    ends.ask({0: 0})
     assert admin.options["isolation_level"] == IsolationLevel.READ_COMMITTED

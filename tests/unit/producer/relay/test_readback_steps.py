@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from producer.relay import readback as readback_module
 from producer.relay.end_offsets import STUCK_S
 from producer.relay.readback import ReadBack
 from producer.relay.readback_session import JOIN_EVERY_S, STALL_S
@@ -118,6 +119,103 @@ def test_quiet_or_leaderless_partition_is_no_reason_to_replace_the_consumer() ->
         clock.now += STALL_S
         prove(stepped)
     assert len(topic.consumers) == 1
+
+
+def pass_by(readback: ReadBack, clock: FakeClock, seconds: int) -> None:
+    for _ in range(seconds):
+        clock.now += 1
+        prove(readback)
+
+
+def test_leader_that_goes_after_it_has_answered_is_no_reason_to_replace_the_consumer() -> None:
+    topic, clock = FakeTopic(), FakeClock()
+    stepped = readback(FakeOutbox(), topic, clock)
+    prove(stepped)
+    topic.stuck = {1}
+    topic.append(1, str(uuid4()))
+    pass_by(stepped, clock, 15)
+    topic.refusing = {1}
+    pass_by(stepped, clock, 60)
+    topic.refusing = set()
+    pass_by(stepped, clock, 2)  # the consumer finds the new leader a moment later than the question does
+    topic.stuck = set()
+    prove(stepped)
+    prove(stepped)
+    assert len(topic.consumers) == 1
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+
+
+def test_slow_consumer_that_still_brings_other_partitions_has_longer() -> None:
+    topic, clock = FakeTopic(), FakeClock()
+    stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, clock)
+    prove(stepped)
+    topic.stuck = {1}
+    topic.append(1, str(uuid4()))
+    opened = []
+    for _ in range(70):
+        topic.append(0, str(uuid4()))
+        pass_by(stepped, clock, 1)
+        opened.append(len(topic.consumers))
+    assert (opened[58], opened[-1]) == (1, 2)
+
+
+def test_silent_consumer_is_replaced_although_the_brokers_answer_only_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also when it has longer than the brokers are asked anew after."""
+    monkeypatch.setattr(readback_module, "STALL_S", 40.0)
+    topic, clock = FakeTopic(), FakeClock()
+    stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, clock)
+    prove(stepped)
+    topic.consumers[0].is_silent = True
+    topic.append(1, str(uuid4()))
+    for second in range(150):
+        topic.refusing = set() if second % 20 < 7 else {1}
+        pass_by(stepped, clock, 1)
+    assert len(topic.consumers) == 2
+
+
+def test_next_silence_is_noticed_as_soon_as_the_first_although_another_partition_is_away() -> None:
+    topic, clock = FakeTopic(), FakeClock()
+    topic.unreachable = {0}
+    stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, clock)
+    prove(stepped)
+    for replaced in (2, 3, 4):
+        topic.consumers[-1].is_silent = True
+        topic.append(1, str(uuid4()))
+        pass_by(stepped, clock, int(STALL_S) + 4)
+        assert len(topic.consumers) == replaced
+
+
+def test_log_that_was_cut_back_under_a_silent_consumer_is_no_proof(caplog: pytest.LogCaptureFixture) -> None:
+    """Its end is before our position, so it would count as read, and its events would never be seen."""
+    event = str(uuid4())
+    topic, clock, outbox = FakeTopic(), FakeClock(), FakeOutbox(event, oldest=LONG_AGO)
+    for _ in range(5):
+        topic.append(1, str(uuid4()))
+    stepped = readback(outbox, topic, clock)
+    prove(stepped)
+    topic.consumers[0].is_silent = True
+    del topic.logs[1][2:]
+    topic.append(1, event)
+    pass_by(stepped, clock, 3)
+    assert "Partition 1 ends at 3 and was read up to 5" in caplog.text
+    assert outbox.rows == set()
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+
+
+def test_log_whose_end_was_lost_before_it_was_read_is_no_reason_to_replace_the_consumer() -> None:
+    topic, clock = FakeTopic(), FakeClock()
+    stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, clock)
+    prove(stepped)
+    topic.stuck = {1}
+    topic.append(1, str(uuid4()))
+    prove(stepped)
+    topic.logs[1].clear()
+    topic.stuck = set()
+    pass_by(stepped, clock, 60)
+    assert len(topic.consumers) == 1
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
 
 
 def test_read_back_leaves_the_topic_when_closed() -> None:
