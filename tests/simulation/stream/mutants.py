@@ -233,6 +233,10 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "C6": ("what a viewer had of a topic hides the next topic's events", _c6),
     "C12": ("a laggard overtakes the live viewers and then joins them", _c12),
     "C13": ("ids go back on a replica that has read less", _c13),
+    "C14": (
+        "a viewer that joins the live ones does not bring its position along",
+        lambda: patch.object(Viewer, "joined_by", lambda self, other: None),
+    ),
     "P5": ("-1001 for a vanished leader is taken for an offset", _p5),
     "silent-reader": (
         "a reader from which nothing comes is kept",

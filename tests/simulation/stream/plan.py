@@ -95,6 +95,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "lag": (4, "lag", lambda rng: (rng.randrange(3), rng.randrange(3), rng.random() < 0.5)),
     "race": (2, "flood", _race),
     "silence": (2, "silent", lambda rng: ()),
+    "join": (2, "odd", lambda rng: (rng.randrange(3), rng.randint(1, 40))),
 }  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def simpler(step: Step) -> Sequence[Step]:
 def _smaller(name: str, index: int, value: Any) -> Sequence[Any]:
     if name in ("run", "requests", "page", "history", "curl", "connect") and index == _last(name):
         return [] if value == UNLIMITED else [UNLIMITED]
-    if value is False or name in ("race", "clock"):
+    if value is False or name in ("race", "clock", "join"):
         return []
     if isinstance(value, bool):
         return [False]

@@ -327,6 +327,20 @@ class World:
         self.cluster.flood = None
         self._tells = tells
 
+    def _join(self, replica: int, pauses: int) -> None:
+        """Let a viewer join a live one past what is not shown, and the ring move on while a status falls due."""
+        self._curl(replica, 100_000, True, UNLIMITED)
+        self._run(replica, "fanout", UNLIMITED)
+        self._odd(replica, 2)
+        self._run(replica, "tail", UNLIMITED)
+        self._curl(replica, 100_000, True, UNLIMITED)
+        self._run(replica, "fanout", UNLIMITED)
+        self._produce(1, min(self.setup["ring_events"], 12) + 2)
+        self._clock(11.0)
+        self._run(replica, "fanout", pauses)
+        self._run(replica, "tail", UNLIMITED)
+        self._run(replica, "fanout", UNLIMITED)
+
     def _restart(self, replica: int) -> None:
         """Kill a replica; a new process takes its place."""
         index = replica % len(self.replicas)
