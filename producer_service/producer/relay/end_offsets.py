@@ -75,6 +75,10 @@ class EndOffsets:
         """Return the partitions that had not been read up to their answers when reached() was called last."""
         return [number for number, question in self._open.items() if question.answer.done()]
 
+    def unanswered(self) -> list[int]:
+        """Return the partitions whose question is open."""
+        return [number for number, question in self._open.items() if not question.answer.done()]
+
     def _request(self, partition: int) -> "Future[ListOffsetsResultInfo]":
         """Ask for the end that the consumer reads to: behind an open transaction it gets no further."""
         wanted: dict[TopicPartition, Any] = {TopicPartition(self._topic, partition): OffsetSpec.latest()}

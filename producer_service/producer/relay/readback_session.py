@@ -117,7 +117,13 @@ class ReadBackSession:
         the read-back no row is deleted, and what is due is held: only a new consumer helps. Before that the brokers are
         asked once more: since the last answer a leader may have gone, or its log may have been cut back."""
         self._silence.stall_s = stall_s
-        self._silence.look(self._clock(), self._positions, self._ends.unreached(), reached)
+        self._silence.look(
+            self._clock(),
+            self._positions,
+            unreached=self._ends.unreached(),
+            unanswered=self._ends.unanswered(),
+            reached=reached,
+        )
         for number in self._silence.late():
             if not self._ends.ask({number: self._positions[number]}, FRESH_S):
                 raise Stalled(number, self._silence.limit_s)

@@ -23,23 +23,34 @@ class Silence:
         self._positions: Mapping[int, int] = {}
         self._silent_s = 0.0  # for how long nothing has come at all
         self._waited_s: dict[int, float] = {}
+        self._unreached: set[int] = set()
 
     def look(
-        self, now: float, positions: Mapping[int, int], unreached: Collection[int], reached: Collection[int]
+        self,
+        now: float,
+        positions: Mapping[int, int],
+        *,
+        unreached: Collection[int],
+        unanswered: Collection[int],
+        reached: Collection[int],
     ) -> None:
-        """Look how far each partition was read, and of which the brokers say that it goes further, or does not."""
+        """Look how far each partition was read, and of which the brokers say that it goes further, or does not.
+
+        unanswered: those of which they are being asked. Of any other the question has failed, or there was none."""
         passed_s = 0.0 if self._looked_at is None else now - self._looked_at
         self._silent_s = self._silent_s + passed_s if positions == self._positions else 0.0
-        kept = {
-            number: min(waited_s, self.stall_s - RETURN_S)
-            for number, waited_s in self._waited_s.items()
-            if number not in reached and positions[number] == self._positions.get(number)
-        }
-        # What was not known at the last look cannot have been waited for since then.
-        self._waited_s = kept | {
-            number: self._waited_s[number] + passed_s if number in kept else 0.0 for number in unreached
-        }
-        self._looked_at, self._positions = now, dict(positions)
+        before, self._waited_s = self._waited_s, {}
+        for number in {*before, *unreached} - {*reached}:
+            if number not in before or positions[number] != self._positions[number]:
+                waited_s = 0.0
+            elif number in unreached:
+                waited_s = before[number] + passed_s
+            elif number in unanswered:
+                waited_s = before[number]
+            else:
+                waited_s = min(before[number], self.stall_s - RETURN_S)
+            self._waited_s[number] = waited_s
+        self._looked_at, self._positions, self._unreached = now, dict(positions), {*unreached}
 
     @property
     def limit_s(self) -> float:
@@ -48,4 +59,4 @@ class Silence:
 
     def late(self) -> list[int]:
         """Return the partitions from which nothing has come for longer than that, although they go further."""
-        return [number for number, waited_s in self._waited_s.items() if waited_s > self.limit_s]
+        return [number for number in sorted(self._unreached) if self._waited_s[number] > self.limit_s]
