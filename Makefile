@@ -69,7 +69,8 @@ simulate: $(STAMP) ## play SEEDS seeds of tests/simulation: interleavings and fa
 	$(PY) -m tests.simulation --seeds $(or $(SEEDS),100000)
 
 bench: $(STAMP) ## how fast orders are taken and published, ours beside the usual way; takes minutes
-	PYTHONPATH=.:producer_service $(PY) -m bench.intake
+	PYTHONPATH=.:producer_service $(PY) -m bench.intake --plot docs/images/bench-intake.png
+	PYTHONPATH=.:producer_service $(PY) -m bench.end_to_end --plot docs/images/bench-end-to-end.png
 	PYTHONPATH=.:producer_service $(PY) -m bench.publish
 
 openapi: $(STAMP) ## contracts/openapi.json from the models

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,10 +17,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 from confluent_kafka.admin import AdminClient
 
+from bench.figures import Figure, median, percentile, plot_bars
 from bench.load import post, run_in_process
 from bench.publish import ROOT, running_relay, running_stores, wait_until
 from producer.config import Settings
@@ -123,7 +124,7 @@ def measure(variant: str, base: Settings, connections: int, seconds: float) -> R
         used = [cpu_s(group) - start for group, start in zip((app, postgres, brokers), before, strict=True)]
     count = len(latencies)
     app_ms, postgres_ms, brokers_ms = (each / count * 1000 for each in used)
-    p50, p99 = latencies[count // 2], latencies[int(count * 0.99)]
+    p50, p99 = percentile(latencies, 50), percentile(latencies, 99)
     return Result(count / seconds, p50, p99, app_ms, postgres_ms, brokers_ms)
 
 
@@ -141,9 +142,14 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64], help="(%(default)s)")
     parser.add_argument("--seconds", type=float, default=5, help="length of one measurement (%(default)s)")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS, help="(%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
+    parser.add_argument("--plot", type=Path, help="a PNG of the orders per second")
     arguments = parser.parse_args()
-    print("connections variant   orders/s        p50 ms       p99 ms  CPU ms/order: app, PostgreSQL, brokers")
+    figures: list[Figure] = []
+    print(
+        "| Connections | Way | orders/s | p50, ms | p99, ms | CPU of app | of PostgreSQL | of brokers, ms/order |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     with running_stores() as settings:
         for connections in arguments.connections:
             rounds: dict[str, list[Result]] = {variant: [] for variant in arguments.variants}
@@ -151,12 +157,11 @@ def main() -> None:
                 for variant in arguments.variants:
                     rounds[variant].append(measure(variant, settings, connections, arguments.seconds))
             for variant, results in rounds.items():
-                columns = zip(*(vars(result).values() for result in results), strict=True)
-                text = [
-                    f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
-                    for values in columns
-                ]
-                print(f"{connections:11} {variant:7} {'  '.join(text)}", flush=True)
+                columns = [median([vars(each)[name] for each in results]) for name in vars(results[0])]
+                print(f"| {connections} | {variant} | {' | '.join(map(str, columns))} |", flush=True)
+                figures.append(Figure(f"{connections} connections", variant, columns[0]))
+    if arguments.plot:
+        plot_bars(figures, "Orders taken per second", arguments.plot)
 
 
 if __name__ == "__main__":
