@@ -67,7 +67,7 @@ enough_connections() {
         BEGIN { processes = int(cores / 2); if (processes > 4) processes = 4; if (processes < 1) processes = 1; pool = 8 }
         /^  [^ ]/ { service = $1 }
         service == "producer:" { gsub(/"/, "", $2) }
-        service == "producer:" && $1 == "WEB_CONCURRENCY:" && $2 { processes = $2 }
+        service == "producer:" && $1 == "WEB_CONCURRENCY:" && $2 ~ /^[0-9]/ { processes = $2 }
         service == "producer:" && $1 == "DATABASE_POOL_SIZE:" { pool = $2 }
         END { print producers * processes * (pool + 2) + relays * 5 + 7 }')
     [ "$wanted" -le 100 ] ||
