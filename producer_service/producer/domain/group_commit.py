@@ -260,11 +260,11 @@ def _finish(group: list[_Waiting], error: Exception) -> None:
 
 
 _POSTGRESQL = sa.make_url("postgresql://").get_dialect()()
-# The columns of orders, from the model: what the database computes itself is not stored.
+# The columns of orders, from the model: what the database computes or begins itself is not stored.
 _ORDER_COLUMNS = {
     column.name: column.type.compile(_POSTGRESQL)
     for column in Order.__table__.columns
-    if column.computed is None
+    if column.server_default is None
 }
 _KEY_COLUMNS = ("key", "fingerprint", "status", "location", "body", "expires_at")
 

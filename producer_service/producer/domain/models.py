@@ -7,6 +7,7 @@ from typing import Self
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -19,7 +20,11 @@ NO_GRACE = timedelta(0)
 
 
 class Order(Record):
-    """What was ordered, by whom, and how far it has come. Each change raises `version` by one."""
+    """What was ordered, by whom, and how far it has come. Each change raises `version` by one.
+
+    event_id, changed_at: the id of its last event, and the times of its changes. With both, all of its events can be
+    made again (`producer.domain.history`). None: placed before these were kept.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (sa.Index("orders_status_id", "status", "id"),)
@@ -37,6 +42,8 @@ class Order(Record):
     version: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP)
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP)
+    event_id: Mapped[UUID | None]
+    changed_at: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP), server_default=sa.text("'{}'"))
 
     @classmethod
     def place(cls, drafts: list[OrderDraft], grace: timedelta) -> "Placement":
@@ -46,7 +53,7 @@ class Order(Record):
         earlier version in the outbox, so every event may be published directly.
         """
         orders = [cls._new(draft) for draft in drafts]
-        return Placement(orders, [order_event(order) for order in orders], grace)
+        return Placement(orders, [order._next_event() for order in orders], grace)
 
     @classmethod
     def get_for_update(cls, key: UUID) -> Self | None:
@@ -66,8 +73,9 @@ class Order(Record):
         if status not in TRANSITIONS[current]:
             raise InvalidTransition(current, status)
         self.status, self.version, self.updated_at = status.value, self.version + 1, datetime.now(UTC)
+        self.changed_at = [*self.changed_at, self.updated_at]
+        event = self._next_event()
         self.save()
-        event = order_event(self)
         direct = not OutboxEvent.contains(self.id)
         OutboxEvent.add([event], direct=direct, grace=grace if direct else NO_GRACE)
         return replace(event, direct=direct)
@@ -81,6 +89,11 @@ class Order(Record):
         if status is not None:
             conditions.append(cls.status == status.value)
         return cls.where(*conditions, order_by=cls.id.desc(), limit=limit)
+
+    def _next_event(self) -> Event:
+        event = order_event(self)
+        self.event_id = event.id
+        return event
 
     @classmethod
     def _new(cls, draft: OrderDraft) -> Self:

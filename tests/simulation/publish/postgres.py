@@ -507,6 +507,7 @@ def _order_columns(texts: Mapping[str, Any]) -> dict[str, Any]:
     times = {name: datetime.fromisoformat(texts[name]) for name in ("created_at", "updated_at")}
     return {
         **texts, **times, "id": UUID(texts["id"]), "unit_price": price, "total": price * texts["quantity"],
+        "event_id": UUID(texts["event_id"]), "changed_at": [],
     }  # fmt: skip
 
 
