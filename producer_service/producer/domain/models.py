@@ -60,6 +60,12 @@ class Order(Record):
         """Return the order with its row locked until the transaction ends, or None."""
         return current_session().get(cls, key, with_for_update=True)
 
+    @classmethod
+    def get_all_for_update(cls, keys: list[UUID]) -> list[Self]:
+        """Return those of the orders that exist, with their rows locked until the transaction ends."""
+        query = sa.select(cls).where(cls.id.in_(keys)).order_by(cls.id).with_for_update()
+        return list(current_session().scalars(query))
+
     def move_to(self, status: Status, grace: timedelta) -> Event:
         """Give the order its next status and version, store the outbox row, and return the event.
 
@@ -155,6 +161,15 @@ class OutboxEvent(Record):
         return bool(current_session().scalar(sa.select(sa.exists().where(cls.aggregateid == order_id))))
 
     @classmethod
+    def versions_of(cls, order_ids: list[UUID]) -> dict[UUID, set[int]]:
+        """Return the versions that are still in the outbox, by the order."""
+        query = sa.select(cls.aggregateid, cls.version).where(cls.aggregateid.in_(order_ids))
+        found: dict[UUID, set[int]] = {}
+        for order_id, version in current_session().execute(query):
+            found.setdefault(order_id, set()).add(version)
+        return found
+
+    @classmethod
     def add(cls, events: list[Event], *, direct: bool, grace: timedelta) -> None:
         """Store the events with one INSERT. due_at is by the database's clock, as the relay's claim reads it."""
         insert = sa.insert(cls).values(due_at=sa.func.clock_timestamp() + grace)
@@ -185,3 +200,9 @@ class DiscardedEvent(Record):
     payload: Mapped[str] = mapped_column(sa.Text)
     parked_reason: Mapped[str] = mapped_column(sa.Text)
     discarded_at: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sa.func.now())
+
+    @classmethod
+    def of_order(cls, order_id: UUID) -> list[tuple[int, str, datetime]]:
+        """Return version, reason and time of what was discarded of an order: the producer may not read payloads."""
+        query = sa.select(cls.version, cls.parked_reason, cls.discarded_at).where(cls.aggregateid == order_id)
+        return [(version, reason, moment) for version, reason, moment in current_session().execute(query)]
