@@ -8,6 +8,7 @@ orders' events out of Kafka's reach by placing orders whose rows are deleted, an
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -60,7 +61,7 @@ def publish(producer: Producer, topic: str, events: list[Event]) -> None:
 def measured(environment: dict[str, str], *options: str) -> None:
     """Run the ledger to its end and print what it took."""
     command = [sys.executable, "-m", "producer.ledger", "--json", *options]
-    begun = time.monotonic()
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(
         command, cwd=ROOT / "producer_service", env=environment, stdout=subprocess.PIPE, text=True
     )
@@ -71,11 +72,12 @@ def measured(environment: dict[str, str], *options: str) -> None:
             process.wait(0.25)
         if (usage := peak_kib(process.pid)) is not None:
             peak = usage
-    seconds = time.monotonic() - begun
+    seconds, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert process.stdout is not None
     print(" ".join(["ledger", *options]), json.loads(process.stdout.read()))
     print(
-        f"  {seconds:.1f} s, peak {peak / 1024:.0f} MiB, temporary files {largest / (1 << 20):.0f} MiB",
+        f"  {seconds:.1f} s, {cpu_s:.1f} s of CPU, peak {peak / 1024:.0f} MiB, temporary files {largest / (1 << 20):.0f} MiB",
         flush=True,
     )
 

@@ -2,7 +2,9 @@
 found out, 130 interrupted."""
 
 import json
+import sqlite3
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _fail(f"PostgreSQL: {_first_line(error)}")
     except CommitUnknown as error:
         _fail(f"PostgreSQL: {_first_line(error.__cause__ or error)}")
+    except sqlite3.Error as error:
+        _fail(f"The temporary folder {tempfile.gettempdir()} (TMPDIR): {error}")
     except ValidationError as error:
         _fail(f"The settings are wrong: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}")
     except (TopicMoved, RepairRuns) as error:

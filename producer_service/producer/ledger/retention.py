@@ -18,6 +18,9 @@ class Retention:
 
     def __init__(self, first_ms: Mapping[int, int | None]):
         self._first_ms = first_ms
+        known = [first + MARGIN_MS for first in first_ms.values() if first is not None]
+        self._latest_ms: float = max(known, default=float("-inf"))
+        self._earliest_ms: float = min(known) if len(known) == len(first_ms) and known else float("-inf")
 
     def may_have_removed(self, order_id: bytes, committed_ms: int) -> bool:
         """Return whether an event that was committed then may have been removed.
@@ -25,8 +28,11 @@ class Retention:
         It was published after its commit. If its partition's first message is older than that by more than what
         clocks may differ by, the event came after that message and would still be there.
         """
-        if all(first is None for first in self._first_ms.values()):
+        # Computing an order's partition takes longer than all else that is done for it.
+        if committed_ms > self._latest_ms:
             return False
+        if committed_ms <= self._earliest_ms:
+            return True
         partition = partition_of(str(UUID(bytes=order_id)), len(self._first_ms))
         first_ms = self._first_ms[partition]
         return first_ms is not None and committed_ms <= first_ms + MARGIN_MS

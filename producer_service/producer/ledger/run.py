@@ -14,6 +14,9 @@ from producer.ledger.sighting import Foreign, Sighting, read_sighting
 from producer.ledger.sightings import Missing, Sightings
 from producer.ledger.topic import Offsets
 
+STEP = 1000
+
+Suspect = tuple[Missing, bool]
 # Shows how far a task is: with its name and its length, called with each step.
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -50,7 +53,10 @@ class Ledger:
             ends = self._read_topic(sightings)
             self._reconcile(sightings, *ends)
             retention = self._read_on(sightings, ends[1])
-            yield from self.findings.settle(sightings.missing(), retention)
+            if suspects := sightings.count_missing():
+                with self._progress("Missing", suspects) as advance:
+                    missing = _counted(sightings.missing(), advance)
+                    yield from self.findings.settle(missing, retention)
         finally:
             sightings.close()
 
@@ -113,3 +119,10 @@ def _advancing(
     for page in pages:
         yield page
         advance(len(page))
+
+
+def _counted(suspects: Iterator[Suspect], advance: Callable[[int], None]) -> Iterator[Suspect]:
+    for number, suspect in enumerate(suspects, start=1):
+        yield suspect
+        if number % STEP == 0:
+            advance(STEP)

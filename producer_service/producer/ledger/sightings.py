@@ -70,6 +70,10 @@ class Sightings:
         for order_id, group in groupby(rows, itemgetter(0)):
             yield order_id, [Seen(version, event) for _, version, event in group]
 
+    def count_missing(self) -> int:
+        """Return how many events are to be called missing unless they have been seen after all."""
+        return int(self._database.execute("SELECT count(*) FROM missing").fetchone()[0])
+
     def missing(self) -> Iterator[tuple[Missing, bool]]:
         """Iterate over the events to be called missing, each with whether it has been seen after all."""
         rows = self._database.execute(

@@ -61,13 +61,14 @@ class Topic:
 
         Raises TopicMoved when a log is cut back meanwhile, KafkaException when nothing comes for SILENCE_S.
         """
-        left = {number for number, end in ends.items() if starts[number] < end}
+        next_offsets = {number: starts.get(number, 0) for number in ends}
+        left = {number for number, end in ends.items() if next_offsets[number] < end}
         if not left:
             return
-        next_offsets, heard_at = dict(starts), self._clock()
+        heard_at = self._clock()
         consumer = self._new_consumer()
         try:
-            consumer.assign([TopicPartition(self.name, number, starts[number]) for number in left])
+            consumer.assign([TopicPartition(self.name, number, next_offsets[number]) for number in left])
             while left:
                 polled = _poll(consumer)
                 if polled:
