@@ -77,7 +77,8 @@ def measured(environment: dict[str, str], *options: str) -> None:
     assert process.stdout is not None
     print(" ".join(["ledger", *options]), json.loads(process.stdout.read()))
     print(
-        f"  {seconds:.1f} s, {cpu_s:.1f} s of CPU, peak {peak / 1024:.0f} MiB, temporary files {largest / (1 << 20):.0f} MiB",
+        f"  {seconds:.1f} s, {cpu_s:.1f} s of CPU, peak {peak / 1024:.0f} MiB,"
+        f" temporary files {largest / (1 << 20):.0f} MiB",
         flush=True,
     )
 
