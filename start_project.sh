@@ -20,6 +20,9 @@ usage() {
                    parked                  list the events that Kafka refused
                    requeue ID              offer a parked event to Kafka again
                    discard ID              give a parked event up, on record
+                   ledger [--json]         compare orders, outbox and Kafka; exit code 1: something is missing
+                   ledger --order ID       print what happened to one order
+                   ledger --repair         put what is missing back into the outbox
                    reset [--yes]           stop everything and delete all data
 Before a command:  --docker or --native; without either, Docker if an engine and Compose v2 answer
                    --lite: with Docker, one broker instead of three

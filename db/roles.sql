@@ -28,6 +28,8 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM producer, relay;
 GRANT SELECT, INSERT, UPDATE ON orders TO producer;
 GRANT SELECT, INSERT ON outbox TO producer;
 GRANT SELECT, INSERT, UPDATE ON idempotency_keys TO producer;
+-- The ledger runs as the producer, which alone reads orders and stores events: it counts what was discarded.
+GRANT SELECT (id, aggregateid, version, parked_reason, discarded_at) ON outbox_discarded TO producer;
 
 -- The relay claims and parks events, and deletes them once they are read back. It cannot read the orders.
 GRANT SELECT, UPDATE, DELETE ON outbox TO relay;

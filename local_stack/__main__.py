@@ -1,5 +1,5 @@
 """The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs |
-parked | requeue | discard"""
+parked | requeue | discard | ledger"""
 
 import argparse
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 from local_stack.config import load_settings
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
-from local_stack.lifecycle import logs, parked, status, stop
+from local_stack.lifecycle import logs, one_off, status, stop
 from local_stack.lifecycle.start import start
 from local_stack.lock import exclusive_lock
 from local_stack.paths import DEFAULT_HOME, Paths
-from local_stack.services import NAMES
+from local_stack.services import NAMES, PRODUCER, RELAY
 
 # A process that does not answer within this time, such as a suspended supervisord, counts as dead.
 ANSWER_TIMEOUT_S = 10
@@ -28,7 +28,8 @@ def parser() -> argparse.ArgumentParser:
         "--home", type=Path, default=DEFAULT_HOME, help="the folder of all data (default: .local)"
     )
     verbs = top.add_subparsers(
-        dest="verb", metavar="start | stop | restart | status | logs | parked | requeue | discard"
+        dest="verb",
+        metavar="start | stop | restart | status | logs | parked | requeue | discard | ledger",
     )
     for verb in ("start", "stop", "restart"):
         verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])
@@ -39,6 +40,10 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("parked")
     for verb in ("requeue", "discard"):
         verbs.add_parser(verb).add_argument("event_id", metavar="ID")
+    ledger = verbs.add_parser("ledger")
+    ledger.add_argument("--order", metavar="ID", help="print the timeline of one order")
+    ledger.add_argument("--json", action="store_true", help="print the figures as JSON")
+    ledger.add_argument("--repair", action="store_true", help="put what is missing back into the outbox")
     top.set_defaults(verb="start", services=[])
     return top
 
@@ -91,7 +96,16 @@ class Commands:
         return 0
 
     def relay(self, *arguments: str) -> int:
-        return parked.run(self._paths, load_settings(), arguments)
+        return one_off.run(self._paths, load_settings(), RELAY, "producer.relay", arguments)
+
+    def ledger(self, order: str | None, as_json: bool, repair: bool) -> int:
+        """Become the ledger. Its exit code 1 says that something is missing, so what keeps it from looking is 2."""
+        options = [*(["--order", order] if order else []), *["--json"] * as_json, *["--repair"] * repair]
+        try:
+            one_off.become(self._paths, load_settings(), PRODUCER, "producer.ledger", options)
+        except StackError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
 
 
 def _end_quietly_on_closed_pipe() -> None:
@@ -114,6 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
             return commands.relay("parked")
         case "requeue" | "discard":
             return commands.relay(arguments.verb, arguments.event_id)
+        case "ledger":
+            return commands.ledger(arguments.order, arguments.json, arguments.repair)
         case verb:
             return int(getattr(commands, verb)())
 

@@ -76,11 +76,11 @@ def main() -> int:
     arguments, home = sys.argv[1:], DEFAULT_HOME
     python = home / "venv" / "bin" / "python"
     # To inspect or stop a running stack, the environment that it was started from will do, even if outdated.
-    if not {"stop", "status", "logs", "parked", "requeue", "discard"} & set(arguments):
+    if not {"stop", "status", "logs", "parked", "requeue", "discard", "ledger"} & set(arguments):
         ensure_venv(home)
     elif not python.exists():
         say("nothing has been started here yet")
-        return 0 if "stop" in arguments else 1
+        return 0 if "stop" in arguments else 2 if "ledger" in arguments else 1
     os.execv(python, [str(python), "-m", "local_stack", *arguments])
 
 

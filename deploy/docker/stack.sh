@@ -307,13 +307,26 @@ relay() {
     exec docker compose --progress quiet run --rm -T --no-deps relay python -m producer.relay "$@"
 }
 
+# The ledger has a container of its own, and so the memory of no service. It gets the terminal when there is one, and
+# Compose hands an interrupt on to it. Its exit code 1 says that something is missing, so any other failure is 2.
+ledger() {
+    if [ -z "$(docker compose ps --status running --quiet postgres 2>/dev/null)" ]; then
+        echo "error: PostgreSQL is not running: start it first with ./start_project.sh start postgres" >&2
+        exit 2
+    fi
+    terminal=''
+    { [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; } || terminal=-T
+    # shellcheck disable=SC2086 # nothing or one word
+    exec docker compose --progress quiet run --rm $terminal --no-deps producer python -m producer.ledger "$@"
+}
+
 verb=${1:-start}
 [ $# -eq 0 ] || shift
 mkdir -p -m 700 .local
 recall_ports
-case $verb in start | restart | scale | parked | requeue | discard) isolate_networks ;; esac
+case $verb in start | restart | scale | parked | requeue | discard | ledger) isolate_networks ;; esac
 case $verb in
-    start | stop | restart | status | scale | reset) "$verb" "$@" ;;
+    start | stop | restart | status | scale | reset | ledger) "$verb" "$@" ;;
     parked)
         [ $# -eq 0 ] || fail "parked takes no arguments."
         relay parked

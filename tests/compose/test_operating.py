@@ -53,6 +53,20 @@ def test_parked_event_is_requeued(project: ComposeStack, parked: str) -> None:
     eventually(lambda: psql(project, f"SELECT count(*) FROM outbox WHERE id = '{parked}'").strip() == "0")
 
 
+def test_ledger_counts_and_repairs(project: ComposeStack, shop: Shop) -> None:
+    """With the rights of the producer's role. An order that was lost from the outbox goes back and is published."""
+    project.run("stop", RELAY)
+    try:
+        order_id = shop.place()
+        psql(project, f"DELETE FROM outbox WHERE aggregateid = '{order_id}'")
+    finally:
+        project.run("start", RELAY)
+    assert project.run("ledger", "--repair", check=False).returncode in (0, 1)
+    eventually(
+        lambda: "in Kafka, partition" in project.run("ledger", "--order", order_id, check=False).stdout
+    )
+
+
 @pytest.mark.parametrize("arguments", [["requeue"], ["discard", "a", "b"], ["requeue", str(uuid.uuid4())]])
 def test_wrong_use_of_the_relay_commands_fails(project: ComposeStack, arguments: list[str]) -> None:
     done = project.run(*arguments, check=False)

@@ -183,3 +183,27 @@ def test_status_in_docker_says_degraded_and_parked_as_the_service_does_now(machi
     assert "gateway: Events that Kafka refused wait for a decision: 3 (./start_project.sh parked)" in table
     shown, _ = run(machine, "--docker", "status", "--json")
     assert json.loads(shown) == [{"name": "gateway", "state": "running", "pid": 42, "health": "degraded"}]
+
+
+def test_ledger_in_docker_runs_in_a_container_of_its_own_with_the_rights_of_the_producer(
+    machine: Path,
+) -> None:
+    fake_engine(machine, "28.0.0")
+    docker = machine / "bin" / "docker"
+    docker.write_text(
+        docker.read_text().replace('case "$*" in', """case "$*" in *' run '*) echo "$*"; exit 1 ;;""", 1)
+    )
+    said, error = run(machine, "--docker", "ledger", "--order", "some id")
+    assert "run --rm -T --no-deps producer python -m producer.ledger --order some id" in said, error
+
+
+def test_ledger_without_a_database_could_not_look_and_says_2(machine: Path) -> None:
+    fake_engine(machine, "28.0.0")
+    docker = machine / "bin" / "docker"
+    docker.write_text(docker.read_text().replace("echo 1234", ":", 1))
+    done = subprocess.run(
+        ["/bin/sh", str(machine / "start_project.sh"), "--docker", "ledger"],
+        capture_output=True, text=True, env={"PATH": str(machine / "bin")}, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: PostgreSQL is not running")

@@ -299,6 +299,26 @@ class TestStarted:
         assert "too large" not in started.run("parked")[1]
         assert started.query(f"SELECT count(*) FROM outbox_discarded WHERE id = '{parked[1]}'") == [1]
 
+    def test_ledger_says_that_all_is_well_and_repairs_what_is_not(self, started: Project) -> None:
+        """With the role of the producer, which has the rights it needs."""
+        order_id = place_order(started)
+        eventually(lambda: order_id in shown_orders(started), within=30)
+        code, output = started.run("ledger", "--order", order_id)
+        assert code == 0, output
+        assert "in Kafka, partition" in output
+        started.query(
+            "INSERT INTO orders (id, customer_name, item, description, unit_price, quantity, status, version,"
+            f" created_at, updated_at) VALUES ('{order_id[:-4]}ffff', 'Ada', 'Tee', '', 1, 1, 'placed', 1, now(),"
+            " now()) RETURNING 1"
+        )
+        code, output = started.run("ledger", "--repair")
+        assert code == 1, output
+        assert f"not put back: order {order_id[:-4]}ffff version 1" in output
+        started.query(f"DELETE FROM orders WHERE id = '{order_id[:-4]}ffff' RETURNING 1")
+        code, output = started.run("ledger", "--json")
+        assert code == 0, output
+        assert json.loads(output.splitlines()[0])["missing"] == 0
+
 
 def _one_of_each_kind(project: Project) -> list[psutil.Process]:
     """Return a broker, the database's and the apps' main processes, and one worker of each that has any."""

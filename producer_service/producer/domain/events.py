@@ -1,21 +1,28 @@
-"""What happened to an order, as the bytes that every reader of the topic gets (see contracts/)."""
+"""What happened to an order, as the bytes that every reader of the topic gets (see contracts/).
 
+An event's id is made from its content and the id of the order's event before it. So the same order makes the same
+bytes again, and its last event's id proves that all of them are the same (ADR 11).
+"""
+
+import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
 from uuid import UUID
 
 from pydantic_core import to_json
-from uuid_utils.compat import uuid7
 
 CONTENT_TYPE = "application/cloudevents+json"
 DATA_SCHEMA = "urn:order-stream:order-event:1"
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_EVENT = UUID(int=0)
+
 
 class OrderState(Protocol):
-    """The fields of an order that its event carries."""
+    """The fields of an order that its event carries. event_id: the id of its event before this one, None at first."""
 
     @property
     def id(self) -> UUID: ...
@@ -39,6 +46,8 @@ class OrderState(Protocol):
     def created_at(self) -> datetime: ...
     @property
     def updated_at(self) -> datetime: ...
+    @property
+    def event_id(self) -> UUID | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +73,8 @@ def utc(moment: datetime) -> str:
 
 def order_event(order: OrderState) -> Event:
     """Make the event that describes the order as it is now, named after the status it has just reached."""
-    event_id, kind = uuid7(), f"order.{order.status}"
-    envelope = {
-        "specversion": "1.0",
-        "id": str(event_id),
+    kind = f"order.{order.status}"
+    content = {
         "source": "/orders",
         "type": kind,
         "subject": str(order.id),
@@ -76,7 +83,18 @@ def order_event(order: OrderState) -> Event:
         "dataschema": DATA_SCHEMA,
         "data": _data(order),
     }
-    return Event(event_id, kind, order.id, order.version, to_json(envelope).decode())
+    text = to_json(content).decode()
+    event_id = _event_id(order.updated_at, order.event_id or _NO_EVENT, text)
+    payload = f'{{"specversion":"1.0","id":"{event_id}",{text[1:]}'
+    return Event(event_id, kind, order.id, order.version, payload)
+
+
+def _event_id(moment: datetime, previous: UUID, content: str) -> UUID:
+    """Return a UUID v7: its time is `moment`, and its other 74 bits are a hash where they usually are random."""
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    hashed = int.from_bytes(hashlib.sha256(previous.bytes + content.encode()).digest()[:10])
+    bits = (milliseconds << 80 | hashed) & ~(0xF << 76 | 3 << 62)
+    return UUID(int=bits | 7 << 76 | 2 << 62)
 
 
 def _data(order: OrderState) -> dict[str, str | int]:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -20,7 +21,11 @@ _PLACED = Status.PLACED.value
 
 
 class Order(Record):
-    """What was ordered, by whom, and how far it has come. Each change raises `version` by one."""
+    """What was ordered, by whom, and how far it has come. Each change raises `version` by one.
+
+    event_id, changed_at: the id of its last event, and the times of its changes. With both, all of its events can be
+    made again (`producer.domain.history`). None: placed before these were kept.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (sa.Index("orders_status_id", "status", "id"),)
@@ -38,6 +43,8 @@ class Order(Record):
     version: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP)
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP)
+    event_id: Mapped[UUID | None]
+    changed_at: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP), server_default=sa.text("'{}'"))
 
     @classmethod
     def place(cls, drafts: list[OrderDraft], grace: timedelta) -> "Placement":
@@ -47,13 +54,24 @@ class Order(Record):
         earlier version in the outbox, so every event may be published directly.
         """
         now = datetime.now(UTC)
-        orders = [_new_order(draft, now) for draft in drafts]
-        return Placement(orders, [order_event(order) for order in orders], grace)
+        orders, events = list[NewOrder](), list[Event]()
+        for draft in drafts:
+            order = _new_order(draft, now)
+            event = order_event(order)
+            orders.append(order._replace(event_id=event.id))
+            events.append(event)
+        return Placement(orders, events, grace)
 
     @classmethod
     def get_for_update(cls, key: UUID) -> Self | None:
         """Return the order with its row locked until the transaction ends, or None."""
         return current_session().get(cls, key, with_for_update=True)
+
+    @classmethod
+    def get_all_for_update(cls, keys: list[UUID]) -> list[Self]:
+        """Return those of the orders that exist, with their rows locked until the transaction ends."""
+        query = sa.select(cls).where(cls.id.in_(keys)).order_by(cls.id).with_for_update()
+        return list(current_session().scalars(query))
 
     def move_to(self, status: Status, grace: timedelta) -> Event:
         """Give the order its next status and version, store the outbox row, and return the event.
@@ -68,8 +86,9 @@ class Order(Record):
         if status not in TRANSITIONS[current]:
             raise InvalidTransition(current, status)
         self.status, self.version, self.updated_at = status.value, self.version + 1, datetime.now(UTC)
+        self.changed_at = [*self.changed_at, self.updated_at]
+        event = self._next_event()
         self.save()
-        event = order_event(self)
         direct = not OutboxEvent.contains(self.id)
         OutboxEvent.add([event], direct=direct, grace=grace if direct else NO_GRACE)
         return replace(event, direct=direct)
@@ -83,6 +102,11 @@ class Order(Record):
         if status is not None:
             conditions.append(cls.status == status.value)
         return cls.where(*conditions, order_by=cls.id.desc(), limit=limit)
+
+    def _next_event(self) -> Event:
+        event = order_event(self)
+        self.event_id = event.id
+        return event
 
 
 class NewOrder(NamedTuple):
@@ -103,6 +127,7 @@ class NewOrder(NamedTuple):
     version: int
     created_at: datetime
     updated_at: datetime
+    event_id: UUID | None = None
 
 
 def _new_order(draft: OrderDraft, now: datetime) -> NewOrder:
@@ -163,6 +188,15 @@ class OutboxEvent(Record):
         return bool(current_session().scalar(sa.select(sa.exists().where(cls.aggregateid == order_id))))
 
     @classmethod
+    def versions_of(cls, order_ids: list[UUID]) -> dict[UUID, set[int]]:
+        """Return the versions that are still in the outbox, by the order."""
+        query = sa.select(cls.aggregateid, cls.version).where(cls.aggregateid.in_(order_ids))
+        found: dict[UUID, set[int]] = {}
+        for order_id, version in current_session().execute(query):
+            found.setdefault(order_id, set()).add(version)
+        return found
+
+    @classmethod
     def add(cls, events: list[Event], *, direct: bool, grace: timedelta) -> None:
         """Store the events with one INSERT. due_at is by the database's clock, as the relay's claim reads it."""
         insert = sa.insert(cls).values(due_at=sa.func.clock_timestamp() + grace)
@@ -193,3 +227,9 @@ class DiscardedEvent(Record):
     payload: Mapped[str] = mapped_column(sa.Text)
     parked_reason: Mapped[str] = mapped_column(sa.Text)
     discarded_at: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sa.func.now())
+
+    @classmethod
+    def of_order(cls, order_id: UUID) -> list[tuple[int, str, datetime]]:
+        """Return version, reason and time of what was discarded of an order: the producer may not read payloads."""
+        query = sa.select(cls.version, cls.parked_reason, cls.discarded_at).where(cls.aggregateid == order_id)
+        return [(version, reason, moment) for version, reason, moment in current_session().execute(query)]

@@ -18,16 +18,16 @@ _POSTGRESQL = sa.make_url("postgresql://").get_dialect()()
 
 
 def _types(record: type[Order | StoredResponse]) -> dict[str, str]:
-    """Return the type of each column that the database does not compute itself."""
+    """Return the type of each column that the database does not compute or begin itself."""
     return {
         column.name: column.type.compile(_POSTGRESQL)
         for column in record.__table__.columns
-        if column.computed is None
+        if column.server_default is None
     }
 
 
 _ORDER = _types(Order)
-_EVENT = {"event_id": "uuid", "type": "text", "payload": "text", "grace_s": "float8"}
+_EVENT = {"type": "text", "payload": "text", "grace_s": "float8"}
 _KEY = _types(StoredResponse)
 # The columns of both sets of rows, in the order of the parameters.
 ROWS = {"placement": "int", **_ORDER, **_EVENT}
@@ -81,7 +81,7 @@ def parameters_of(group: Iterable[tuple[Placement, KeyedResponse | None]]) -> tu
     for number, (placement, response) in enumerate(group):
         grace_s = placement.grace.total_seconds()
         rows.extend(
-            (number, *(getattr(order, name) for name in _ORDER), event.id, event.type, event.payload, grace_s)
+            (number, *(getattr(order, name) for name in _ORDER), event.type, event.payload, grace_s)
             for order, event in zip(placement.orders, placement.events, strict=True)
         )
         if response is not None:

@@ -77,6 +77,15 @@ def consumer_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
+def ledger_consumer_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings of a consumer for as much of the topic as retention leaves while it is read.
+
+    Its errors are told in one line, and not by librdkafka as well.
+    """
+    others = {"client.id": "ledger", "auto.offset.reset": "earliest", "log_level": 0}
+    return consumer_settings(settings) | others
+
+
 def admin_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings of an AdminClient."""
     return _CLIENT | {"bootstrap.servers": settings.kafka_bootstrap_servers, "client.id": "admin"}

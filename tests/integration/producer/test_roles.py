@@ -17,7 +17,12 @@ from local_stack.postgres import DATABASE
 from local_stack.services import PRODUCER, RELAY
 from producer import create_app
 from producer.config import Settings
+from producer.domain.database import Database
+from producer.domain.models import DiscardedEvent
 from producer.domain.status import Status
+from producer.ledger.books import Books, Totals
+from producer.ledger.repair import Repair
+from producer.ledger.sightings import Missing
 from producer.publishing.notify import CHANNEL
 from producer.relay.outbox import Outbox
 from tests.integration.producer.conftest import services_of
@@ -87,7 +92,8 @@ REFUSED = {
         "DELETE FROM orders",
         "DELETE FROM outbox",
         "UPDATE outbox SET due_at = now()",
-        "SELECT * FROM outbox_discarded",
+        "SELECT payload FROM outbox_discarded",
+        "INSERT INTO outbox_discarded SELECT * FROM outbox_discarded",
         "DELETE FROM idempotency_keys",
         "SET ROLE relay",
     ],
@@ -137,6 +143,24 @@ def test_producer_role_has_the_rights_it_needs(roles: dict[str, str], settings: 
     assert client.get("/orders").get_json()["orders"]
     assert client.post("/orders/random", json={"count": 3}).status_code == 201
     services_of(app).stop()
+
+
+def test_producer_role_has_the_rights_of_the_ledger(
+    roles: dict[str, str], database_url: str, settings: Settings
+) -> None:
+    owner = create_app(settings.model_copy(update={"publisher": "relay", "database_url": database_url}))
+    order_id = owner.test_client().post("/orders", json=ORDER).get_json()["id"]
+    with services_of(owner).database.engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM outbox"))
+    services_of(owner).stop()
+    books = Books(engine_of(roles[PRODUCER]))
+    assert books.totals() == Totals(0, 0, 0)
+    assert [order.version for page in books.pages() for order in page] == [1]
+    database = Database(settings.model_copy(update={"database_url": roles[PRODUCER]}).sqlalchemy_url, 2, 5)
+    assert Repair(database).put_back([Missing(UUID(order_id).bytes, 1, 0)]).put_back == 1
+    with database.transaction():
+        assert DiscardedEvent.of_order(UUID(order_id)) == []
+    database.engine.dispose()
 
 
 def test_relay_role_has_the_rights_it_needs(

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-import producer.domain.events
 import producer.domain.group_commit
 import producer.domain.models
 import producer.publishing.breaker
@@ -36,7 +35,6 @@ def installed() -> Iterator[None]:
         (producer.publishing.breaker, "threading", threading),
         (producer.publishing.publisher, "threading", threading),
         (producer.domain.models, "uuid7", lambda: world().new_id()),
-        (producer.domain.events, "uuid7", lambda: world().new_id()),
         (producer.domain.models, "datetime", SimpleNamespace(now=lambda zone: world().wall_clock())),
         (producer.relay.readback, "Backoff", partial(Backoff, rand=lambda: 0.5)),
         (producer.web.health, "current_services", lambda: world().services),

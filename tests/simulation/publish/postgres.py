@@ -525,6 +525,7 @@ def _order_columns(given: Mapping[str, str]) -> dict[str, Any]:
     return {
         **texts, **times, "id": UUID(given["id"]), "version": int(given["version"]), "unit_price": price,
         "quantity": quantity, "total": price * quantity,
+        "event_id": UUID(given["event_id"]), "changed_at": [],
     }  # fmt: skip
 
 

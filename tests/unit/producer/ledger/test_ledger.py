@@ -1,0 +1,272 @@
+"""What the ledger counts, on a topic and tables in memory."""
+
+from uuid import UUID
+
+import pytest
+from confluent_kafka import KafkaError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.ledger.report import figures
+from producer.ledger.retention import MARGIN_MS
+from producer.relay.partitioner import partition_of
+from tests.unit.producer.ledger.fake_shop import PARTITIONS, FakeBooks, FakeTopic, run
+
+A, B, C = (UUID(int=0x01939B1E6B1C7C3A8B1E << 48 | number) for number in (0xA, 0xB, 0xC))
+
+
+@pytest.fixture
+def topic() -> FakeTopic:
+    return FakeTopic()
+
+
+@pytest.fixture
+def books() -> FakeBooks:
+    return FakeBooks()
+
+
+def names(topic: FakeTopic, books: FakeBooks) -> dict[str, list[tuple[UUID, int]]]:
+    findings = run(topic, books).findings
+    found = {
+        "missing": findings.missing,
+        "never committed": findings.never_committed,
+        "out of order": findings.out_of_order,
+    }
+    return {
+        what: [(UUID(bytes=each.order_id), each.version) for each in named.first]
+        for what, named in found.items()
+    }
+
+
+def test_event_that_is_nowhere_is_missing(topic: FakeTopic, books: FakeBooks) -> None:
+    books.versions = {A: 3, B: 1}
+    topic.publish(A, 1)
+    topic.publish(A, 3)
+    books.waiting = {(B, 1)}
+    assert names(topic, books)["missing"] == [(A, 2)]
+
+
+def test_discarded_event_is_not_missing(topic: FakeTopic, books: FakeBooks) -> None:
+    books.versions, books.discarded = {A: 1}, {(A, 1)}
+    assert names(topic, books)["missing"] == []
+
+
+def test_event_that_leaves_the_outbox_while_the_ledger_runs_is_not_missing(
+    topic: FakeTopic, books: FakeBooks
+) -> None:
+    books.versions, books.waiting = {A: 1}, {(A, 1)}
+
+    def publish_and_delete() -> None:
+        if books.waiting:
+            topic.publish(A, 1)
+            books.waiting.clear()
+
+    books.between = publish_and_delete
+    ledger = run(topic, books)
+    assert figures(ledger)["missing"] == 0
+    assert figures(ledger)["in_kafka"] == 1
+
+
+def test_order_that_is_placed_while_the_topic_is_read_has_committed(
+    topic: FakeTopic, books: FakeBooks
+) -> None:
+    topic.publish(A, 1)
+    topic.on_read = lambda: books.versions.update({A: 1})
+    assert names(topic, books)["never committed"] == []
+
+
+def test_event_of_an_unknown_order_or_version_never_committed(topic: FakeTopic, books: FakeBooks) -> None:
+    books.versions = {B: 1}
+    for order_id, version in ((A, 1), (B, 1), (B, 2), (C, 1)):
+        topic.publish(order_id, version)
+    assert names(topic, books)["never committed"] == [(A, 1), (B, 2), (C, 1)]
+
+
+def test_second_id_of_one_version_never_committed(topic: FakeTopic, books: FakeBooks) -> None:
+    books.versions = {A: 1}
+    for copy in (0, 1, 1, 0):
+        topic.publish(A, 1, copy=copy)
+    ledger = run(topic, books)
+    assert (figures(ledger)["never_committed"], figures(ledger)["repeats"]) == (1, 2)
+
+
+def test_later_repeat_is_not_out_of_order(topic: FakeTopic, books: FakeBooks) -> None:
+    books.versions = {A: 2}
+    for version in (1, 2, 1):
+        topic.publish(A, version)
+    ledger = run(topic, books)
+    assert (figures(ledger)["repeats"], figures(ledger)["out_of_order"]) == (1, 0)
+
+
+def test_first_occurrence_after_a_later_version_is_out_of_order(topic: FakeTopic, books: FakeBooks) -> None:
+    books.versions = {A: 3}
+    for version in (1, 3, 2):
+        topic.publish(A, version)
+    assert names(topic, books)["out of order"] == [(A, 2)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"{}",
+        b"[" * 100_000,
+        b'{"type":1,"subject":"%s","id":"%s","data":{"version":1}}' % (str(A).encode(), str(A).encode()),
+        b'{"type":"order.placed","subject":"%s","id":"%s","data":{"version":true}}'
+        % (str(A).encode(), str(A).encode()),
+        b'{"type":"order.placed","subject":"%s","id":"%s","data":{"version":0}}'
+        % (str(A).encode(), str(A).encode()),
+        b'{"type":"order.placed","subject":"%s","id":"%s","data":{"version":99999999999}}'
+        % (str(A).encode(), str(A).encode()),
+        b'{"type":"order.placed","subject":7,"id":"%s","data":{"version":1}}' % str(A).encode(),
+        b'{"type":"order.placed","subject":"%s","id":"%s","data":[]}' % (str(A).encode(), str(A).encode()),
+        KafkaError(KafkaError._BAD_MSG),
+    ],
+)
+def test_foreign_message_is_counted_and_nothing_else(
+    topic: FakeTopic, books: FakeBooks, value: bytes | KafkaError
+) -> None:
+    topic.append(0, value)
+    ledger = run(topic, books)
+    assert ledger.foreign == 1
+    assert set(figures(ledger).values()) == {0}
+
+
+def test_test_event_is_ignored(topic: FakeTopic, books: FakeBooks) -> None:
+    topic.append(0, b'{"type":"test.event"}')
+    ledger = run(topic, books)
+    assert ledger.foreign == 0
+    assert set(figures(ledger).values()) == {0}
+
+
+class TestRetention:
+    """B's partition has lost its first message, and what it has left was appended at `FIRST_MS`."""
+
+    FIRST_MS = 10_000_000
+
+    @pytest.fixture
+    def cut(self, topic: FakeTopic) -> FakeTopic:
+        number = partition_of(str(B), PARTITIONS)
+        topic.append(number, b"removed")
+        topic.append(number, b'{"type":"test.event"}', self.FIRST_MS)
+        topic.first[number] = 1
+        return topic
+
+    @pytest.mark.parametrize(("later_ms", "missing"), [(0, 0), (MARGIN_MS, 0), (MARGIN_MS + 1, 1)])
+    def test_event_is_missing_when_it_is_younger_than_what_is_left(
+        self, cut: FakeTopic, books: FakeBooks, later_ms: int, missing: int
+    ) -> None:
+        books.versions, books.placed_ms = {B: 1}, {B: self.FIRST_MS + later_ms}
+        ledger = run(cut, books)
+        assert (figures(ledger)["missing"], ledger.findings.removed) == (missing, 1 - missing)
+
+    def test_nothing_of_an_empty_partition_is_missing_before_now(
+        self, cut: FakeTopic, books: FakeBooks
+    ) -> None:
+        cut.first[partition_of(str(B), PARTITIONS)] = 2
+        books.versions, books.placed_ms = {B: 1}, {B: self.FIRST_MS + MARGIN_MS + 1}
+        assert figures(run(cut, books))["missing"] == 0
+
+    def test_partition_that_has_lost_nothing_is_judged_whole(self, cut: FakeTopic, books: FakeBooks) -> None:
+        other = next(
+            order
+            for order in map(UUID, (str(UUID(int=n)) for n in range(1, 99)))
+            if partition_of(str(order), PARTITIONS) != partition_of(str(B), PARTITIONS)
+        )
+        books.versions = {other: 1}
+        assert figures(run(cut, books))["missing"] == 1
+
+    def test_what_is_removed_while_the_ledger_runs_is_not_missing(
+        self, topic: FakeTopic, books: FakeBooks
+    ) -> None:
+        """The orders' page is read first; then B's event leaves the outbox, and Kafka too."""
+        number = partition_of(str(B), PARTITIONS)
+        books.versions, books.waiting = {B: 1}, {(B, 1)}
+
+        def publish_and_remove() -> None:
+            if books.waiting:
+                topic.publish(B, 1, at_ms=1)
+                topic.append(number, b'{"type":"test.event"}', at_ms=2)
+                books.waiting.clear()
+                topic.first[number] = 1
+
+        books.between = publish_and_remove
+        assert figures(run(topic, books))["missing"] == 0
+
+
+ORDERS = st.sampled_from([A, B, C])
+VERSIONS = st.integers(1, 5)
+MESSAGES = st.one_of(
+    st.tuples(ORDERS, VERSIONS, st.integers(0, 1)),
+    st.sampled_from([b"", b"{}", b'{"type":"test.event"}']),
+)
+
+
+@given(
+    messages=st.lists(MESSAGES, max_size=30),
+    versions=st.dictionaries(ORDERS, VERSIONS),
+    waiting=st.sets(st.tuples(ORDERS, VERSIONS)),
+    discarded=st.sets(st.tuples(ORDERS, VERSIONS)),
+)
+def test_figures_are_those_of_a_naive_count(
+    messages: list[tuple[UUID, int, int] | bytes],
+    versions: dict[UUID, int],
+    waiting: set[tuple[UUID, int]],
+    discarded: set[tuple[UUID, int]],
+) -> None:
+    """Any losses, repeats, disorder, foreign messages and second ids."""
+    topic, books = FakeTopic(), FakeBooks(versions=versions, waiting=waiting, discarded=discarded)
+    for each in messages:
+        if isinstance(each, bytes):
+            topic.append(0, each)
+        else:
+            topic.publish(each[0], each[1], copy=each[2])
+    events = [each for each in messages if not isinstance(each, bytes)]
+    committed = {(order, number) for order, last in versions.items() for number in range(1, last + 1)}
+    seen = {each[:2] for each in events}
+
+    def comes_after_a_later_one(number: int) -> bool:
+        order, version, _ = events[number]
+        before = [each[1] for each in events[:number] if each[0] == order]
+        return version not in before and any(other > version for other in before)
+
+    ledger = run(topic, books)
+    assert figures(ledger) == {
+        "committed": len(committed),
+        "in_outbox": len(waiting),
+        "parked": 0,
+        "discarded": len(discarded),
+        "in_kafka": len(seen),
+        "repeats": len(events) - len(set(events)),
+        "out_of_order": sum(comes_after_a_later_one(number) for number in range(len(events))),
+        "missing": len(committed - seen - waiting - discarded),
+        "never_committed": len({each for each in events if each[:2] not in committed})
+        + sum({(o, v, 0), (o, v, 1)} <= set(events) for o, v in seen & committed),
+    }
+    assert ledger.foreign == sum(each in (b"", b"{}") for each in messages)
+
+
+@given(data=st.data())
+def test_nothing_is_missing_whenever_the_shop_goes_on(data: st.DataObject) -> None:
+    """Between any two steps of the ledger orders are placed and changed, and events published and deleted."""
+    topic, books = FakeTopic(), FakeBooks()
+
+    def go_on() -> None:
+        for order, step in data.draw(st.lists(st.tuples(ORDERS, st.sampled_from("cpd")), max_size=6)):
+            rows = sorted(version for each, version in books.waiting if each == order)
+            if step == "c":
+                books.versions[order] = books.versions.get(order, 0) + 1
+                books.waiting.add((order, books.versions[order]))
+            elif rows:
+                topic.publish(order, rows[0])
+                if step == "d":
+                    books.waiting.discard((order, rows[0]))
+
+    go_on()
+    topic.on_read = books.between = go_on
+    found = figures(run(topic, books))
+    assert (found["missing"], found["never_committed"], found["out_of_order"]) == (0, 0, 0)
