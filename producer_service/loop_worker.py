@@ -14,10 +14,13 @@ plain fallback is `worker_class = "gthread"`.
 """
 
 import contextvars
+import errno
 import io
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,6 +31,7 @@ from gevent.lock import BoundedSemaphore
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gevent.threadpool import ThreadPool
+from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 T = TypeVar("T")
@@ -35,6 +39,9 @@ Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 
 GATHER_S = 0.005
+TURN_BYTES = 16 << 10
+RECEIVE_BYTES = 64 << 10
+PAUSE_S = 0.001  # with 0, gevent goes on without looking at any other connection
 BODY_S = 10.0
 SEND_S = 30.0
 LARGE_BYTES = 64 << 10
@@ -42,6 +49,23 @@ LARGE_AT_ONCE = 32
 COMMIT_THREADS = 2
 NOTIFY_S = 1.0
 STOP_POLL_S = 0.05
+SERVICES_STOP_S = 6.0  # of the graceful timeout: the flush to Kafka, after the last connection
+
+
+def call_in_thread(threads: ThreadPool, call: Callable[[], T]) -> T:
+    """Return what it returns, or raise what it raises, in a thread. gevent would print each error to stderr as well."""
+
+    def outcome() -> tuple[T | None, BaseException | None]:
+        try:
+            return call(), None
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller
+            return None, error
+
+    result: T
+    result, error = threads.apply(outcome)
+    if error is not None:
+        raise error
+    return result
 
 
 class LoopWaits:
@@ -60,8 +84,7 @@ class LoopWaits:
         """Call it, in a thread of its own if this is the loop."""
         if not self._is_on_loop():
             return blocking()
-        result: T = self._threads.apply(blocking)
-        return result
+        return call_in_thread(self._threads, blocking)
 
     def let_ready_ones_go_first(self) -> None:
         """Go on when nothing else is ready on the loop, or after GATHER_S while it is never idle.
@@ -84,7 +107,8 @@ class InThreads:
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Call the application in a thread. Requests that find none free wait for one, without blocking the loop."""
-        return self._threads.apply(contextvars.Context().run, (self._respond, environ, start_response))
+        context = contextvars.Context()
+        return call_in_thread(self._threads, lambda: context.run(self._respond, environ, start_response))
 
     def _respond(self, environ: Environ, start_response: Any) -> list[bytes]:
         response = self._application(environ, start_response)
@@ -106,7 +130,7 @@ class BodyFirst:
         self._large = BoundedSemaphore(LARGE_AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Read the body and call the application; answer 408 when the body takes longer than BODY_S.
+        """Read the body and call the application; answer 408 when that takes longer than BODY_S.
 
         Only so many large bodies are in memory at once; the others stay in the kernel's buffers until it is their turn.
         """
@@ -114,28 +138,58 @@ class BodyFirst:
         size = int(declared) if declared else 0
         if not size and "HTTP_TRANSFER_ENCODING" not in environ:
             return self._application(environ, start_response)
-        if declared and size <= LARGE_BYTES:
-            return self._read_and_call(environ, start_response, size)
-        with self._large:
-            return self._read_and_call(environ, start_response, size if declared else self._max_bytes + 1)
-
-    def _read_and_call(self, environ: Environ, start_response: Any, size: int) -> Iterable[bytes]:
-        body = b""
-        if size <= self._max_bytes + 1:
+        if size > self._max_bytes:
+            environ["wsgi.input"] = io.BytesIO()
+            return self._application(environ, start_response)
+        with ExitStack() as turn:
             try:
                 with gevent.Timeout(BODY_S):
-                    body = environ["wsgi.input"].read(size)
+                    if not declared or size > LARGE_BYTES:
+                        turn.enter_context(self._large)
+                    body = environ["wsgi.input"].read(size if declared else self._max_bytes + 1)
             except gevent.Timeout:
-                start_response("408 Request Timeout", [("Content-Length", "0")])
-                return []
-        environ["wsgi.input"] = io.BytesIO(body)
-        return self._application(environ, start_response)
+                return _end(environ, start_response, "408 Request Timeout")
+            if len(body) < size:  # the client has gone
+                return _end(environ, start_response, "400 Bad Request")
+            environ["wsgi.input"] = io.BytesIO(body)
+            return self._application(environ, start_response)
+
+
+def _end(environ: Environ, start_response: Any, status: str) -> Iterable[bytes]:
+    """Answer, and end the connection: nobody knows where the next request begins."""
+    environ["wsgi.input"].failed = True
+    start_response(status, [("Content-Length", "0")])
+    return []
+
+
+class InTurns:
+    """A connection that lets the others run after each TURN_BYTES that it has received.
+
+    gevent waits only when there is nothing to receive: a client that sends without a pause would have the loop to
+    itself, and no timeout would end that.
+    """
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+        self._received = 0
+
+    def recv(self, size: int) -> bytes:
+        data: bytes = self._connection.recv(min(size, RECEIVE_BYTES))
+        self._received += len(data)
+        if self._received >= TURN_BYTES:
+            self._received = 0
+            gevent.sleep(PAUSE_S)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what is the connection's own."""
+        return getattr(self._connection, name)
 
 
 class OneSend:
     """A connection that sends a response's head and body together, when it is whole."""
 
-    def __init__(self, connection: socket.socket):
+    def __init__(self, connection: InTurns):
         self._connection = connection
         self._parts: list[bytes] = []
 
@@ -167,7 +221,7 @@ class OneSend:
             if sent < len(data):
                 self._connection.sendall(data[sent:])
         except TimeoutError as error:
-            raise BrokenPipeError from error
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
 
 
 class LoopWorker(GeventWorker):
@@ -190,20 +244,26 @@ class LoopWorker(GeventWorker):
 
     def handle(self, listener: Any, client: socket.socket, address: Any) -> None:
         """Serve a connection."""
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().handle(listener, client, address)
+        super().handle(listener, InTurns(client), address)
 
-    def handle_request(self, listener_name: Any, request: Any, client: socket.socket, address: Any) -> None:
-        """Serve a request. StopIteration ends the connection."""
+    def handle_request(self, listener_name: Any, request: Any, client: InTurns, address: Any) -> None:
+        """Serve a request. StopIteration ends the connection.
+
+        GeventWorker would go on with the next request when this one is ended before its answer, and the client would
+        take the next one's answer for this one's.
+        """
         connection = OneSend(client)
         client.settimeout(SEND_S)
         try:
-            super().handle_request(listener_name, request, connection, address)
+            AsyncWorker.handle_request(self, listener_name, request, connection, address)
+        except (gevent.GreenletExit, SystemExit) as error:
+            raise StopIteration from error
         finally:
             connection.flush()
 
     def run(self) -> None:
-        """Serve until gunicorn says stop; then end as soon as the last connection has."""
+        """Serve until gunicorn says stop; then end as soon as the last connection has, and in time for the services'
+        own stop, in the middle of which gunicorn would kill us."""
         servers = [
             StreamServer(each, handle=partial(self.handle, each), spawn=Pool(self.worker_connections))
             for each in self.sockets
@@ -218,7 +278,7 @@ class LoopWorker(GeventWorker):
             gevent.sleep(STOP_POLL_S)
         for server in servers:
             server.close()
-        deadline = time.monotonic() + self.cfg.graceful_timeout
+        deadline = time.monotonic() + max(0, self.cfg.graceful_timeout - SERVICES_STOP_S)
         while any(len(server.pool) for server in servers) and time.monotonic() < deadline:
             self.notify()
             gevent.sleep(STOP_POLL_S)
