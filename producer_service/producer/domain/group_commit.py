@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from producer.domain.database import CommitUnknown, create_engine
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_ROWS = 2000
+INVALID_SQL_STATEMENT_NAME = "26000"
 
 
 class KeyInUse(Exception):
@@ -112,6 +114,7 @@ def create_intake_engine(url: sa.URL, timeout_s: float) -> sa.Engine:
     """Return the engine of a GroupCommit: one connection, on which a statement is its own commit."""
     engine = create_engine(url, 1, timeout_s, isolation_level="AUTOCOMMIT")
     sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "handle_error", _drop_unprepared_connections)
     return engine
 
 
@@ -288,6 +291,12 @@ def _prepare(connection: Any, record: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(PREPARE)
     connection.commit()
+
+
+def _drop_unprepared_connections(context: ExceptionContext) -> None:
+    """Treat a lost statement as a lost connection, such as after DISCARD ALL: the next one prepares it again."""
+    if getattr(context.original_exception, "pgcode", None) == INVALID_SQL_STATEMENT_NAME:
+        context.is_disconnect = True
 
 
 def _is_about_a_row(error: Exception) -> bool:

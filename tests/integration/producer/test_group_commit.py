@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
 
 from producer.config import Settings
 from producer.domain.database import CommitUnknown
@@ -370,3 +371,116 @@ def test_many_requests_at_once_are_each_stored_once(intake: Intake, scalar: Scal
     assert all(isinstance(error, KeyInUse) for error in errors if error is not None)
     assert scalar("SELECT count(*) FROM orders") == stored
     assert intake.statements < stored
+
+
+NASTY = [
+    "", '"', "\\", '\\"', "'", "''", "{", "}", "{}", ",", "a,b", "NULL", "null",
+    "\n", "\r\n\t", " ", "  x  ", "%s", "%%", "$1",
+    "\\x41", "\\N", "\u2028", "\x01\x7f", "Zoë Ж 漢字 🦀", "(a)", "x" * 100_000,
+]  # fmt: skip
+
+
+def nasty_group() -> list[tuple[Placement, KeyedResponse | None]]:
+    """Return placements with every nasty text in every column, keyed ones and batches among them."""
+    group: list[tuple[Placement, KeyedResponse | None]] = []
+    for number, text in enumerate(NASTY):
+        placement = place(
+            1 + number % 3,
+            customer_name=text[:100] or "-",
+            item=(text + text[::-1])[:200] or "-",
+            description=text[:1000],
+        )
+        events = [replace(event, payload=text + event.payload) for event in placement.events]
+        response = None
+        if number % 2:
+            body = text.encode() + bytes(range(256))
+            location = None if number % 4 == 1 else text
+            expires_at = datetime.now(UTC) + timedelta(days=1)
+            response = KeyedResponse(f"{number}{text[:500]}", body[:32], 201, location, body, expires_at)
+        group.append((replace(placement, events=events), response))
+    return group
+
+
+def test_group_is_stored_exactly_whatever_its_texts(intake: Intake, engine: sa.Engine) -> None:
+    group = nasty_group()
+    with locked_orders(engine):
+        intake.start(place())
+        eventually(lambda: intake.statements == 1)
+        for placement, response in group:
+            intake.start(placement, response)
+        eventually(lambda: intake.waiting() == len(group))
+    assert intake.join() == [None] * (len(group) + 1)
+    assert intake.statements == 2
+    names = "id, customer_name, item, description, unit_price, quantity, total, status, version, created_at, updated_at"
+    with engine.begin() as connection:
+        orders = {row[0]: tuple(row) for row in connection.execute(sa.text(f"SELECT {names} FROM orders"))}
+        events = {row[0]: row[1] for row in connection.execute(sa.text("SELECT id, payload FROM outbox"))}
+        keys = {row[0]: row for row in connection.execute(sa.text("SELECT * FROM idempotency_keys"))}
+    for placement, response in group:
+        for order, event in zip(placement.orders, placement.events, strict=True):
+            assert orders[order.id] == tuple(order)
+            assert events[event.id] == event.payload
+        if response is not None:
+            stored = keys[response.key]
+            assert (stored.location, stored.status) == (response.location, response.status)
+            assert stored.expires_at == response.expires_at
+            assert stored.body.tobytes() == response.body
+            assert stored.fingerprint.tobytes() == response.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "error"),
+    [
+        ("item", "a\0b", ValueError),
+        ("item", "\ud800", ValueError),
+        ("quantity", 1 << 31, DataError),
+        ("unit_price", Decimal("1e10"), DataError),
+        ("unit_price", Decimal("NaN"), SQLAlchemyError),
+        ("created_at", datetime.max.replace(tzinfo=UTC), None),
+    ],
+)
+def test_value_that_no_column_holds_fails_its_own_request_and_no_other(
+    intake: Intake, engine: sa.Engine, scalar: Scalar, column: str, value: Any, error: type[Exception] | None
+) -> None:
+    bad = place(1, **{column: value})
+    with locked_orders(engine):
+        intake.start(place())
+        eventually(lambda: intake.statements == 1)
+        for placement in (place(), bad, place(2)):
+            intake.start(placement)
+        eventually(lambda: intake.waiting() == 3)
+    intake.join()
+    told = {id(placement): outcome for placement, outcome in intake.outcomes}
+    mine = told.pop(id(bad))
+    assert isinstance(mine, error) if error else mine is None
+    assert set(told.values()) == {None}
+    assert scalar("SELECT count(*) FROM orders") == 4 + (error is None)
+
+
+def test_statement_that_the_server_has_forgotten_is_prepared_again(
+    intake: Intake, engine: sa.Engine, scalar: Scalar
+) -> None:
+    """As after DISCARD ALL. Nothing was stored, so the request may be told that."""
+    intake.store(place())
+    with intake.engine.connect() as connection:
+        connection.exec_driver_sql("DEALLOCATE ALL")
+    with pytest.raises(OperationalError):
+        intake.store(place())
+    intake.store(place())
+    assert scalar("SELECT count(*) FROM orders") == 2
+
+
+def test_statement_outlives_a_migration(intake: Intake, engine: sa.Engine, scalar: Scalar) -> None:
+    for _ in range(7):  # from the sixth on, the server may keep one plan for all
+        intake.store(place())
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE orders ADD COLUMN city text NOT NULL DEFAULT 'unknown'"))
+            connection.execute(sa.text("DROP INDEX orders_status_id"))
+        intake.store(place())
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE orders DROP COLUMN city"))
+            connection.execute(sa.text("CREATE INDEX orders_status_id ON orders (status, id)"))
+    intake.store(place())
+    assert scalar("SELECT count(*) FROM orders") == 9

@@ -1,10 +1,13 @@
+import sys
+import unicodedata
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from producer.domain.draft import OrderDraft, RandomOrders
+from producer.domain.draft import _FORBIDDEN, OrderDraft, RandomOrders
+from producer.domain.models import NewOrder, Order
 from tests.shop import ORDER
 
 # Every text field with its limit, also those that are added: the rules of text hold for all of them.
@@ -13,6 +16,21 @@ TEXT_LIMITS: dict[str, int] = {
     name: field["maxLength"] for name, field in FIELDS["properties"].items() if "maxLength" in field
 }
 FILLED = [name for name in TEXT_LIMITS if name in FIELDS["required"]]
+
+DIRECTION = [
+    "ARABIC LETTER MARK",
+    "LEFT-TO-RIGHT MARK",
+    "RIGHT-TO-LEFT MARK",
+    "LEFT-TO-RIGHT EMBEDDING",
+    "RIGHT-TO-LEFT EMBEDDING",
+    "POP DIRECTIONAL FORMATTING",
+    "LEFT-TO-RIGHT OVERRIDE",
+    "RIGHT-TO-LEFT OVERRIDE",
+    "LEFT-TO-RIGHT ISOLATE",
+    "RIGHT-TO-LEFT ISOLATE",
+    "FIRST STRONG ISOLATE",
+    "POP DIRECTIONAL ISOLATE",
+]
 
 
 def draft(**changes: Any) -> OrderDraft:
@@ -130,3 +148,15 @@ def test_description_may_be_left_out() -> None:
 def test_invalid_count_of_random_orders_is_refused(count: Any) -> None:
     with pytest.raises(ValidationError):
         RandomOrders.model_validate({"count": count})
+
+
+def test_forbidden_are_control_characters_surrogates_and_what_changes_the_direction_of_text() -> None:
+    direction = {unicodedata.lookup(name) for name in DIRECTION}
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        forbidden = unicodedata.category(character) in ("Cc", "Cs") or character in direction
+        assert bool(_FORBIDDEN.search(character)) == forbidden, hex(code)
+
+
+def test_new_order_has_the_fields_of_an_order() -> None:
+    assert list(NewOrder._fields) == [column.name for column in Order.__table__.columns]
