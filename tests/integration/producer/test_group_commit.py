@@ -16,7 +16,7 @@ from producer.config import Settings
 from producer.domain.database import CommitUnknown
 from producer.domain.draft import OrderDraft
 from producer.domain.group_commit import GroupCommit, KeyInUse, NotTaken, create_intake_engine
-from producer.domain.models import Order, Placement
+from producer.domain.models import NewOrder, Order, Placement
 from producer.domain.stored_response import KeyedResponse
 from tests.eventually import eventually
 from tests.shop import ORDER
@@ -411,7 +411,7 @@ def test_group_is_stored_exactly_whatever_its_texts(intake: Intake, engine: sa.E
         eventually(lambda: intake.waiting() == len(group))
     assert intake.join() == [None] * (len(group) + 1)
     assert intake.statements == 2
-    names = "id, customer_name, item, description, unit_price, quantity, total, status, version, created_at, updated_at"
+    names = ", ".join(NewOrder._fields)
     with engine.begin() as connection:
         orders = {row[0]: tuple(row) for row in connection.execute(sa.text(f"SELECT {names} FROM orders"))}
         events = {row[0]: row[1] for row in connection.execute(sa.text("SELECT id, payload FROM outbox"))}
