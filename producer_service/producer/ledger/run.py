@@ -1,7 +1,7 @@
 """One run of the ledger: what is asked first, and what is asked last, so that nothing on its way is called missing."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing
 from itertools import chain
 from typing import Protocol
 
@@ -26,7 +26,7 @@ class LedgerTopic(Protocol):
 
     def starts(self) -> Offsets: ...
     def ends(self) -> Offsets: ...
-    def read(self, starts: Offsets, ends: Offsets) -> Iterator[list[Message]]: ...
+    def read(self, starts: Offsets, ends: Offsets) -> Generator[list[Message], None, None]: ...
 
 
 class Ledger:
@@ -103,9 +103,14 @@ class Ledger:
         for number, start in starts.items():
             first_ms[number] = None if start == 0 else self._now_ms()
         firsts = {number: start for number, start in starts.items() if 0 < start < ends.get(number, 0)}
-        for messages in self._topic.read(firsts, {number: start + 1 for number, start in firsts.items()}):
-            for message in messages:
-                first_ms[message.partition() or 0] = message.timestamp()[1]
+        unknown = set(firsts)
+        with closing(self._topic.read(firsts, {number: ends[number] for number in firsts})) as batches:
+            for message in chain.from_iterable(batches):
+                if message.error() is None and message.partition() in unknown:
+                    first_ms[message.partition() or 0] = message.timestamp()[1]
+                    unknown.discard(message.partition() or 0)
+                    if not unknown:
+                        break
         return Retention(first_ms)
 
 

@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 class Sightings:
     """A private database without a name in the temporary folder (TMPDIR). It is gone with the process.
 
-    About 40 bytes on disk for each event, and as much again while they are sorted; CACHE_KIB of memory.
+    About 60 bytes on disk for each event while they are sorted; CACHE_KIB of memory.
     """
 
     def __init__(self) -> None:

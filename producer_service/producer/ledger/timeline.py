@@ -75,7 +75,7 @@ def timeline(
         f"Order {order_id}: {books.status}" if books.order else f"Order {order_id}: no such order is stored"
     )
     judged = range(1, books.order.version + 1) if books.order else range(0)
-    for version in sorted({*judged, *places}):
+    for version in sorted({*judged, *places, *books.rows}):
         when = _when(books.order, version)
         for place in places.get(version, []):
             never = "" if version <= committed else "  NEVER COMMITTED"
@@ -86,8 +86,7 @@ def timeline(
             is_removed = removed.may_have_removed(order_id.bytes, books.order.committed_ms(version))
             what = "not in Kafka: its retention may have removed it" if is_removed else "MISSING"
             found.add(version, f"{when}  {what}", is_well=is_removed)
-    if books.order is None and not places:
-        found.is_whole = False
+    found.is_whole = found.is_whole and books.order is not None
     return found
 
 

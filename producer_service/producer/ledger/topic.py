@@ -1,7 +1,7 @@
 """The topic from one set of offsets to another."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from confluent_kafka import (
@@ -56,7 +56,7 @@ class Topic:
         found = self._offsets(OffsetSpec.for_timestamp(milliseconds))
         return {number: at if at >= 0 else ends[number] for number, at in found.items()}
 
-    def read(self, starts: Offsets, ends: Offsets) -> Iterator[list[Message]]:
+    def read(self, starts: Offsets, ends: Offsets) -> Generator[list[Message], None, None]:
         """Iterate over the messages between the offsets, those of one partition in their sequence.
 
         Raises TopicMoved when a log is cut back meanwhile, KafkaException when nothing comes for SILENCE_S.
@@ -71,12 +71,12 @@ class Topic:
             consumer.assign([TopicPartition(self.name, number, next_offsets[number]) for number in left])
             while left:
                 polled = _poll(consumer)
-                if polled:
-                    heard_at = self._clock()
-                elif self._clock() - heard_at > SILENCE_S:
+                if not polled and self._clock() - heard_at > SILENCE_S:
                     what = f"Nothing has come from partitions {sorted(left)} for {SILENCE_S:.0f} s"
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT, what))
                 yield [message for message in polled if _is_within(message, next_offsets, ends)]
+                if polled:
+                    heard_at = self._clock()
                 done = {number for number in left if next_offsets[number] >= ends[number]}
                 if done:
                     consumer.incremental_unassign([TopicPartition(self.name, number) for number in done])
@@ -105,6 +105,8 @@ def _poll(consumer: Consumer) -> list[Message]:
 def _is_within(message: Message, next_offsets: Offsets, ends: Offsets) -> bool:
     """Return whether this is a message of before the end; note how far its partition has been read.
 
+    A batch that cannot be read comes with an offset that says little: the next message tells how far it went.
+
     Raises TopicMoved when its place has been read already, KafkaException for an error that is not the message's.
     """
     partition, offset, error = message.partition(), message.offset(), message.error()
@@ -112,9 +114,10 @@ def _is_within(message: Message, next_offsets: Offsets, ends: Offsets) -> bool:
         raise KafkaException(error)
     if partition is None or offset is None or partition not in ends:
         return False
+    if error is not None and error.code() in UNREADABLE:
+        return offset < ends[partition]
     if offset < next_offsets[partition]:
         what = f"Partition {partition} was cut back or created anew while it was read; run the ledger again."
         raise TopicMoved(what)
-    is_end = error is not None and error.code() == KafkaError._PARTITION_EOF
-    next_offsets[partition] = offset if is_end else offset + 1
-    return not is_end and offset < ends[partition]
+    next_offsets[partition] = offset if error else offset + 1
+    return error is None and offset < ends[partition]

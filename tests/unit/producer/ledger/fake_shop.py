@@ -1,7 +1,7 @@
 """A topic and the tables in memory, with the methods that a run of the ledger uses."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -73,7 +73,7 @@ class FakeTopic:
     def ends(self) -> Offsets:
         return {number: len(log) for number, log in self.logs.items()}
 
-    def read(self, starts: Offsets, ends: Offsets) -> Iterator[list[Message]]:
+    def read(self, starts: Offsets, ends: Offsets) -> Generator[list[Message], None, None]:
         for number, end in ends.items():
             yield list(self.logs[number][max(starts[number], self.first[number]) : end])
         self.on_read()

@@ -74,6 +74,11 @@ def test_earlier_end_is_not_the_end() -> None:
     assert read([end_of(0, 0), at(0, 0), at(0, 1)], {0: 0}, {0: 2}) == [(0, 0), (0, 1)]
 
 
+def test_batch_that_cannot_be_read_says_nothing_of_how_far_it_went() -> None:
+    unreadable = FakeMessage(0, 3, KafkaError(KafkaError._BAD_MSG), 0)
+    assert read([at(0, 4), unreadable, end_of(0, 9)], {0: 4}, {0: 9}) == [(0, 4), (0, 3)]
+
+
 def test_beginning_that_retention_removes_meanwhile_is_passed_over() -> None:
     assert read([at(0, 0), at(0, 7)], {0: 0}, {0: 8}) == [(0, 0), (0, 7)]
 
