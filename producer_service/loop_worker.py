@@ -255,11 +255,12 @@ class LoopWorker(GeventWorker):
         connection = OneSend(client)
         client.settimeout(SEND_S)
         try:
-            AsyncWorker.handle_request(self, listener_name, request, connection, address)
+            try:
+                AsyncWorker.handle_request(self, listener_name, request, connection, address)
+            finally:
+                connection.flush()
         except (gevent.GreenletExit, SystemExit) as error:
             raise StopIteration from error
-        finally:
-            connection.flush()
 
     def run(self) -> None:
         """Serve until gunicorn says stop; then end as soon as the last connection has, and in time for the services'

@@ -273,7 +273,15 @@ def test_reader_that_does_not_read_keeps_the_end_only_so_long(server: Server) ->
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", server.port))
         connection.sendall(head("GET", "/orders?limit=200") * 200)
+        (worker,) = server.workers()
+        used: list[float] = []
+
+        def is_stuck() -> bool:
+            used.append(worker.cpu_times().user)
+            return len(used) > 2 and used[-3] == used[-1]
+
         assert connection.recv(100)
+        eventually(is_stuck, 30, every=0.5)
         assert server.stop() < 11
     assert "SIGKILL" not in server.log
     assert "Traceback" not in server.log
