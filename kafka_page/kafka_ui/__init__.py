@@ -5,8 +5,11 @@ from flask import Flask
 from kafka_ui.config import Settings
 from kafka_ui.services import EXTENSION, create_services
 from kafka_ui.web import errors, formats, security
+from kafka_ui.web.groups import groups
 from kafka_ui.web.health import health
+from kafka_ui.web.messages import messages
 from kafka_ui.web.pages import pages
+from kafka_ui.web.tail import tail
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -18,6 +21,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     formats.init_app(app)
     security.init_app(app, settings.trusted_host_list)
-    for blueprint in (pages, health):
+    for blueprint in (pages, messages, tail, groups, health):
         app.register_blueprint(blueprint)
     return app

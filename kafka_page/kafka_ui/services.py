@@ -1,28 +1,40 @@
 """What the worker process consists of, created in one place: views find it by `current_services()`."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from flask import current_app
 
 from kafka_ui.cluster.admin import Admin
 from kafka_ui.cluster.overview import Overview
+from kafka_ui.cluster.picture import Picture
 from kafka_ui.cluster.rates import Rates
 from kafka_ui.cluster.survey import Survey
 from kafka_ui.config import Settings
+from kafka_ui.messages.kafka import KafkaReader, OpenReader
+from kafka_ui.messages.tail import Tails
 
 EXTENSION = "services"
+MOST_READS = 3
 
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that requests use. stopping: set when the process is to end."""
+    """Everything that requests use. stopping: set when the process is to end. reads: a place for each bounded read.
+
+    open_reader: opens readers on the brokers that are up.
+    """
 
     settings: Settings
     survey: Survey
     admin: Admin
     overview: Overview
-    stopping: threading.Event = field(default_factory=threading.Event)
+    tails: Tails
+    open_reader: Callable[[Picture], OpenReader]
+    stopping: threading.Event
+    reads: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_READS))
 
     def start(self) -> None:
         """Connect to Kafka beside the first requests. To be called after the fork, which a client would not survive."""
@@ -36,12 +48,21 @@ class Services:
 def create_services(settings: Settings) -> Services:
     """Create everything without connecting to Kafka or starting a thread."""
     admin = Admin(settings.kafka_bootstrap_servers)
+    stopping = threading.Event()
     return Services(
         settings=settings,
         survey=Survey(settings.bootstrap_addresses),
         admin=admin,
         overview=Overview(admin, Rates()),
+        tails=Tails(stopping),
+        open_reader=_open_reader,
+        stopping=stopping,
     )
+
+
+def _open_reader(picture: Picture) -> OpenReader:
+    """Name only brokers that answer to the client: it would wait for another one."""
+    return partial(KafkaReader, ",".join(each.address for each in picture.brokers if each.state == "up"))
 
 
 def current_services() -> Services:

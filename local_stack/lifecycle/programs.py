@@ -35,7 +35,7 @@ def app_programs(paths: Paths, addresses: Addresses, settings: Settings) -> list
 
 
 def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Settings) -> dict[str, str]:
-    """Return the variables of an app. Each logs in to the database as its own role; who only reads Kafka, not at all."""
+    """Return the variables of an app. Each logs in to the database as its own role, readers of Kafka not at all."""
     return {
         **addresses.public(),
         **(role_environment(name, paths, addresses) if name in passwords.ROLES else {}),
