@@ -8,6 +8,7 @@ from functools import partial
 from flask import current_app
 
 from kafka_ui.cluster.admin import Admin
+from kafka_ui.cluster.offsets import Offsets
 from kafka_ui.cluster.overview import Overview
 from kafka_ui.cluster.picture import Picture
 from kafka_ui.cluster.rates import Rates
@@ -30,6 +31,7 @@ class Services:
     settings: Settings
     survey: Survey
     admin: Admin
+    offsets: Offsets
     overview: Overview
     tails: Tails
     open_reader: Callable[[Picture], OpenReader]
@@ -47,13 +49,14 @@ class Services:
 
 def create_services(settings: Settings) -> Services:
     """Create everything without connecting to Kafka or starting a thread."""
-    admin = Admin(settings.kafka_bootstrap_servers)
+    admin, offsets = Admin(settings.kafka_bootstrap_servers), Offsets()
     stopping = threading.Event()
     return Services(
         settings=settings,
         survey=Survey(settings.bootstrap_addresses),
         admin=admin,
-        overview=Overview(admin, Rates()),
+        offsets=offsets,
+        overview=Overview(admin, offsets, Rates()),
         tails=Tails(stopping),
         open_reader=_open_reader,
         stopping=stopping,

@@ -1,17 +1,15 @@
-"""What Kafka's own admin client is asked: offsets, settings, groups. Each call has a deadline."""
+"""What Kafka's own admin client is asked: settings and groups. Each call has a deadline."""
 
 import logging
 import threading
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from typing import Any, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, OffsetSpec, ResourceType
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, ResourceType
 
-from kafka_ui.wire.questions import Partition, Topic
+from kafka_ui.wire.questions import Place
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +18,10 @@ ANSWER_S = 0.8
 GROUPS_S = 0.4
 """The same for each of the three questions about groups, which follow on each other."""
 CONNECT_S = 5.0
+REQUEST_S = 20.0
+"""How long the client itself goes on. Longer than its requests and the election of a new leader take: when it gives one
+up amid a request to a broker that hangs, librdkafka 2.16 may end the process (eonce->refcnt > 0)."""
 OWN = {ConfigSource.DYNAMIC_TOPIC_CONFIG.value, ConfigSource.DYNAMIC_BROKER_CONFIG.value}
-
-Place = tuple[str, int]
 
 
 class Setting(NamedTuple):
@@ -90,26 +89,10 @@ class Admin:
         except KafkaException as error:
             logger.info("Kafka does not answer yet: %s", error)
 
-    def end_offsets(self, topics: Iterable[Topic]) -> dict[Place, int]:
-        """Return the offset after the last message of each partition whose leader answers."""
-        return self._offsets(topics, OffsetSpec.latest())
-
-    def ranges(self, topics: Iterable[Topic]) -> dict[Place, tuple[int, int]]:
-        """Return the first offset and the end of each partition whose leader answers both, asked at the same time."""
-        wanted = list(topics)
-        firsts, ends = self._ask(wanted, OffsetSpec.earliest()), self._ask(wanted, OffsetSpec.latest())
-        deadline = time.monotonic() + ANSWER_S
-        first, end = _collect(firsts, deadline), _collect(ends, deadline)
-        return {place: (first[place], end[place]) for place in first.keys() & end.keys()}
-
-    def offsets_at(self, topics: Iterable[Topic], timestamp_ms: int) -> dict[Place, int]:
-        """Return the first offset of each partition at or after a time; partitions without one are left out."""
-        return self._offsets(topics, OffsetSpec.for_timestamp(timestamp_ms))
-
     def settings(self, topic: str) -> list[Setting]:
         """Return the settings of a topic by name. Raises Unanswered."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        asked = self._admin.describe_configs([resource], request_timeout=ANSWER_S)[resource]
+        asked = self._admin.describe_configs([resource], request_timeout=REQUEST_S)[resource]
         entries = _result(asked, ANSWER_S)
         return sorted(
             Setting(name, "" if entry.value is None else entry.value, entry.source in OWN)
@@ -118,49 +101,19 @@ class Admin:
 
     def groups(self) -> list[Group]:
         """Return all groups by name. Takes three times GROUPS_S at most. Raises Unanswered."""
-        listed = _result(self._admin.list_consumer_groups(request_timeout=GROUPS_S), GROUPS_S)
+        listed = _result(self._admin.list_consumer_groups(request_timeout=REQUEST_S), GROUPS_S)
         names = sorted(each.group_id for each in listed.valid)
         if not names:
             return []
-        described = self._admin.describe_consumer_groups(names, request_timeout=GROUPS_S)
+        described = self._admin.describe_consumer_groups(names, request_timeout=REQUEST_S)
         committed = {
             name: self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(name)], request_timeout=GROUPS_S
+                [ConsumerGroupTopicPartitions(name)], request_timeout=REQUEST_S
             )[name]
             for name in names
         }
         wait([*described.values(), *committed.values()], 2 * GROUPS_S)
         return [_group(name, described[name], committed[name]) for name in names]
-
-    def _offsets(self, topics: Iterable[Topic], spec: OffsetSpec) -> dict[Place, int]:
-        return _collect(self._ask(topics, spec), time.monotonic() + ANSWER_S)
-
-    def _ask(self, topics: Iterable[Topic], spec: OffsetSpec) -> "dict[TopicPartition, Future[Any]]":
-        """Ask each leader on its own: one answer for all would come when the slowest has answered."""
-        by_leader: dict[int, dict[TopicPartition, OffsetSpec]] = defaultdict(dict)
-        for topic in topics:
-            for partition in topic.partitions:
-                if partition.leader >= 0:
-                    by_leader[partition.leader][TopicPartition(topic.name, partition.number)] = spec
-        asked: dict[TopicPartition, Future[Any]] = {}
-        for wanted in by_leader.values():
-            asked |= self._admin.list_offsets(wanted, request_timeout=ANSWER_S)
-        return asked
-
-
-def only(topic: Topic, partitions: Iterable[Partition]) -> Topic:
-    """Return a topic reduced to some of its partitions."""
-    return Topic(topic.name, topic.is_internal, tuple(partitions))
-
-
-def _collect(asked: "Mapping[TopicPartition, Future[Any]]", deadline: float) -> dict[Place, int]:
-    """Return the answers that came in time. An offset below 0 is none: a leader has just gone, or nothing is there."""
-    wait(asked.values(), max(0.0, deadline - time.monotonic()))
-    return {
-        (place.topic, place.partition): future.result().offset
-        for place, future in asked.items()
-        if future.done() and future.exception() is None and future.result().offset >= 0
-    }
 
 
 def _group(name: str, described: "Future[Any]", committed: "Future[Any]") -> Group:
@@ -188,9 +141,9 @@ def _committed(asked: "Future[Any]") -> dict[Place, int] | None:
 
 
 def _result(asked: "Future[Any]", within_s: float) -> Any:
-    """Return the answer of a call that ends itself after `within_s`. Raises Unanswered."""
+    """Return the answer if it comes within so many seconds. Raises Unanswered."""
     try:
-        return asked.result(within_s + 0.1 if within_s else 0)
+        return asked.result(within_s)
     except KafkaException as error:
         raise Unanswered(error.args[0].str()) from error
     except TimeoutError as error:

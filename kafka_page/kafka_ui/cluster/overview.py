@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kafka_ui.cluster.admin import Admin, Setting, Unanswered, only
+from kafka_ui.cluster.admin import Admin, Setting, Unanswered
+from kafka_ui.cluster.offsets import Offsets
 from kafka_ui.cluster.picture import Picture
 from kafka_ui.cluster.rates import Rates
 from kafka_ui.wire.questions import Partition, Topic
@@ -62,15 +63,16 @@ class TopicRow:
 class Overview:
     """Asks for what the picture does not have: offsets and settings."""
 
-    def __init__(self, admin: Admin, rates: Rates, clock: Callable[[], float] = time.monotonic) -> None:
-        self._admin, self._rates, self._clock = admin, rates, clock
+    def __init__(
+        self, admin: Admin, offsets: Offsets, rates: Rates, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._admin, self._offsets, self._rates, self._clock = admin, offsets, rates, clock
         self._min_in_sync: dict[str, int] = {}
 
     def rows(self, picture: Picture, topics: Iterable[Topic]) -> list[TopicRow]:
-        """Return the rows of these topics. Leaders that did not answer the survey are not asked again."""
+        """Return the rows of these topics."""
         wanted = list(topics)
-        asked = [only(topic, filter(picture.readable, topic.partitions)) for topic in wanted]
-        ranges = self._admin.ranges(asked) if any(each.partitions for each in asked) else {}
+        ranges = self._offsets.ranges(picture, wanted)
         rates = self._rates.observe({place: end for place, (_, end) in ranges.items()}, self._clock())
 
         def row(topic: Topic, partition: Partition) -> PartitionRow:

@@ -1,10 +1,10 @@
 """The cluster at one moment, put together from what each broker has answered."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kafka_ui.wire.questions import LogDirs, Metadata, Partition, Quorum, Topic
+from kafka_ui.wire.questions import LogDirs, Metadata, Partition, Place, Quorum, Topic
 
 # silent: the cluster counts it as there, but it did not answer in time.
 State = Literal["up", "silent", "away"]
@@ -47,6 +47,14 @@ def broker_name(number: int) -> str:
     return f"kafka-{number}"
 
 
+def only(topic: Topic, partitions: Iterable[int]) -> Topic:
+    """Return a topic reduced to some of its partitions."""
+    wanted = set(partitions)
+    return Topic(
+        topic.name, topic.is_internal, tuple(each for each in topic.partitions if each.number in wanted)
+    )
+
+
 @dataclass(frozen=True)
 class Picture:
     """The cluster at one moment. sizes: bytes by (topic, partition), then by broker. No brokers: none has answered.
@@ -58,7 +66,7 @@ class Picture:
     brokers: tuple[Broker, ...]
     topics: tuple[Topic, ...]
     quorum: Quorum | None
-    sizes: Mapping[tuple[str, int], Mapping[int, int]]
+    sizes: Mapping[Place, Mapping[int, int]]
     at: float
 
     @property
@@ -136,10 +144,8 @@ def _newest(described: list[Answer], quorum: Quorum | None) -> Metadata:
     return views[0]
 
 
-def _sizes(
-    brokers: tuple[Broker, ...], answers: Mapping[str, Answer]
-) -> dict[tuple[str, int], dict[int, int]]:
-    sizes: dict[tuple[str, int], dict[int, int]] = {}
+def _sizes(brokers: tuple[Broker, ...], answers: Mapping[str, Answer]) -> dict[Place, dict[int, int]]:
+    sizes: dict[Place, dict[int, int]] = {}
     for broker in brokers:
         answer = answers.get(broker.address)
         for key, size in (answer.log_dirs.sizes if answer and answer.log_dirs else {}).items():

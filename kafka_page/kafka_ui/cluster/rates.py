@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 
-from kafka_ui.cluster.admin import Place
+from kafka_ui.wire.questions import Place
 
 LONGEST_S = 10.0
 SHORTEST_S = 1.0

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka_ui.cluster.admin import Group, Place
+from kafka_ui.cluster.admin import Group
 from kafka_ui.messages.kafka import OpenReader
 from kafka_ui.messages.reading import Limits, Range, onward
+from kafka_ui.wire.questions import Place
 
 
 @dataclass(frozen=True)

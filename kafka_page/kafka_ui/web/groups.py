@@ -5,7 +5,7 @@ import time
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from kafka_ui.cluster.admin import Group, Unanswered, only
+from kafka_ui.cluster.admin import Group, Unanswered
 from kafka_ui.cluster.connect import connectors
 from kafka_ui.cluster.picture import Picture
 from kafka_ui.messages.lag import Lag, lags
@@ -48,10 +48,8 @@ def _rows(
     services: Services, picture: Picture, found: list[Group], deadline: float
 ) -> list[tuple[Group, list[Lag]]]:
     named = {topic for group in found for topic, _ in group.committed or {}}
-    topics = [
-        only(each, filter(picture.readable, each.partitions)) for each in picture.topics if each.name in named
-    ]
-    offsets = services.admin.ranges(topics) if topics else {}
+    topics = [each for each in picture.topics if each.name in named]
+    offsets = services.offsets.ranges(picture, topics)
     ranges = {place: Range(*pair) for place, pair in offsets.items()}
     is_gone, opener = gone_check(request), services.open_reader(picture)
     return [

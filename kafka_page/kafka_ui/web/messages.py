@@ -10,9 +10,8 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import ServiceUnavailable
 
-from kafka_ui.cluster.admin import only
 from kafka_ui.cluster.diagnosis import UNKNOWN
-from kafka_ui.cluster.picture import Picture, broker_name
+from kafka_ui.cluster.picture import Picture, broker_name, only
 from kafka_ui.messages.lookup import earliest_ms, place_of
 from kafka_ui.messages.message import KEPT_ALONE_BYTES, KEPT_BYTES, Message
 from kafka_ui.messages.position import Position, write
@@ -99,8 +98,7 @@ def view_of(message: Message, event: str = "") -> MessageView:
 
 def readable_ranges(services: Services, picture: Picture, topic: Topic) -> tuple[dict[int, Range], list[str]]:
     """Return the offsets of the partitions whose leader answers, and in words which others there are."""
-    asked = only(topic, filter(picture.readable, topic.partitions))
-    found = services.admin.ranges([asked]) if asked.partitions else {}
+    found = services.offsets.ranges(picture, [topic])
     ranges = {partition: Range(*pair) for (_, partition), pair in found.items()}
     notes = []
     for each in topic.partitions:
@@ -108,7 +106,7 @@ def readable_ranges(services: Services, picture: Picture, topic: Topic) -> tuple
             why = (
                 "has no leader"
                 if each.leader < 0
-                else f"is led by {broker_name(each.leader)}, which does not answer"
+                else f"is led by {broker_name(each.leader)}, which did not answer in time"
             )
             notes.append(f"Partition {each.number} {why}: what it holds is not known now.")
     return ranges, notes
@@ -161,8 +159,7 @@ def _onward(
             has = f"offsets {first:,} to {end - 1:,}" if first < end else "no messages"
             notes = [*notes, f"Partition {query.partition} has {has} now."]
     else:
-        known = only(topic, (each for each in topic.partitions if each.number in ranges))
-        found_at = services.admin.offsets_at([known], query.time_ms or 0)
+        found_at = services.offsets.at(picture, [only(topic, ranges)], query.time_ms or 0)
         start = {each: found_at.get((topic.name, each), ranges[each].end) for each in ranges}
         title = "From that time on, oldest first"
     is_alone = query.limit == 1
@@ -184,8 +181,8 @@ def _of_key(
         return Page(title, [], notes, None)
     begin = query.after.get(partition)
     if begin is None and (since := earliest_ms(query.key)) is not None:
-        alone = only(topic, (each for each in topic.partitions if each.number == partition))
-        begin = services.admin.offsets_at([alone], since).get((topic.name, partition))
+        found_at = services.offsets.at(picture, [only(topic, [partition])], since)
+        begin = found_at.get((topic.name, partition))
     window = Range(min(window.end, max(window.first, begin or 0)), window.end)
     key = query.key.encode()
     found = of_key(services.open_reader(picture), topic.name, partition, key, window, _limits(deadline))

@@ -1,7 +1,7 @@
 """The types of Kafka's "flexible" messages (KIP-482), to write a request and to read a response."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -23,10 +23,24 @@ def request(api: int, version: int, correlation: int, body: bytes) -> bytes:
     return struct.pack(">i", len(header) + len(body)) + header + body
 
 
+def varint(value: int) -> bytes:
+    """Return an unsigned number of seven bits to the byte."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
 def text(value: str) -> bytes:
-    """Return a string of less than 127 bytes."""
+    """Return a string."""
     encoded = value.encode()
-    return bytes([len(encoded) + 1]) + encoded
+    return varint(len(encoded) + 1) + encoded
+
+
+def array(items: Sequence[bytes]) -> bytes:
+    """Return an array of what is encoded already."""
+    return varint(len(items) + 1) + b"".join(items)
 
 
 class Fields:

@@ -1,15 +1,19 @@
 """What is asked of a broker: each question with its request and how its response is read."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from kafka_ui.wire.encoding import EVERYTHING, NO_TAGS, Fields, text
+from kafka_ui.wire.encoding import EVERYTHING, NO_TAGS, Fields, array, text
 
 T = TypeVar("T")
 
+Place = tuple[str, int]
+"""A topic and the number of a partition."""
+
 NO_ERROR = 0
+LATEST, EARLIEST = -1, -2
 
 
 class Refused(Exception):
@@ -80,7 +84,7 @@ class Quorum:
 class LogDirs:
     """What a broker's disks hold. sizes: bytes by (topic, partition); usable: bytes still free, -1 for unknown."""
 
-    sizes: dict[tuple[str, int], int]
+    sizes: dict[Place, int]
     usable: int
 
 
@@ -169,7 +173,7 @@ def _folder(fields: Fields) -> LogDirs:
     return LogDirs({key: size for topic in topics for key, size in topic}, usable)
 
 
-def _sizes(fields: Fields) -> list[tuple[tuple[str, int], int]]:
+def _sizes(fields: Fields) -> list[tuple[Place, int]]:
     name = fields.text() or ""
     sizes = fields.array(lambda: _size(fields))
     fields.tags()
@@ -187,6 +191,41 @@ def _size(fields: Fields) -> tuple[int, int]:
 def _check(code: int) -> None:
     if code != NO_ERROR:
         raise Refused(code)
+
+
+def offsets(wanted: Mapping[str, Iterable[int]], timestamp_ms: int) -> Question[dict[Place, int]]:
+    """Return the question for the first offset at or after a time, of partitions that the asked broker leads.
+
+    timestamp_ms: Unix time, or EARLIEST or LATEST. Partitions without such an offset or with an error are left out."""
+    topics = [
+        text(topic)
+        + array([struct.pack(">iiq", number, -1, timestamp_ms) + NO_TAGS for number in numbers])
+        + NO_TAGS
+        for topic, numbers in wanted.items()
+    ]
+    return Question(2, 7, struct.pack(">ib", -1, 0) + array(topics) + NO_TAGS, _offsets)
+
+
+def _offsets(fields: Fields) -> dict[Place, int]:
+    fields.int32()
+    topics = fields.array(lambda: _offsets_of_topic(fields))
+    return {place: offset for topic in topics for place, offset in topic if offset >= 0}
+
+
+def _offsets_of_topic(fields: Fields) -> list[tuple[Place, int]]:
+    name = fields.text() or ""
+    partitions = fields.array(lambda: _offset(fields))
+    fields.tags()
+    return [((name, number), offset) for number, offset in partitions]
+
+
+def _offset(fields: Fields) -> tuple[int, int]:
+    number, error = fields.int32(), fields.int16()
+    fields.int64()  # the message's time
+    offset = fields.int64()
+    fields.int32()
+    fields.tags()
+    return number, offset if error == NO_ERROR else -1
 
 
 # No topic is created by asking for it, and nobody's rights are asked for.
