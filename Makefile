@@ -7,7 +7,7 @@ COMPILE := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-ver
 
 SHELL_SCRIPTS := start_project.sh .ci/run deploy/*/*.sh
 DOCKERFILES := */Dockerfile deploy/*/Dockerfile
-JAVASCRIPT := '{producer,consumer}_service/**/*.js'
+JAVASCRIPT := '{producer_service,consumer_service,kafka_page}/**/*.js'
 
 # Where it is set, every process that a test starts would compile all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,8 +38,8 @@ lint: $(STAMP) ## check style, types and spelling: Python, JavaScript, shell, Do
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	PYTHONPATH=producer_service:consumer_service:. $(VENV)/bin/lint-imports --no-logo
-	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service
+	PYTHONPATH=producer_service:consumer_service:kafka_page:. $(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service kafka_page
 	$(VENV)/bin/oxfmt --check $(JAVASCRIPT)
 	PATH="$(VENV)/bin:$$PATH" shellcheck $(SHELL_SCRIPTS)
 	$(VENV)/bin/hadolint $(DOCKERFILES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from local_stack import passwords, ports, postgres
 from local_stack.paths import Paths
-from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER
+from local_stack.services import BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER
 
 # Whoever takes PostgreSQL's port while it is down must not be sent a password that can be read.
 REQUIRE_AUTH = "scram-sha-256"
@@ -16,12 +16,14 @@ class Addresses:
     """The URLs of the stack, and the address (host:port) of each broker by its name.
 
     database_url: the owner's, for people. Its parameters are those that every version of psql knows.
+    kafka_ui_url: "" when an older version has started the stack: it had none.
     """
 
     database_url: str
     brokers: Mapping[str, str]
     producer_url: str
     consumer_url: str
+    kafka_ui_url: str
 
     @classmethod
     def of(cls, numbers: Mapping[str, int], password: str) -> "Addresses":
@@ -32,6 +34,7 @@ class Addresses:
             brokers={name: at[name] for name in BROKERS},
             producer_url=f"http://{at[PRODUCER]}",
             consumer_url=f"http://{at[CONSUMER]}",
+            kafka_ui_url=f"http://{at[KAFKA_UI]}" if KAFKA_UI in at else "",
         )
 
     @property
@@ -58,6 +61,7 @@ class Addresses:
             "KAFKA_BOOTSTRAP_SERVERS": ",".join(self.brokers.values()),
             "PRODUCER_URL": self.producer_url,
             "CONSUMER_URL": self.consumer_url,
+            "KAFKA_UI_URL": self.kafka_ui_url,
         }
 
 

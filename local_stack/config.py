@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from local_stack import postgres
 from local_stack.errors import StackError
-from local_stack.services import CONSUMER, PRODUCER
+from local_stack.services import WEB, port_setting
 
 LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
 # By default the producer has at most so many workers (its gunicorn.conf.py). Each keeps a connection for NOTIFY and one
@@ -24,6 +24,7 @@ class Settings(BaseSettings):
 
     producer_port: int = Field(5001, ge=0, le=65535)
     consumer_port: int = Field(5002, ge=0, le=65535)
+    kafka_ui_port: int = Field(8080, ge=0, le=65535)
     kafka_topic: str = "orders"
     java_home: Path | None = None
     xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
@@ -44,14 +45,17 @@ class Settings(BaseSettings):
 
     def explicit_ports(self) -> dict[str, int]:
         """Return the ports that the environment names, by service."""
-        ports = {PRODUCER: self.producer_port, CONSUMER: self.consumer_port}
-        return {name: port for name, port in ports.items() if f"{name}_port" in self.model_fields_set}
+        ports = self._ports()
+        return {name: port for name, port in ports.items() if port_setting(name) in self.model_fields_set}
 
     def web_ports(self, last: Mapping[str, int]) -> dict[str, int]:
         """Return the port of each web server: the one that the environment names, else that of the last start,
         else the default."""
-        defaults = {PRODUCER: self.producer_port, CONSUMER: self.consumer_port}
-        return {name: self.explicit_ports().get(name, last.get(name, defaults[name])) for name in defaults}
+        explicit = self.explicit_ports()
+        return {name: explicit.get(name, last.get(name, port)) for name, port in self._ports().items()}
+
+    def _ports(self) -> dict[str, int]:
+        return {name: getattr(self, port_setting(name)) for name in WEB}
 
     def check_connections(self) -> None:
         """Raise StackError when the producer's pools are more than PostgreSQL can serve."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 
 from local_stack.errors import StackError
-from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER
+from local_stack.services import BROKERS, POSTGRES, WEB, port_setting
 
 CONTROLLER_SUFFIX = "-controller"
 CONTROLLERS = tuple(f"{broker}{CONTROLLER_SUFFIX}" for broker in BROKERS)
-PORT_NAMES = (POSTGRES, *BROKERS, *CONTROLLERS, PRODUCER, CONSUMER)
+PORT_NAMES = (POSTGRES, *BROKERS, *CONTROLLERS, *WEB)
 
 # Below the ephemeral ports that systems lend to outgoing connections: a client that keeps dialling a stopped
 # broker on an ephemeral port sooner or later gets that very port as its own, and the broker cannot come back.
@@ -71,7 +71,7 @@ def free_ports(taken: Set[int] = frozenset(), free: Callable[[int], bool] = is_f
 
 
 def _configured_port_taken(name: str, port: int) -> str:
-    setting = f"{name.upper()}_PORT"
+    setting = port_setting(name).upper()
     return (
         f"Port {port} for the {name} is taken by another program: "
         f"stop that program, or set {setting} to another port ({setting}=0 takes a free one)."

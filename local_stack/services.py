@@ -5,14 +5,18 @@ from signal import SIGINT, SIGTERM, Signals
 
 POSTGRES = "postgres"
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
-PRODUCER, RELAY, CONSUMER = "producer", "relay", "consumer"
+PRODUCER, RELAY, CONSUMER, KAFKA_UI = "producer", "relay", "consumer", "kafka-ui"
 
 STORES = (POSTGRES, *BROKERS)
 APPS = (PRODUCER, RELAY, CONSUMER)
-NAMES = (*STORES, *APPS)
+# Kafka UI is ours natively only: in containers it is an image of others.
+NATIVE_APPS = (*APPS, KAFKA_UI)
+NAMES = (*STORES, *NATIVE_APPS)
+# What listens for browsers, each on a port of its setting.
+WEB = (PRODUCER, CONSUMER, KAFKA_UI)
 
 # By supervisord group: the apps need the stores, so a stop ends the groups from the last one to the first.
-GROUPS = {"stores": STORES, "apps": APPS}
+GROUPS = {"stores": STORES, "apps": NATIVE_APPS}
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,13 @@ STOP_POLICIES = {
     PRODUCER: StopPolicy(SIGTERM, 20),
     RELAY: StopPolicy(SIGTERM, 10),
     CONSUMER: StopPolicy(SIGTERM, 15),
+    KAFKA_UI: StopPolicy(SIGTERM, 10),
 }
+
+
+def port_setting(service: str) -> str:
+    """Return the name of the setting of a service's port, in lower case."""
+    return f"{service.replace('-', '_')}_port"
 
 
 def group_of(service: str) -> str:

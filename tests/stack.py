@@ -69,7 +69,8 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PRODUCER_PORT": "0", "CONSUMER_PORT": "0", "POSTGRES_FSYNC": "false"}
+        ports = dict.fromkeys(("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT"), "0")
+        return {**ports, "POSTGRES_FSYNC": "false"}
 
     def run(
         self, *arguments: str, check: bool = True, within: float = 180

@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     kafka_topic: str = "orders"
 
     producer_url: str = "http://127.0.0.1:5001"
+    kafka_ui_url: str = ""
     trusted_hosts: str = "localhost,127.0.0.1,[::1]"
 
     # The ring's size is also how much is read back at start: a viewer can resume from nothing older.
@@ -37,6 +38,14 @@ class Settings(BaseSettings):
     watch_interval_s: float = Field(2.0, gt=0)
     history_timeout_s: float = Field(4.0, gt=0)
     test_event_interval_s: float = Field(1.0, ge=0)
+
+    @property
+    def messages_url(self) -> str:
+        """Where Kafka UI shows the topic's messages, "" without one.
+
+        The path is that of kafbat's Kafka UI, which the native stack's own understands, too."""
+        path = f"/ui/clusters/orders/all-topics/{self.kafka_topic}/messages"
+        return f"{self.kafka_ui_url.rstrip('/')}{path}" if self.kafka_ui_url else ""
 
     @property
     def trusted_host_list(self) -> list[str]:

@@ -3,7 +3,7 @@
 # Runs in the project's folder. COMPOSE_FILE, COMPOSE_PROJECT_NAME and .env work as for Compose itself.
 set -eu
 
-all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer gateway kafka-ui'
+all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer kafka-ui gateway'
 scales=.local/docker.scales
 ports=.local/docker.ports
 

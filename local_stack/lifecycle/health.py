@@ -52,6 +52,8 @@ class HealthChecks:
                 return _check_web(self.addresses.producer_url)
             case services.CONSUMER:
                 return _check_web(self.addresses.consumer_url)
+            case services.KAFKA_UI:
+                return _check_web(self.addresses.kafka_ui_url)
             case _:
                 return _check_broker(self.addresses.brokers[name])
 

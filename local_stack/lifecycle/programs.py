@@ -8,10 +8,11 @@ from local_stack import passwords, postgres
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
 from local_stack.paths import PROJECT_ROOT, Paths
-from local_stack.services import CONSUMER, POSTGRES, PRODUCER, RELAY
+from local_stack.services import CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
 from local_stack.supervisord.configuration import Program
 
 PRODUCER_FOLDER, CONSUMER_FOLDER = PROJECT_ROOT / "producer_service", PROJECT_ROOT / "consumer_service"
+KAFKA_UI_FOLDER = PROJECT_ROOT / "kafka_page"
 
 
 def postgres_program(paths: Paths) -> Program:
@@ -29,11 +30,12 @@ def app_programs(paths: Paths, addresses: Addresses, settings: Settings) -> list
         program(PRODUCER, PRODUCER_FOLDER, *_gunicorn("producer:create_app()", addresses.producer_url)),
         program(RELAY, PRODUCER_FOLDER, "producer.relay"),
         program(CONSUMER, CONSUMER_FOLDER, *_gunicorn("consumer:create_app()", addresses.consumer_url)),
+        program(KAFKA_UI, KAFKA_UI_FOLDER, *_gunicorn("kafka_ui:create_app()", addresses.kafka_ui_url)),
     ]
 
 
 def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Settings) -> dict[str, str]:
-    """Return the variables of an app. Each logs in to the database as its own role, the consumer not at all."""
+    """Return the variables of an app. Each logs in to the database as its own role, readers of Kafka not at all."""
     return {
         **addresses.public(),
         **(role_environment(name, paths, addresses) if name in passwords.ROLES else {}),

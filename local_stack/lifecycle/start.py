@@ -16,7 +16,7 @@ from local_stack.lifecycle.logs import last_line
 from local_stack.lifecycle.preparation import Preparation
 from local_stack.lifecycle.programs import app_environment
 from local_stack.paths import Paths, write_private
-from local_stack.services import APPS, BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY, STORES
+from local_stack.services import BROKERS, NATIVE_APPS, POSTGRES, PRODUCER, RELAY, STORES, WEB
 from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
 
@@ -80,7 +80,7 @@ def _stale(paths: Paths, settings: Settings, running: Set[str]) -> set[str]:
         stale |= {PRODUCER, RELAY}  # the same code, and the producer's start migrates the database
     last = ports.load(paths.ports)
     if any(port and port != last.get(name) for name, port in settings.explicit_ports().items()):
-        stale |= {PRODUCER, CONSUMER}  # each page links to the other
+        stale |= set(WEB)  # each page links to the others
     return stale & running
 
 
@@ -135,7 +135,7 @@ class Startup:
         self._wait(starting & brokers)
         if PRODUCER in starting and brokers <= starting | running:
             self._run_step(steps.TOPICS)
-        self.supervisor.start(sorted(starting & (set(APPS) - {PRODUCER})))
+        self.supervisor.start(sorted(starting & (set(NATIVE_APPS) - {PRODUCER})))
         self._wait(wanted - (starting & stores))
 
     def _run_step(self, step: steps.Step) -> None:

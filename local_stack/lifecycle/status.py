@@ -87,7 +87,7 @@ def locations(paths: Paths) -> list[str]:
     return [
         f"Checkout    {urls.producer_url}",
         f"Dashboard   {urls.consumer_url}",
-        "Kafka UI    none in native mode",
+        f"Kafka UI    {urls.kafka_ui_url}",
         f"Addresses   {paths.env}",
         f"Logs        {paths.logs}",
     ]

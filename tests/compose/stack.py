@@ -13,9 +13,9 @@ from typing import Any, Self
 from local_stack.services import BROKERS, NAMES
 from tests.stack import Stack, clone
 
-GATEWAY, KAFKA_UI = "gateway", "kafka-ui"
+GATEWAY = "gateway"
 # tests/unit/project/test_compose_file.py compares these with docker-compose.yml.
-SERVICES = (*NAMES, GATEWAY, KAFKA_UI)
+SERVICES = (*NAMES, GATEWAY)
 ONE_SHOTS = ("secrets", "migrate", "topics")
 BROKER_PORTS = {broker: f"{broker.upper().replace('-', '_')}_PORT" for broker in BROKERS}
 PORTS = ("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT", *BROKER_PORTS.values())

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local_stack.services import APPS, BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY
-from tests.compose.stack import GATEWAY, KAFKA_UI, ONE_SHOTS, SERVICES, ComposeStack, docker
+from local_stack.services import APPS, BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
+from tests.compose.stack import GATEWAY, ONE_SHOTS, SERVICES, ComposeStack, docker
 
 ALL = (*SERVICES, *ONE_SHOTS)
 

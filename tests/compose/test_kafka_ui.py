@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.compose.stack import KAFKA_UI, ComposeStack, docker
+from local_stack.services import KAFKA_UI
+from tests.compose.stack import ComposeStack, docker
 from tests.eventually import eventually
 
 # In Kafka UI's place: it lets any website read its answers, as Kafka UI does and the tests' stand-in for it may not.

@@ -40,7 +40,12 @@ class Project:
         self.folder = folder
         self.home = folder / ".local"
         # Natively, even where a Docker engine would answer.
-        native = {"PRODUCER_PORT": "0", "CONSUMER_PORT": "0", "DOCKER_HOST": "unix:///nowhere"}
+        native = {
+            "PRODUCER_PORT": "0",
+            "CONSUMER_PORT": "0",
+            "KAFKA_UI_PORT": "0",
+            "DOCKER_HOST": "unix:///nowhere",
+        }
         self.environment = {**os.environ, **native}
 
     def begin(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
@@ -184,6 +189,7 @@ class TestStarted:
             "KAFKA_BOOTSTRAP_SERVERS",
             "PRODUCER_URL",
             "CONSUMER_URL",
+            "KAFKA_UI_URL",
         }
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -375,6 +381,14 @@ def test_taken_port_is_reported_with_its_setting(prepared_clone: Project) -> Non
         line = prepared_clone.failure(PRODUCER_PORT=port)
     assert f"Port {port} for the producer is taken" in line
     assert "PRODUCER_PORT=0" in line
+
+
+def test_taken_port_of_kafka_ui_is_reported_with_its_setting(prepared_clone: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        line = prepared_clone.failure(KAFKA_UI_PORT=port)
+    assert f"Port {port} for the kafka-ui is taken" in line
+    assert "KAFKA_UI_PORT=0" in line
 
 
 def test_invalid_port_setting_is_reported(prepared_clone: Project) -> None:

@@ -1,5 +1,7 @@
 // The rows: newest first, at most MAX_ROWS, each event once. Data from the server is set as text only.
 
+import { eventUrl, orderUrl } from "./kafka_ui.js";
+
 export const MAX_ROWS = 1000;
 
 const COLUMNS = [
@@ -87,6 +89,9 @@ export class Table {
   }
 }
 
+// Where Kafka UI shows the topic's messages; "" without a Kafka UI.
+const messages = document.body.dataset.messages;
+
 // Each row is a copy of this one with its texts filled in: at a thousand rows a second, that is worth it.
 const template = createTemplate();
 
@@ -101,10 +106,16 @@ function createTemplate() {
     row.append(cell);
   }
   const [type, order, ...others] = row.cells;
-  type.append(document.createElement("span"));
+  type.append(document.createElement(messages ? "a" : "span"));
   order.append(document.createElement("button"));
   order.firstChild.type = "button";
   order.firstChild.className = "id";
+  if (messages) {
+    const link = document.createElement("a");
+    link.className = "to-kafka";
+    link.textContent = "↗";
+    order.append(link);
+  }
   others.at(-1).append(document.createElement("time"));
   return row;
 }
@@ -118,10 +129,14 @@ function createRow(event, now) {
   const [type, order, customer, item, price, quantity, status, time] = row.children;
   type.firstChild.textContent = event.type;
   type.firstChild.className = isTest ? "chip test" : "chip";
+  if (messages) {
+    type.firstChild.href = eventUrl(messages, event);
+    type.firstChild.title = "This message in Kafka UI";
+  }
   if (isTest) {
     fill(order, undefined);
   } else {
-    fillOrder(order.firstChild, String(data.order_id ?? event.subject));
+    fillOrder(order, String(data.order_id ?? event.subject));
   }
   fill(customer, isTest ? data.message : data.customer_name);
   fill(item, data.item);
@@ -140,9 +155,15 @@ function fill(cell, value) {
   }
 }
 
-function fillOrder(button, id) {
+function fillOrder(cell, id) {
+  const [button, link] = cell.children;
   button.dataset.copy = id;
   labelOrder(button);
+  if (link) {
+    link.href = orderUrl(messages, id);
+    link.title = "All messages of this order in Kafka UI";
+    link.setAttribute("aria-label", `${button.textContent}: all messages of this order in Kafka UI`);
+  }
 }
 
 /** Give an id's button its ordinary text, for the eye and for screen readers. */

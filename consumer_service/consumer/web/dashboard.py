@@ -24,7 +24,7 @@ def page() -> ResponseReturnValue:
     """Render the page with its position: the stream brings what comes after, `/events` what came before."""
     services = current_services()
     position = str(services.ring.position) if services.state() != "starting" else ""
-    body = render_template("dashboard.html", position=position, producer_url=services.settings.producer_url)
+    body = render_template("dashboard.html", position=position, settings=services.settings)
     return body, {"Cache-Control": "no-store"}
 
 

@@ -11,14 +11,29 @@ from local_stack.addresses import Addresses
 
 
 def test_addresses_are_made_of_the_ports_and_the_password() -> None:
-    ports = {"postgres": 1, "kafka-1": 2, "kafka-2": 3, "kafka-3": 4, "producer": 5, "consumer": 6}
+    ports = {
+        "postgres": 1,
+        "kafka-1": 2,
+        "kafka-2": 3,
+        "kafka-3": 4,
+        "producer": 5,
+        "consumer": 6,
+        "kafka-ui": 7,
+    }
     assert Addresses.of(ports, "pw").environment() == {
         "DATABASE_URL": "postgresql://orders:pw@127.0.0.1:1/orders",
         "PGREQUIREAUTH": "scram-sha-256",
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:2,127.0.0.1:3,127.0.0.1:4",
         "PRODUCER_URL": "http://127.0.0.1:5",
         "CONSUMER_URL": "http://127.0.0.1:6",
+        "KAFKA_UI_URL": "http://127.0.0.1:7",
     }
+
+
+def test_stack_that_an_older_version_started_has_no_kafka_ui() -> None:
+    """`status` and `stop` must work on it."""
+    ports = {"postgres": 1, "kafka-1": 2, "kafka-2": 3, "kafka-3": 4, "producer": 5, "consumer": 6}
+    assert Addresses.of(ports, "pw").kafka_ui_url == ""
 
 
 def impostor(server: socket.socket) -> bytes:

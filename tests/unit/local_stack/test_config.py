@@ -6,7 +6,7 @@ import pytest
 
 from local_stack.config import Settings, load_settings
 from local_stack.errors import StackError
-from local_stack.services import CONSUMER, PRODUCER, RELAY, STOP_POLICIES
+from local_stack.services import CONSUMER, KAFKA_UI, PRODUCER, RELAY, STOP_POLICIES
 from producer.relay.service import STOP_S
 from tests.project import ROOT
 
@@ -20,12 +20,13 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_port_of_the_last_start_is_kept_until_the_environment_names_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    last = {PRODUCER: 5101, CONSUMER: 5002}
-    assert load_settings().web_ports({}) == {PRODUCER: 5001, CONSUMER: 5002}
+    last = {PRODUCER: 5101, CONSUMER: 5002, KAFKA_UI: 8181}
+    assert load_settings().web_ports({}) == {PRODUCER: 5001, CONSUMER: 5002, KAFKA_UI: 8080}
     assert load_settings().web_ports(last) == last
     monkeypatch.setenv("PRODUCER_PORT", "5001")
-    assert load_settings().web_ports(last) == {PRODUCER: 5001, CONSUMER: 5002}
-    assert load_settings().explicit_ports() == {PRODUCER: 5001}
+    monkeypatch.setenv("KAFKA_UI_PORT", "8282")
+    assert load_settings().web_ports(last) == {PRODUCER: 5001, CONSUMER: 5002, KAFKA_UI: 8282}
+    assert load_settings().explicit_ports() == {PRODUCER: 5001, KAFKA_UI: 8282}
 
 
 def test_more_connections_than_postgresql_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +43,11 @@ def test_supervisord_and_docker_wait_longer_than_gunicorn_needs_to_stop(service:
     gunicorn = runpy.run_path(str(ROOT / f"{service}_service" / "gunicorn.conf.py"))
     assert STOP_POLICIES[service].timeout_s > gunicorn["graceful_timeout"]
     assert stop_grace_period(service) == STOP_POLICIES[service].timeout_s
+
+
+def test_supervisord_waits_longer_than_kafka_ui_needs_to_stop() -> None:
+    gunicorn = runpy.run_path(str(ROOT / "kafka_page" / "gunicorn.conf.py"))
+    assert STOP_POLICIES[KAFKA_UI].timeout_s > gunicorn["graceful_timeout"]
 
 
 def test_supervisord_and_docker_wait_longer_than_the_relay_needs_to_stop() -> None:

@@ -8,7 +8,7 @@ from local_stack.services import NAMES
 
 ALL = frozenset(NAMES)
 NONE: frozenset[str] = frozenset()
-USUAL = {"producer": 5001, "consumer": 5002}
+USUAL = {"producer": 5001, "consumer": 5002, "kafka-ui": 8080}
 
 
 def always(port: int) -> bool:
@@ -23,7 +23,7 @@ def test_every_port_is_assigned_once() -> None:
     ports = assign({}, USUAL, ALL, NONE, always)
     assert tuple(ports) == PORT_NAMES
     assert len(set(ports.values())) == len(PORT_NAMES)
-    assert (ports["producer"], ports["consumer"]) == (5001, 5002)
+    assert {name: ports[name] for name in USUAL} == USUAL
     assert all(ports[name] in PORT_RANGE for name in PORT_NAMES if name not in USUAL)
 
 
@@ -46,11 +46,13 @@ def test_broker_port_cannot_change_while_other_brokers_run() -> None:
 
 def test_running_service_keeps_its_port_when_the_setting_changes() -> None:
     before = assign({}, USUAL, ALL, NONE, always)
-    after = assign(before, {"producer": 6001, "consumer": 5002}, {"relay"}, ALL - {"relay"}, all_but(5001))
+    after = assign(before, USUAL | {"producer": 6001}, {"relay"}, ALL - {"relay"}, all_but(5001))
     assert after["producer"] == 5001
 
 
 def test_configured_port_that_is_taken_is_refused_with_the_name_of_its_setting() -> None:
+    with pytest.raises(StackError, match="KAFKA_UI_PORT=0"):
+        assign({}, USUAL, ALL, NONE, all_but(8080))
     with pytest.raises(StackError, match="CONSUMER_PORT=0"):
         assign({}, USUAL, ALL, NONE, all_but(5002))
 
@@ -60,9 +62,10 @@ def test_configured_port_need_not_be_free_for_a_service_that_does_not_start() ->
 
 
 def test_port_0_takes_a_free_port_and_keeps_it() -> None:
-    before = assign({}, {"producer": 0, "consumer": 0}, ALL, NONE, always)
+    any_free = dict.fromkeys(USUAL, 0)
+    before = assign({}, any_free, ALL, NONE, always)
     assert before["producer"] in PORT_RANGE
-    assert assign(before, {"producer": 0, "consumer": 0}, ALL, NONE, always) == before
+    assert assign(before, any_free, ALL, NONE, always) == before
 
 
 def test_assignment_fails_without_a_free_port() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from local_stack.lifecycle import revisions
 from local_stack.paths import Paths
-from local_stack.services import APPS, CONSUMER, NAMES, PRODUCER, RELAY
+from local_stack.services import CONSUMER, NAMES, NATIVE_APPS, PRODUCER, RELAY
 
 RUNNING = frozenset(NAMES)
 
@@ -14,7 +14,7 @@ RUNNING = frozenset(NAMES)
 @pytest.fixture
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project, in place of ours."""
-    folders = {name: (tmp_path / name,) for name in (revisions.STACK, *APPS)}
+    folders = {name: (tmp_path / name,) for name in (revisions.STACK, *NATIVE_APPS)}
     for (folder,) in folders.values():
         (folder / "package").mkdir(parents=True)
         (folder / "package" / "module.py").write_text("x = 1")
@@ -35,7 +35,7 @@ def test_nothing_is_outdated_right_after_a_start(code: Path, paths: Paths) -> No
 
 
 def test_all_is_outdated_when_an_older_version_started_it(code: Path, paths: Paths) -> None:
-    assert revisions.outdated(paths, RUNNING) == {revisions.STACK, *APPS}
+    assert revisions.outdated(paths, RUNNING) == {revisions.STACK, *NATIVE_APPS}
 
 
 @pytest.mark.parametrize("name", [CONSUMER, revisions.STACK])

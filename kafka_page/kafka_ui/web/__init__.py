@@ -1,0 +1,1 @@
+"""HTTP: the pages, the live tail, health, and what guards them. Every route is a GET."""
