@@ -15,7 +15,14 @@ PAGES = {
     "checkout": ("PRODUCER_URL", "/"),
     "docs": ("PRODUCER_URL", "/docs"),
     "dashboard": ("CONSUMER_URL", "/"),
+    "cluster": ("KAFKA_UI_URL", "/"),
+    "topics": ("KAFKA_UI_URL", "/topics"),
+    "topic": ("KAFKA_UI_URL", "/topics/orders"),
+    "messages": ("KAFKA_UI_URL", "/topics/orders/messages"),
+    "groups": ("KAFKA_UI_URL", "/groups"),
 }
+# What is there once a page has loaded; Kafka UI's pages are complete when they come.
+READY = {"checkout": "#recent tr", "docs": ".opblock", "dashboard": "#rows tr"}
 WIDTHS = (390, 768, 1280)
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
@@ -26,8 +33,7 @@ def test_page_fits_and_is_accessible(open_page: OpenPage, shop: Shop, name: str,
     shop.post("/orders/random", {"count": 20})
     service, path = PAGES[name]
     page = open_page(service, path, theme=theme)
-    ready = {"checkout": "#recent tr", "docs": ".opblock", "dashboard": "#rows tr"}[name]
-    expect(page.locator(ready).first).to_be_visible()
+    expect(page.locator(READY.get(name, "#main > *")).first).to_be_visible()
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
@@ -40,6 +46,7 @@ PICTURES: dict[str, tuple[str, int, Theme]] = {
     "dashboard-dark": ("dashboard", 1280, "dark"),
     "checkout": ("checkout", 1280, "light"),
     "dashboard-phone": ("dashboard", 390, "light"),
+    "kafka-ui": ("messages", 1280, "light"),
 }
 
 
@@ -54,9 +61,13 @@ def test_picture_of_a_page_is_taken(
     for _ in range(6):
         shop.post("/orders/random", {"count": 4})
     advance_some_orders(shop)
-    rows = page.locator("#recent tr" if page_name == "checkout" else "#rows tr")
+    if page_name == "messages":
+        page.reload()  # it has what was there when it was asked for
+        page.locator("summary").first.click()
+    rows = page.locator({"checkout": "#recent tr", "messages": ".message"}.get(page_name, "#rows tr"))
     expect(rows.nth(19)).to_be_attached()
-    expect(page.locator("#recent .status, #rows tr", has_text=Status.DELIVERED).first).to_be_attached()
+    delivered = page.locator("#recent .status, #rows tr, .message", has_text=Status.DELIVERED)
+    expect(delivered.first).to_be_attached()
     picture = Path(request.config.getoption("--pictures") or tmp_path) / f"{name}.png"
     page.screenshot(path=picture)
     assert picture.stat().st_size > 10_000

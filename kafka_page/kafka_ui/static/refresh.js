@@ -3,6 +3,8 @@
 const INTERVAL_MS = 2000;
 const TIMEOUT_MS = 5000;
 
+const stale = document.getElementById("stale");
+
 /** Return the parts of a page that change by themselves, by name. */
 function liveParts(page) {
   return new Map([...page.querySelectorAll("[data-live]")].map((part) => [part.dataset.live, part]));
@@ -33,9 +35,9 @@ async function keepRefreshing() {
   if (!document.hidden) {
     try {
       await refresh();
-      document.body.dataset.connection = "live";
+      stale.hidden = true;
     } catch {
-      document.body.dataset.connection = "lost";
+      stale.hidden = false;
     }
   }
   setTimeout(keepRefreshing, INTERVAL_MS);

@@ -1,5 +1,6 @@
 """Whether the browser still waits for the answer."""
 
+import select
 import socket
 from collections.abc import Callable
 
@@ -15,11 +16,12 @@ def gone_check(request: Request) -> Callable[[], bool]:
     def is_gone() -> bool:
         if connection is None:
             return False
+        # Asked first whether there is anything: with a timeout, Python's recv would wait for it even with MSG_DONTWAIT.
         try:
-            return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
+            readable = select.poll()
+            readable.register(connection, select.POLLIN)
+            return bool(readable.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
+        except (OSError, ValueError):  # it was reset, or is closed
             return True
 
     return is_gone
