@@ -52,8 +52,9 @@ enough_memory() {
 }
 
 # The connections that all replicas may open, against PostgreSQL's max_connections (docker-compose.yml): a producer's
-# pool, the one for NOTIFY and the one for new orders, in each of its processes; a relay's pool and the one that listens; and a few for
-# PostgreSQL itself, the migrator and people. enough_connections [SERVICE=N...]: the saved numbers, with these changes.
+# pool, the one for NOTIFY and the one for new orders, in each of its processes; a relay's pool and the one that
+# listens; and a few for PostgreSQL itself, the migrator and people. By default a producer has as many processes as its
+# gunicorn.conf.py says. enough_connections [SERVICE=N...]: the saved numbers, with these changes.
 enough_connections() {
     producers=1 relays=1
     for each in $(cat "$scales" 2>/dev/null) "$@"; do
