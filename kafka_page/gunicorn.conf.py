@@ -30,12 +30,15 @@ logconfig_dict = {
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Tie the worker to the master (Linux): an orphan with open streams would keep the port."""
+    """Tie the worker to the master (Linux): an orphan with open streams would keep the port. Keep memory small."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
         if os.getppid() != server.pid:  # it died before we asked
             os._exit(1)
+        # Every read has a client with threads of its own, and glibc would keep memory for each of them.
+        m_arena_max = -8
+        ctypes.CDLL(None).mallopt(m_arena_max, 2)
 
 
 def post_worker_init(worker: Worker) -> None:

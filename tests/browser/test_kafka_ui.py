@@ -29,6 +29,7 @@ def test_order_id_leads_to_all_its_messages_in_order(open_page: OpenPage, shop: 
     order = shop.place()
     shop.change_status(order, Status.CONFIRMED)
     row = page.locator("#rows tr", has=page.locator(f'[data-copy="{order}"]')).first
+    expect(row).to_contain_text("order.confirmed")  # Kafka UI shows what is there when it is asked
     row.get_by_role("link", name="all messages of this order").click()
     values = page.locator(".message pre")
     expect(values).to_have_count(2)

@@ -25,8 +25,11 @@ def show() -> ResponseReturnValue:
     services, deadline = current_services(), time.monotonic() + PAGE_S
     picture = services.survey.picture()
     problem, rows = "", []
+    silent = ", ".join(broker.name for broker in picture.brokers if broker.state == "silent")
     if not picture.is_known:
         problem = "No broker answers, so which groups there are is not known."
+    elif silent:  # a group's coordinator may be there, and asked for it, librdkafka 2.16 may end the process
+        problem = f"Which groups there are is not known while a broker does not answer: {silent}."
     else:
         try:
             rows = _rows(services, picture, services.admin.groups(), deadline)

@@ -74,6 +74,15 @@ def test_groups_page_says_what_is_not_known(web: WebHarness) -> None:
     assert "Which groups there are is not known now: no answer in time." in web.text("/groups")
 
 
+def test_groups_are_not_asked_for_while_a_broker_hangs(web: WebHarness) -> None:
+    """The client may not survive that: librdkafka's `eonce->refcnt > 0`."""
+    web.answers[ADDRESSES[2]] = silence(2)
+    web.admin.groups_known = [Group("projector", "stable", (), {})]
+    page = web.text("/groups")
+    assert "is not known while a broker does not answer: kafka-2." in page
+    assert "projector" not in page
+
+
 def test_messages_are_newest_first_with_their_headers(web: WebHarness) -> None:
     page = web.text("/topics/orders/messages")
     assert page.index(">1:0<") < page.index(">0:1<") < page.index(">0:0<")
