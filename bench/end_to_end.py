@@ -193,7 +193,7 @@ def main() -> None:
                 print(f"| {load} | {variant} | {' | '.join(map(str, columns))} |", flush=True)
                 figures.append(Figure(str(load), variant, columns[3]))
     if arguments.plot:
-        plot_bars(figures, "POST to browser, p99 in ms", arguments.plot)
+        plot_bars(figures, "POST to browser, p99 in ms", arguments.plot, "log")
 
 
 if __name__ == "__main__":

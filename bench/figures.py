@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure as Canvas
 
 COLOURS = {"naive": "#b0b7c3", "ours": "#2563eb"}
+NAMES = {"naive": "the demo's way", "ours": "ours"}
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else float("inf")
 
 
-def plot_bars(figures: Sequence[Figure], title: str, path: Path) -> None:
-    """Draw the variants of each group side by side, on a logarithmic scale, into a PNG."""
+def plot_bars(figures: Sequence[Figure], title: str, path: Path, scale: str = "linear") -> None:
+    """Draw the variants of each group side by side into a PNG. scale: "linear" or "log"."""
     groups = list(dict.fromkeys(figure.group for figure in figures))
     canvas = Canvas(figsize=(8, 3.5), layout="constrained")
     axes = canvas.subplots()
@@ -53,9 +54,11 @@ def plot_bars(figures: Sequence[Figure], title: str, path: Path) -> None:
         values = [figure.value.median for figure in bars]
         below = [figure.value.median - figure.value.least for figure in bars]
         above = [figure.value.most - figure.value.median for figure in bars]
-        drawn = axes.bar(places, values, 0.38, color=colour, yerr=(below, above), capsize=3, label=variant)
-        axes.bar_label(drawn, labels=[f"{value:.3g}" for value in values], padding=3, fontsize=8)
-    axes.set_yscale("log")
+        drawn = axes.bar(
+            places, values, 0.38, color=colour, yerr=(below, above), capsize=3, label=NAMES[variant]
+        )
+        axes.bar_label(drawn, labels=[f"{value:,.0f}" for value in values], padding=3, fontsize=8)
+    axes.set_yscale(scale)
     axes.set_xticks(range(len(groups)), groups)
     axes.set_title(title)
     axes.legend(frameon=False)

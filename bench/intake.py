@@ -159,7 +159,9 @@ def main() -> None:
             for variant, results in rounds.items():
                 columns = [median([vars(each)[name] for each in results]) for name in vars(results[0])]
                 print(f"| {connections} | {variant} | {' | '.join(map(str, columns))} |", flush=True)
-                figures.append(Figure(f"{connections} connections", variant, columns[0]))
+                figures.append(
+                    Figure(f"{connections} connection{'s' * (connections > 1)}", variant, columns[0])
+                )
     if arguments.plot:
         plot_bars(figures, "Orders taken per second", arguments.plot)
 
