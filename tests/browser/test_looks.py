@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from producer.domain.status import Status
 from tests.browser.conftest import OpenPage, Theme
+from tests.eventually import eventually
 from tests.shop import DELIVERY, Shop
 
 PAGES = {
@@ -61,12 +62,12 @@ def test_picture_of_a_page_is_taken(
     for _ in range(6):
         shop.post("/orders/random", {"count": 4})
     advance_some_orders(shop)
-    if page_name == "messages":
-        page.reload()  # it has what was there when it was asked for
-        page.locator("summary").first.click()
     rows = page.locator({"checkout": "#recent tr", "messages": ".message"}.get(page_name, "#rows tr"))
-    expect(rows.nth(19)).to_be_attached()
     delivered = page.locator("#recent .status, #rows tr, .message", has_text=Status.DELIVERED)
+    if page_name == "messages":  # it shows what is there when it is asked
+        eventually(lambda: page.reload() and delivered.count())
+        page.locator("summary").first.click()
+    expect(rows.nth(19)).to_be_attached()
     expect(delivered.first).to_be_attached()
     picture = Path(request.config.getoption("--pictures") or tmp_path) / f"{name}.png"
     page.screenshot(path=picture)
