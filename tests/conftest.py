@@ -1,6 +1,7 @@
 """One stack for the whole run: real PostgreSQL and real Kafka on free ports, in a temporary folder."""
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -148,3 +149,11 @@ def open_viewer(running_stack: Stack) -> Iterator[OpenViewer]:
             return viewer
 
         yield open_viewer
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Do not ignore SIGINT, even when the tests run as a shell's background job: children would ignore it too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -410,14 +410,6 @@ def test_folder_that_cannot_be_written_is_reported(prepared_clone: Project) -> N
     assert f"{prepared_clone.home}/logs" in prepared_clone.failure()
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Do not ignore SIGINT, even when the tests run as a shell's background job: children would ignore it too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_no_process(prepared_clone: Project) -> None:
     # The start does not end: one broker of three never becomes healthy.

@@ -386,6 +386,7 @@ def test_no_kafka_is_one_line_and_exit_code_2(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_ledger_with_130(service_environment: dict[str, str]) -> None:
     service_environment["KAFKA_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
     command = [sys.executable, "-m", "producer.ledger"]
@@ -393,4 +394,4 @@ def test_interrupt_ends_the_ledger_with_130(service_environment: dict[str, str])
         with pytest.raises(subprocess.TimeoutExpired):
             running.wait(4)
         running.send_signal(signal.SIGINT)
-        assert running.wait(3) == 130
+        assert running.wait(10) == 130
