@@ -97,8 +97,8 @@ def kafka_ui(kafka: str, ui_topic: str, tmp_path: Path) -> Iterator[KafkaUI]:
 
 
 @pytest.fixture
-def broken_stack(stack: Stack) -> Iterator[Stack]:
-    """The stack for tests that stop a broker: it is started again, and everything waits for its replicas."""
+def broken_stack(stack: Stack, ui_topic: str) -> Iterator[Stack]:
+    """The stack for tests that stop a broker. It is started again before the topic is deleted."""
     yield stack
     stack.run("start", BROKER)
 
