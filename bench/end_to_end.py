@@ -7,10 +7,8 @@ same three brokers. Each figure is the median of the rounds, with its range. The
 
 import argparse
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -24,7 +22,7 @@ import psutil
 from confluent_kafka.admin import AdminClient
 
 from bench.figures import Figure, median, percentile, plot_bars
-from bench.intake import cpu_s, free_port, is_listening, running_shop
+from bench.intake import cpu_s, environment_of, free_port, is_listening, running_shop
 from bench.load import post, run_in_process
 from bench.publish import ROOT, running_relay, running_stores, wait_until
 from bench.viewers import Audience
@@ -127,13 +125,7 @@ def measure(variant: str, base: Settings, load: Load, seconds: float) -> Result:
     """Measure one variant once under one load, on a topic of its own, after some orders to warm up."""
     settings = base.model_copy(update={"kafka_topic": f"bench-{uuid.uuid4().hex[:8]}"})
     topics.ensure(AdminClient(admin_settings(settings)), settings)
-    environment = os.environ | {
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'producer_service'}:{ROOT / 'consumer_service'}",
-        "DATABASE_URL": settings.database_url,
-        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "KAFKA_TOPIC": settings.kafka_topic,
-        "RELAY_HEARTBEAT_FILE": f"{tempfile.gettempdir()}/{settings.kafka_topic}.heartbeat",
-    }
+    environment = environment_of(settings)
     pause = threading.Event()
     with ExitStack() as running:
         shop, shop_port = running.enter_context(running_shop(variant, environment))

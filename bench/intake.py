@@ -101,17 +101,22 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def measure(variant: str, base: Settings, connections: int, seconds: float) -> Result:
-    """Measure one variant once, on a topic of its own, after a second of warming up."""
-    settings = base.model_copy(update={"kafka_topic": f"bench-{uuid.uuid4().hex[:8]}"})
-    topics.ensure(AdminClient(admin_settings(settings)), settings)
-    environment = os.environ | {
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'producer_service'}",
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment of every program that is measured."""
+    return os.environ | {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'producer_service'}:{ROOT / 'consumer_service'}",
         "DATABASE_URL": settings.database_url,
         "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "KAFKA_TOPIC": settings.kafka_topic,
         "RELAY_HEARTBEAT_FILE": f"{tempfile.gettempdir()}/{settings.kafka_topic}.heartbeat",
     }
+
+
+def measure(variant: str, base: Settings, connections: int, seconds: float) -> Result:
+    """Measure one variant once, on a topic of its own, after a second of warming up."""
+    settings = base.model_copy(update={"kafka_topic": f"bench-{uuid.uuid4().hex[:8]}"})
+    topics.ensure(AdminClient(admin_settings(settings)), settings)
+    environment = environment_of(settings)
     postgres, brokers = stores_of(settings)
     with ExitStack() as running:
         shop, port = running.enter_context(running_shop(variant, environment))

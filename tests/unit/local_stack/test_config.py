@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from local_stack import config
 from local_stack.config import Settings, load_settings
 from local_stack.errors import StackError
 from local_stack.services import CONSUMER, KAFKA_UI, PRODUCER, RELAY, STOP_POLICIES
@@ -35,6 +36,13 @@ def test_more_connections_than_postgresql_has_are_refused(monkeypatch: pytest.Mo
     monkeypatch.setenv("WEB_CONCURRENCY", "9")
     with pytest.raises(StackError, match=r"WEB_CONCURRENCY=9.* 102 connections, but PostgreSQL has 100"):
         load_settings()
+
+
+def test_most_workers_are_those_of_the_producer() -> None:
+    most = runpy.run_path(str(ROOT / "producer_service" / "gunicorn.conf.py"))["MOST_WORKERS"]
+    assert most == config.MOST_WORKERS
+    docker = (ROOT / "deploy" / "docker" / "stack.sh").read_text()
+    assert f"if (processes > {most}) processes = {most};" in docker
 
 
 @pytest.mark.parametrize("service", [PRODUCER, CONSUMER])
