@@ -92,7 +92,10 @@ class Stack:
         return done
 
     def is_healthy(self) -> bool:
-        return all(each.ok for each in status.read(Paths(self.home)))
+        """Return True, or raise AssertionError with what is not healthy, and why."""
+        unhealthy = [each for each in status.read(Paths(self.home)) if not each.ok]
+        assert not unhealthy, unhealthy
+        return True
 
     def services(self) -> dict[str, dict[str, Any]]:
         """Return the state, pid and health of each service by its name, as `status --json` does: without a process

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import requests
+
 from local_stack.services import BROKERS, NAMES
 from tests.stack import Stack, clone
 
@@ -84,7 +86,20 @@ class ComposeStack(Stack):
         }
 
     def is_healthy(self) -> bool:
-        return self.run("status", check=False).returncode == 0
+        """Return True, or raise AssertionError with the table and what each service says of itself."""
+        done = self.run("status", check=False)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}{self._verdicts()}"
+        return True
+
+    def _verdicts(self) -> str:
+        """Return the bodies of /health/ready, for a failure's message."""
+        said = []
+        for name in ("PRODUCER_URL", "CONSUMER_URL"):
+            try:
+                said.append(requests.get(f"{self.env[name]}/health/ready", timeout=10).text)
+            except requests.RequestException as error:
+                said.append(f"{name}: {error}")
+        return "\n".join(said)
 
     def services(self) -> dict[str, dict[str, Any]]:
         rows = json.loads(self.run("status", "--json", check=False).stdout)
