@@ -1,0 +1,56 @@
+"""Failures under load: `make chaos`. -m quick: about two minutes. --table: write the table of docs/delivery.md."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import QUIET, chromium_path
+from tests.chaos import table
+from tests.chaos.observers import REMEMBER_ROWS, Dashboard
+from tests.chaos.proxied_stack import ProxiedStack
+from tests.chaos.table import Row
+from tests.chaos.trial import Trial
+from tests.project import ROOT
+
+ROWS = pytest.StashKey[list[Row]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--table", action="store_true", help="write the table in docs/delivery.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "quick: one of the faults that every change is tried with")
+    config.stash[ROWS] = []
+
+
+@pytest.fixture(scope="session")
+def trial() -> Iterator[Trial]:
+    """The whole native stack under load, with a browser open all the while."""
+    with (
+        ProxiedStack.started() as stack,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium_path(), args=QUIET) as browser,
+    ):
+        page = browser.new_page()
+        page.add_init_script(REMEMBER_ROWS)
+        page.goto(stack.env["CONSUMER_URL"])
+        with Trial.started(stack, Dashboard(page)) as trial:
+            yield trial
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Iterator[list[Row]]:
+    """Where a test puts its row of the table."""
+    rows = request.config.stash[ROWS]
+    before = len(rows)
+    yield rows
+    for row in rows[before:]:
+        print(f"\n{row}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    rows = session.config.stash.get(ROWS, [])
+    if rows and session.config.getoption("--table") and exitstatus == 0:
+        table.write(ROOT / "docs" / "delivery.md", rows, "")

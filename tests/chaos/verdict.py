@@ -1,0 +1,171 @@
+"""What must hold after every fault, whatever happened: pure functions from what was seen to a list of problems."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tests.chaos.customers import Attempt, Outcome
+from tests.chaos.observers import AWAY, Seen
+
+# For so long what is said of the system may lag behind what it does: checks are cached, and states have delays.
+SLACK_S = 4.0
+# An event that comes later than this after it was acknowledged must have been announced: something is not right.
+LATE_S = 35.0
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An order as PostgreSQL has it."""
+
+    version: int
+    customer: str
+
+
+def _some(problem: str, found: Collection[object]) -> list[str]:
+    return [f"{problem}: {len(found)}, such as {sorted(map(str, found))[:NAMED]}"] if found else []
+
+
+def acknowledged(attempts: Iterable[Attempt]) -> set[tuple[str, int]]:
+    """Return each acknowledged change as (order, version)."""
+    return {change for attempt in attempts for change in attempt.changes}
+
+
+def missing(attempts: Iterable[Attempt], seen: Iterable[Seen], observer: str) -> list[str]:
+    """Report what was acknowledged and never seen."""
+    shown = {(event.order_id, event.version) for event in seen}
+    return _some(f"acknowledged, and {observer} never had it", acknowledged(attempts) - shown)
+
+
+def invented(stored: Mapping[str, Stored], seen: Iterable[Seen], observer: str) -> list[str]:
+    """Report what was seen and is not stored."""
+    events = {
+        (event.order_id, event.version)
+        for event in seen
+        if event.order_id not in stored or event.version > stored[event.order_id].version
+    }
+    return _some(f"{observer} had what was never committed", events)
+
+
+def lost_orders(attempts: Iterable[Attempt], stored: Mapping[str, Stored]) -> list[str]:
+    """Report what was acknowledged and is not stored."""
+    absent = {
+        (order, version)
+        for order, version in acknowledged(attempts)
+        if order not in stored or stored[order].version < version
+    }
+    return _some("acknowledged and not stored", absent)
+
+
+def wrongly_answered(attempts: Iterable[Attempt], stored: Mapping[str, Stored]) -> list[str]:
+    """Report orders of refused requests, and requests that made more orders than they asked for."""
+    made = defaultdict(set)
+    for order_id, order in stored.items():
+        made[order.customer].add(order_id)
+    refused, twice = [], []
+    for attempt in attempts:
+        if attempt.last is Outcome.REFUSED and made[attempt.marker]:
+            refused.append(attempt.marker)
+        asked = {order for order, version in attempt.changes if version == 1}
+        if asked and not made[attempt.marker] <= asked:
+            twice.append(attempt.marker)
+    return _some("stored, although it was answered that nothing was", refused) + _some(
+        "a repetition with the same key made another order", twice
+    )
+
+
+def out_of_order(seen: Sequence[Seen], observer: str) -> list[str]:
+    """Report orders whose versions were first seen in another order than 1, 2, 3, or with one left out."""
+    highest: dict[str, int] = defaultdict(int)
+    found = set()
+    for event in seen:
+        if event.version > highest[event.order_id] + 1:
+            found.add(event.order_id)
+        highest[event.order_id] = max(highest[event.order_id], event.version)
+    return _some(f"{observer} had versions out of order", found)
+
+
+def changed_bytes(seen: Iterable[Seen]) -> list[str]:
+    """Report event ids with different bytes, and versions of an order with different ids."""
+    payloads: dict[str, bytes] = {}
+    ids: dict[tuple[str, int], str] = {}
+    found = set()
+    for event in seen:
+        if payloads.setdefault(event.event_id, event.payload) != event.payload:
+            found.add(event.event_id)
+        if ids.setdefault((event.order_id, event.version), event.event_id) != event.event_id:
+            found.add(f"{event.order_id} version {event.version}")
+    return _some("the same event with other bytes or another id", found)
+
+
+def repeats(seen: Sequence[Seen]) -> int:
+    """Return how many events were not the first with their id."""
+    return len(seen) - len({event.event_id for event in seen})
+
+
+@dataclass(frozen=True)
+class Health:
+    """What /health/ready of the producer said. status: None when it did not answer."""
+
+    at: float
+    status: str | None
+
+
+def untrue_health(attempts: Iterable[Attempt], health: Sequence[Health]) -> list[str]:
+    """Report when the producer said `ok` while it refused orders, or `unavailable` while it took them."""
+    found = []
+    for attempt in attempts:
+        if not attempt.was_answered_503:
+            continue
+        near = [h for h in health if attempt.began - SLACK_S <= h.at <= attempt.ended + SLACK_S]
+        if near and all(each.status == "ok" for each in near):
+            found.append(f"an order was refused between {attempt.began:.1f} and {attempt.ended:.1f}")
+    taken = sorted(a.ended for a in attempts if a.first is Outcome.ACKNOWLEDGED)
+    wrong = [
+        each
+        for each in health
+        if each.status == "unavailable"
+        and (near_by := [t for t in taken if abs(t - each.at) <= SLACK_S])
+        and min(near_by) < each.at - SLACK_S / 2
+        and max(near_by) > each.at + SLACK_S / 2
+        and _widest(near_by) < SLACK_S / 4
+    ]
+    return _some("health was `ok` meanwhile", found) + _some(
+        "health was `unavailable` while orders were taken", wrong
+    )
+
+
+def _widest(times: Sequence[float]) -> float:
+    return max((b - a for a, b in pairwise(times)), default=0.0)
+
+
+def late_without_a_word(
+    attempts: Iterable[Attempt],
+    seen: Iterable[Seen],
+    states: Sequence[tuple[float, str]],
+    health: Sequence[Health],
+    observer: str,
+) -> list[str]:
+    """Report events that came late while everything that speaks said that all was well."""
+    first: dict[tuple[str, int], float] = {}
+    for event in seen:
+        first.setdefault((event.order_id, event.version), event.at)
+    found = []
+    for attempt in attempts:
+        for change in attempt.changes:
+            at = first.get(change)
+            if at is None or at - attempt.ended < LATE_S:
+                continue
+            told = any(s in (AWAY, "stale") for t, s in states if attempt.ended <= t <= at) or any(
+                h.status != "ok" for h in health if attempt.ended <= h.at <= at
+            )
+            if not told:
+                found.append(f"{change} after {at - attempt.ended:.0f} s")
+    return _some(f"{observer} had it late, and nothing had said so", found)
+
+
+def longest_pause(attempts: Iterable[Attempt], since: float, until: float) -> float:
+    """Return the longest time without an acknowledgement, in seconds."""
+    times = [a.ended for a in attempts if a.changes and since <= a.ended <= until]
+    return _widest(sorted([since, *times, until]))
