@@ -130,7 +130,7 @@ def restored_stack(running_stack: Stack) -> Iterator[Stack]:
     """The stack for tests that break a part of it: the test fails unless all is healthy again afterwards."""
     yield running_stack
     running_stack.run("start")
-    eventually(running_stack.is_healthy, within=30)
+    eventually(running_stack.is_healthy, within=90)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from producer.config import Settings
 from producer.domain.backlog import Backlog, BacklogLimit, measure_backlog
 from producer.domain.database import Database, create_engine
 from producer.domain.group_commit import GroupCommit, create_intake_engine
+from producer.domain.shortage import Shortage
 from producer.publishing.breaker import Breaker, BreakerPolicy
 from producer.publishing.kafka import producer_settings
 from producer.publishing.notify import Notifier
@@ -67,6 +68,15 @@ def create_services(settings: Settings) -> Services:
     """Create everything without connecting anywhere: the database at its first use, Kafka after the fork."""
     url, timeout_s = settings.sqlalchemy_url, settings.database_timeout_s
     database = Database(url, settings.database_pool_size, timeout_s)
+    intake, shortage = create_intake_engine(url, timeout_s), Shortage()
+    shortage.watch(database.engine)
+    shortage.watch(intake)
+    shortage.ends_with(intake)
+
+    def require_database() -> None:
+        database.require_writable()
+        shortage.require_none()
+
     notifier = Notifier(create_engine(url, 1, timeout_s, isolation_level="AUTOCOMMIT"))
     publisher = _create_publisher(settings, notifier)
     limit = BacklogLimit(settings.outbox_max_rows, settings.outbox_max_age_s)
@@ -76,11 +86,11 @@ def create_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         database=database,
-        group_commit=GroupCommit(create_intake_engine(url, timeout_s), timeout_s),
+        group_commit=GroupCommit(intake, timeout_s),
         notifier=notifier,
         publisher=publisher,
         topic_health=Cached(health, TOPIC_HEALTH_KEPT_S, wait_s=TOPIC_HEALTH_S),
-        database_health=Cached(database.require_writable, 0, wait_s=DATABASE_HEALTH_S),
+        database_health=Cached(require_database, 0, wait_s=DATABASE_HEALTH_S),
         outbox_health=Cached(measure, 0, wait_s=OUTBOX_HEALTH_S),
         backlog=monitor,
         backlog_monitor=monitor,

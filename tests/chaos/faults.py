@@ -61,7 +61,9 @@ def leader_killed(trial: Trial) -> Iterator[None]:
     """Kill whoever leads partition 0, and its successor as soon as that leads."""
 
     def leader() -> str:
-        metadata = AdminClient({"bootstrap.servers": trial.stack.brokers()}).list_topics("orders", timeout=5)
+        metadata = AdminClient({"bootstrap.servers": trial.stack.env["KAFKA_BOOTSTRAP_SERVERS"]}).list_topics(
+            "orders", timeout=5
+        )
         number = metadata.topics["orders"].partitions[0].leader
         assert number > 0
         return BROKERS[number - 1]
@@ -129,10 +131,8 @@ def dies_at(point: str) -> Inject:
 
 
 def _hurry(trial: Trial) -> bool:
-    """Place an order and change it at once: its second version is the relay's to publish."""
     with suppress(AssertionError, requests.RequestException):
-        order_id = trial.place()
-        requests.patch(f"{trial.urls[0]}/orders/{order_id}", json={"status": "confirmed"}, timeout=10)
+        trial.place_and_change()
     return True
 
 
@@ -212,8 +212,11 @@ FAULTS = [
     *(
         Fault(f"{word}: {service}", sent(number, service), 30, takes_orders=service in (RELAY, CONSUMER))
         for number, word in ((KILL, "kill -9"), (TERM, "SIGTERM"))
-        for service in (*APPS, POSTGRES)
+        for service in APPS
     ),
+    Fault("kill -9: postgres", sent(KILL, POSTGRES), 30),
+    # To PostgreSQL, SIGTERM says: take no new sessions, and end when the last one has gone. SIGINT is the orderly end.
+    Fault("SIGINT: postgres", sent(signal.SIGINT, POSTGRES), 30),
     *(
         fault
         for number, word in ((KILL, "kill -9"), (TERM, "SIGTERM"))

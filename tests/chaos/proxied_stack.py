@@ -5,16 +5,17 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
-from local_stack import ports
+from local_stack import addresses, ports
 from local_stack.addresses import Addresses
-from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER
+from local_stack.paths import Paths
+from local_stack.services import CONSUMER, POSTGRES, PRODUCER
 from local_stack.supervisord import processes
 from tests.chaos.launch import PROXIED_STORES, VARIABLE, proxied
 from tests.chaos.links import Links
@@ -26,11 +27,15 @@ DEATH_POINTS = Path(__file__).with_name("death_points")
 class ProxiedStack(Stack):
     """links: the proxies. Customers and viewers come through them too, by the addresses in `env`."""
 
+    # What has a proxy in front of it.
+    servers: Sequence[str] = (*PROXIED_STORES, PRODUCER, CONSUMER)
+    # Further variables for all processes of the stack.
+    variables: Mapping[str, str] = {}
+
     def __init__(self, home: Path):
         super().__init__(home)
         spare = ports.free_ports()
-        # Below the ports that the stack will take for the servers themselves, or among them: those are chosen later.
-        self.proxies = {name: next(spare) for name in (*PROXIED_STORES, PRODUCER, CONSUMER)}
+        self.proxies = {name: next(spare) for name in self.servers}
         self.links = Links(self.proxies, self._own_port, self._clients)
 
     @classmethod
@@ -41,11 +46,14 @@ class ProxiedStack(Stack):
             with stack.links, proxied(stack.proxies):
                 try:
                     stack.death_points.mkdir()
-                    stack.run("start")
+                    stack.begin()
                     yield stack
                 finally:
                     stack._kill_all()
                     stack.run("stop")
+
+    def begin(self) -> None:
+        self.run("start")
 
     @property
     def command(self) -> Sequence[str]:
@@ -62,13 +70,14 @@ class ProxiedStack(Stack):
             VARIABLE: json.dumps(self.proxies),
             "PYTHONPATH": str(DEATH_POINTS),
             "DEATH_POINTS": str(self.death_points),
+            **self.variables,
         }
 
     @property
     def env(self) -> dict[str, str]:
-        through = {PRODUCER: "PRODUCER_URL", CONSUMER: "CONSUMER_URL"}
-        urls = {name: f"http://127.0.0.1:{self.proxies[service]}" for service, name in through.items()}
-        return super().env | urls
+        names = {PRODUCER: "PRODUCER_URL", CONSUMER: "CONSUMER_URL"}
+        through = set(names) & set(self.proxies)
+        return super().env | {names[each]: f"http://127.0.0.1:{self.proxies[each]}" for each in through}
 
     def url_of(self, service: str) -> str:
         """Return a service's own address, past its proxy."""
@@ -76,14 +85,8 @@ class ProxiedStack(Stack):
 
     def owner_url(self) -> str:
         """Return the address of the database, past its proxy."""
-        return (
-            super()
-            .env["DATABASE_URL"]
-            .replace(f":{self.proxies[POSTGRES]}/", f":{self._own_port(POSTGRES)}/")
-        )
-
-    def brokers(self) -> str:
-        return ",".join(f"127.0.0.1:{self.proxies[name]}" for name in BROKERS)
+        own = self._own_port(POSTGRES)
+        return self.env["DATABASE_URL"].replace(f":{self.proxies.get(POSTGRES, own)}/", f":{own}/")
 
     def signal(self, service: str, number: signal.Signals, *, whole: bool = False) -> None:
         """Send a service's main process a signal, or all of its processes."""
@@ -128,8 +131,5 @@ def _connections(process: psutil.Process) -> Sequence[Any]:
 
 def addresses_of(stack: ProxiedStack) -> Addresses:
     """Return the addresses that the stack's own programs are given."""
-    from local_stack.addresses import load  # noqa: PLC0415
-    from local_stack.paths import Paths  # noqa: PLC0415
-
     with proxied(stack.proxies):
-        return load(Paths(stack.home))
+        return addresses.load(Paths(stack.home))

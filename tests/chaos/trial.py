@@ -10,6 +10,7 @@ from typing import Any
 import psycopg2
 import requests
 
+from producer.domain.status import Status
 from tests.chaos import verdict
 from tests.chaos.customers import Attempt, Customers, Outcome
 from tests.chaos.observers import Dashboard, TopicReader, Watcher, ids_of
@@ -66,7 +67,7 @@ class Trial:
             for watcher in watchers:
                 eventually(watcher.is_live)
             customers = Customers(lambda: urls[next(turn) % len(urls)])
-            topic = TopicReader(stack.brokers(), "orders")
+            topic = TopicReader(stack.env["KAFKA_BOOTSTRAP_SERVERS"], "orders")
             trial = cls(stack, urls, customers, watchers, topic, dashboard)
             stop = threading.Event()
             sampling = threading.Thread(target=trial._sample, args=(stop,), daemon=True)
@@ -118,6 +119,12 @@ class Trial:
             return Shop(self.urls[0]).place()
         except requests.RequestException as error:
             raise AssertionError(str(error)) from error
+
+    def place_and_change(self) -> None:
+        """Place an order and change it at once: its second version is the relay's to publish."""
+        order_id = self.place()
+        url = f"{self.urls[0]}/orders/{order_id}"
+        requests.patch(url, json={"status": Status.CONFIRMED}, timeout=10)
 
     def _recover(self, within_s: float) -> None:
         """Wait until an order is taken, is seen by the first viewer, and every service says that it is healthy."""

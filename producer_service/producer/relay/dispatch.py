@@ -25,6 +25,9 @@ BUSY_S = 5.0
 STALE_WAIT_S = 0.02
 CLEAN_UP_EVERY_S = 60.0
 CLEAN_UP = 2000
+# How often rows are looked for that are dated too far ahead, because the clock was set back.
+PULL_IN_EVERY_S = 10.0
+PULL_IN = 2000
 
 # The errors of an event that no broker will ever take, however often it is offered.
 REFUSED = {
@@ -45,6 +48,7 @@ class DispatchOutbox(Protocol):
     def hold(self, ids: Sequence[str]) -> None: ...
     def park(self, event_id: str, reason: str) -> None: ...
     def delete_expired_keys(self, limit: int) -> int: ...
+    def pull_in(self, limit: int) -> int: ...
 
 
 class DispatchReadBack(Protocol):
@@ -84,6 +88,7 @@ class Dispatcher:
         self._held: set[int] = set()
         self._claimed_at = float("-inf")
         self._clean_at = clock() + CLEAN_UP_EVERY_S
+        self._pull_in_at = clock() + PULL_IN_EVERY_S
 
     def run_once(self) -> float:
         """Do one round; return how long to wait before the next one, in seconds.
@@ -95,8 +100,9 @@ class Dispatcher:
                 client.poll(0)  # serves the delivery reports, and with them what must be parked
             self._offer_suspects()
             more_to_clean = self._clean_up()
+            pulled_in = self._pull_in()
             pause_s = self._publish_due()
-            return 0 if more_to_clean else pause_s
+            return 0 if more_to_clean or pulled_in else pause_s
         except SQLAlchemyError as error:
             logger.warning("The database does not answer: %s", str(error).splitlines()[0])
             return POLL_S
@@ -114,6 +120,16 @@ class Dispatcher:
         if self._outbox.delete_expired_keys(CLEAN_UP) == CLEAN_UP:
             return True
         self._clean_at = self._clock() + CLEAN_UP_EVERY_S
+        return False
+
+    def _pull_in(self) -> bool:
+        """Make rows due that are dated too far ahead, a bounded number at a time; return whether there were any."""
+        if self._clock() < self._pull_in_at:
+            return False
+        if pulled_in := self._outbox.pull_in(PULL_IN):
+            logger.warning("%d events were dated far ahead: has the clock been set back? Due now", pulled_in)
+            return True
+        self._pull_in_at = self._clock() + PULL_IN_EVERY_S
         return False
 
     def _publish_due(self) -> float:

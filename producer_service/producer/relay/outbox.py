@@ -30,6 +30,11 @@ class Lease:
     first_s: float = 10
     longest_s: float = 60
 
+    @property
+    def furthest_s(self) -> float:
+        """How far ahead a row may be dated: no lease, no hold and no usual grace is half as long."""
+        return 2 * self.longest_s
+
 
 # Only the earliest row of an order among all its rows (due or not, leased, locked or parked) is taken:
 # version n+1 must not reach Kafka while n is in the outbox. A row blocked by an earlier one is re-dated in the
@@ -130,6 +135,21 @@ HOLD = sa.text(
     """
 )
 
+# No row is dated as far ahead as this by any rule, so the clock has been set back since: left alone, the row would wait
+# for as long as that was. It may be on its way at this moment; then there is a repeat. Its age begins anew as well, or
+# nobody would be told that it is old.
+PULL_IN = sa.text(
+    """
+    UPDATE outbox
+    SET due_at = statement_timestamp(), created_at = least(created_at, statement_timestamp())
+    WHERE id IN (
+        SELECT id FROM outbox
+        WHERE parked_at IS NULL AND due_at > statement_timestamp() + make_interval(secs => :furthest_s)
+        ORDER BY due_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    )
+    """
+)
 PARK = sa.text(
     """
     UPDATE outbox SET parked_at = clock_timestamp(), parked_reason = :reason
@@ -255,6 +275,12 @@ class Outbox:
         """Delete up to `limit` idempotency keys that have expired; return how many there were."""
         with self._engine.connect() as connection:
             return connection.execute(DELETE_EXPIRED_KEYS, {"limit": limit}).rowcount
+
+    def pull_in(self, limit: int) -> int:
+        """Make up to `limit` rows due that are dated too far ahead, after the clock was set back; return how many."""
+        with self._engine.connect() as connection:
+            values = {"furthest_s": self._lease.furthest_s, "limit": limit}
+            return connection.execute(PULL_IN, values).rowcount
 
     def _release_successors(self, deleted: Any) -> int:
         """Make the next version of each order due; return how many there were.

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from producer.cached import Overdue
 from producer.domain.database import ReadOnly
+from producer.domain.shortage import OutOfResources
 from producer.services import current_services
 from producer.web import responses
 from producer.web.responses import Check, Outbox, json_response
@@ -60,7 +61,7 @@ def _kafka(topic_health: Callable[[], dict[str, str]]) -> Check:
 def _database() -> Check:
     try:
         current_services().database_health()
-    except (SQLAlchemyError, ReadOnly, Overdue) as error:
+    except (SQLAlchemyError, ReadOnly, OutOfResources, Overdue) as error:
         return Check(status="unavailable", detail=str(error).splitlines()[0])
     return Check(status="ok")
 

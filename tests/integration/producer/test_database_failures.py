@@ -180,6 +180,59 @@ def test_read_only_database_is_503_until_it_takes_writes_again(
     assert api.get("/health/ready").status_code == 200
 
 
+# --- A database without room (found by tests/chaos/test_full_disk.py)
+
+
+@contextmanager
+def full_disk(engine: sa.Engine) -> Iterator[None]:
+    """As PostgreSQL refuses a row when its disk is full, by a trigger."""
+    refuse = """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+        END $$
+    """
+    with engine.begin() as connection:
+        connection.execute(sa.text(refuse))
+        connection.execute(
+            sa.text("CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON orders EXECUTE FUNCTION refuse()")
+        )
+    try:
+        yield
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("DROP FUNCTION refuse CASCADE"))
+
+
+def test_database_without_room_is_503_and_not_healthy_until_it_stores_an_order(
+    api_with: Callable[..., FlaskClient], engine: sa.Engine, scalar: Scalar
+) -> None:
+    api = api_with()
+    assert api.post("/orders", json=ORDER).status_code == 201
+    with full_disk(engine):
+        response = api.post("/orders", json=ORDER)
+        assert response.status_code == 503
+        assert response.get_json()["detail"] == "The database does not answer; nothing was stored. Try again."
+        health = api.get("/health/ready")
+        assert health.status_code == 503
+        assert health.get_json()["checks"]["database"] == {
+            "status": "unavailable",
+            "detail": "could not extend file: No space left on device",
+        }
+    assert scalar("SELECT count(*) FROM orders") == 1
+    assert api.post("/orders", json=ORDER).status_code == 201
+    assert api.get("/health/ready").get_json()["checks"]["database"] == {"status": "ok"}
+
+
+def test_database_without_room_for_a_change_is_not_healthy(
+    api_with: Callable[..., FlaskClient], engine: sa.Engine
+) -> None:
+    api = api_with()
+    order_id = api.post("/orders", json=ORDER).get_json()["id"]
+    with full_disk(engine):
+        assert api.patch(f"/orders/{order_id}", json={"status": "confirmed"}).status_code == 503
+        assert api.get("/health/ready").status_code == 503
+
+
 # --- What a 503 says (P17)
 
 

@@ -237,6 +237,25 @@ def test_held_row_is_offered_again_after_ever_longer_pauses(
     assert pauses == [pytest.approx(seconds, abs=0.5) for seconds in (1, 2, 4, 8)]
 
 
+def test_rows_dated_too_far_ahead_are_due_at_once_and_their_age_begins(
+    outbox: Outbox, put_row: PutRow, engine: sa.Engine
+) -> None:
+    """As after the clock was set back by an hour."""
+    order = uuid4()
+    first, second = put_row(order, version=1, due=3600), put_row(order, version=2, due=3600)
+    leased, parked = put_row(uuid4(), due=Lease.longest_s), put_row(uuid4(), due=3600)
+    outbox.park(parked, "too large")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE outbox SET created_at = now() + interval '1 h'"))
+    assert [outbox.pull_in(1) for _ in range(3)] == [1, 1, 0]
+    assert claim(outbox) == {first}
+    with engine.begin() as connection:
+        future = sa.text("SELECT id FROM outbox WHERE created_at > clock_timestamp()")
+        assert set(connection.execute(future).scalars()) == {leased, parked}
+    outbox.delete([str(first)])
+    assert claim(outbox) == {second}
+
+
 def test_expired_keys_are_deleted_a_limited_number_at_a_time(outbox: Outbox, engine: sa.Engine) -> None:
     keys = (
         "INSERT INTO idempotency_keys SELECT 'old' || n, ''::bytea, 201, NULL, ''::bytea, now() - interval '1 s'"

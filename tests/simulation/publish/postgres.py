@@ -108,6 +108,7 @@ class Postgres:
             id(outbox.REQUEUE): lambda t, p: self.requeue(t, p),
             id(outbox.DISCARD): self._discard,
             id(outbox.DELETE_EXPIRED_KEYS): lambda t, p: [],
+            id(outbox.PULL_IN): lambda t, p: [],  # no clock is set back here
             id(backlog.MEASURE): lambda t, p: self.measure(t, p),
         }
 

@@ -12,6 +12,8 @@ from producer.relay.dispatch import (
     IN_FLIGHT,
     MAX_STALENESS_S,
     POLL_S,
+    PULL_IN,
+    PULL_IN_EVERY_S,
     Dispatcher,
 )
 from producer.relay.outbox import DueEvent
@@ -27,7 +29,7 @@ class FakeOutbox:
         self.due, self.blocked = list(due), blocked
         self.parked: dict[str, str] = {}
         self.held: list[str] = []
-        self.expired_keys = 0
+        self.expired_keys = self.far_ahead = 0
         self.is_down = False
 
     def claim(self, limit: int) -> tuple[list[DueEvent], int]:
@@ -54,6 +56,12 @@ class FakeOutbox:
         deleted = min(limit, self.expired_keys)
         self.expired_keys -= deleted
         return deleted
+
+    def pull_in(self, limit: int) -> int:
+        """Make up to `limit` of `far_ahead` rows due; return how many."""
+        pulled_in = min(limit, self.far_ahead)
+        self.far_ahead -= pulled_in
+        return pulled_in
 
 
 class FakeReadBack:
@@ -306,3 +314,28 @@ def test_expired_keys_are_deleted_at_any_rate() -> None:
     clock.now += CLEAN_UP_EVERY_S
     relay.run_once()
     assert outbox.expired_keys == 0
+
+
+def test_rows_dated_far_ahead_are_pulled_in_at_any_rate(caplog: pytest.LogCaptureFixture) -> None:
+    clock, outbox = FakeClock(0.0), FakeOutbox()
+    relay = Dispatcher(
+        outbox,
+        FakeReadBack(),
+        FakeProducer(),
+        "orders",
+        clock,
+        new_bulk_producer=FakeProducer,
+        new_single_producer=FakeProducer,
+    )
+    outbox.far_ahead = 2 * PULL_IN + 1
+    assert relay.run_once() == POLL_S
+    clock.now += PULL_IN_EVERY_S
+    assert [relay.run_once() for _ in range(4)] == [0, 0, 0, POLL_S]
+    assert outbox.far_ahead == 0
+    assert [record.getMessage() for record in caplog.records][-1] == (
+        "1 events were dated far ahead: has the clock been set back? Due now"
+    )
+    outbox.far_ahead = 1
+    assert relay.run_once() == POLL_S
+    clock.now += PULL_IN_EVERY_S
+    assert relay.run_once() == 0

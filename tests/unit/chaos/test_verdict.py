@@ -1,0 +1,115 @@
+"""The checks of `make chaos` must see what they are there for: each is shown a run with one thing wrong."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tests.chaos import verdict
+from tests.chaos.customers import Attempt, Outcome
+from tests.chaos.observers import AWAY, Seen
+from tests.chaos.verdict import Health, Stored
+
+A, B = "order-a", "order-b"
+
+
+def attempt(marker: str, *changes: tuple[str, int], at: float = 0.0, last: Outcome | None = None) -> Attempt:
+    outcome = last or Outcome.ACKNOWLEDGED
+    return Attempt(marker, at, outcome, outcome, list(changes), at + 0.1)
+
+
+def event(order: str, version: int, at: float = 0.0) -> Seen:
+    return Seen(f"{order}-{version}", order, version, "1-1", f"{order} {version}".encode(), at)
+
+
+WHOLE = [event(A, 1), event(B, 1), event(A, 2)]
+ATTEMPTS = [attempt("1-1", (A, 1)), attempt("1-2", (B, 1)), attempt("1-3", (A, 2))]
+STORED = {A: Stored(2, "1-1"), B: Stored(1, "1-2")}
+
+
+def problems(seen: Sequence[Seen]) -> list[str]:
+    return [
+        *verdict.lost_orders(ATTEMPTS, STORED),
+        *verdict.wrongly_answered(ATTEMPTS, STORED),
+        *verdict.missing(ATTEMPTS, seen, "viewer 1"),
+        *verdict.invented(STORED, seen, "viewer 1"),
+        *verdict.out_of_order(seen, "viewer 1"),
+        *verdict.changed_bytes(seen),
+    ]
+
+
+def test_run_in_which_all_is_well_has_no_problem() -> None:
+    assert problems(WHOLE) == []
+
+
+def test_repeat_is_no_problem_and_is_counted() -> None:
+    seen = [*WHOLE, event(A, 1)]
+    assert problems(seen) == []
+    assert verdict.repeats(seen) == 1
+
+
+def test_acknowledged_change_that_was_not_seen_is_missing() -> None:
+    assert problems(WHOLE[:2]) == ["acknowledged, and viewer 1 never had it: 1, such as [\"('order-a', 2)\"]"]
+
+
+def test_acknowledged_change_that_is_not_stored_is_lost() -> None:
+    assert verdict.lost_orders(ATTEMPTS, {A: Stored(1, "1-1"), B: Stored(1, "1-2")}) != []
+    assert verdict.lost_orders(ATTEMPTS, {A: Stored(2, "1-1")}) != []
+
+
+def test_event_of_what_was_never_committed_is_invented() -> None:
+    assert verdict.invented(STORED, [*WHOLE, event(B, 2)], "viewer 1") != []
+    assert verdict.invented(STORED, [*WHOLE, event("order-c", 1)], "viewer 1") != []
+
+
+def test_version_before_the_one_it_follows_is_out_of_order() -> None:
+    assert verdict.out_of_order([event(A, 2), event(A, 1)], "viewer 1") != []
+    assert verdict.out_of_order([event(A, 1), event(A, 3)], "viewer 1") != []
+
+
+def test_other_bytes_and_another_id_are_seen() -> None:
+    assert verdict.changed_bytes([*WHOLE, event(A, 1)._replace(payload=b"other")]) != []
+    assert verdict.changed_bytes([*WHOLE, event(A, 1)._replace(event_id="other")]) != []
+
+
+def test_stored_order_of_a_refused_request_is_a_lie() -> None:
+    refused = [attempt("1-2", last=Outcome.REFUSED)]
+    assert verdict.wrongly_answered(refused, STORED) != []
+    assert verdict.wrongly_answered([attempt("9-9", last=Outcome.REFUSED)], STORED) == []
+    assert verdict.wrongly_answered([attempt("1-2", last=Outcome.UNKNOWN)], STORED) == []
+
+
+def test_second_order_for_one_key_is_seen() -> None:
+    stored = STORED | {"order-c": Stored(1, "1-2")}
+    assert verdict.wrongly_answered(ATTEMPTS, stored) != []
+
+
+def refused_at(at: float) -> Attempt:
+    return replace(attempt("1-1", at=at, last=Outcome.REFUSED), was_answered_503=True)
+
+
+def test_health_must_not_be_ok_while_orders_are_refused() -> None:
+    well = [Health(float(at), "ok") for at in range(60)]
+    assert verdict.untrue_health([refused_at(30)], well) != []
+    told = [each if each.at != 32 else Health(32.0, "unavailable") for each in well]
+    assert verdict.untrue_health([refused_at(30)], told) == []
+
+
+def test_health_must_not_be_unavailable_while_orders_are_taken() -> None:
+    taken = [attempt(f"1-{n}", (f"order-{n}", 1), at=n / 10) for n in range(300)]
+    assert verdict.untrue_health(taken, [Health(15.0, "unavailable")]) != []
+    assert verdict.untrue_health(taken[:100], [Health(15.0, "unavailable")]) == []
+
+
+def test_late_event_must_have_been_announced() -> None:
+    attempts, seen = [attempt("1-1", (A, 1))], [event(A, 1, at=90)]
+    well = [Health(float(at), "ok") for at in range(100)]
+    assert verdict.late_without_a_word(attempts, seen, [(0.0, "live")], well, "viewer 1") != []
+    assert verdict.late_without_a_word(attempts, seen, [(9.0, "stale")], well, "viewer 1") == []
+    assert verdict.late_without_a_word(attempts, seen, [(9.0, AWAY)], well, "viewer 1") == []
+    told = [*well, Health(50.5, "degraded")]
+    assert verdict.late_without_a_word(attempts, seen, [(0.0, "live")], told, "viewer 1") == []
+    assert verdict.late_without_a_word(attempts, [event(A, 1, at=5)], [], well, "viewer 1") == []
+
+
+def test_longest_pause_counts_from_the_fault_to_the_end() -> None:
+    attempts = [attempt("1-1", (A, 1), at=3.9), attempt("1-2", (B, 1), at=4.9)]
+    assert verdict.longest_pause(attempts, 0.0, 7.0) == 4.0
