@@ -21,6 +21,7 @@ from local_stack.addresses import Addresses
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 TIMEOUT_S = 2
 MAX_HEARTBEAT_AGE_S = 15
+OLD_EVENT_S = 30  # as the producer judges it (producer/web/health.py)
 
 
 @dataclass(frozen=True)
@@ -93,19 +94,33 @@ def _check_web(url: str) -> CheckResult:
     try:
         with without_proxy.open(f"{url}/health/ready", timeout=TIMEOUT_S) as reply:
             body = json.load(reply)
-            return CheckResult(HEALTHY if body["status"] == "ok" else DEGRADED, parked_detail(body))
+            if body["status"] == "ok":
+                return CheckResult(HEALTHY)
+            return CheckResult(DEGRADED, degraded_detail(body))
     except HTTPError as error:
         return CheckResult(UNHEALTHY, error.read().decode(errors="replace").strip())
     except (OSError, ValueError, KeyError):
         return CheckResult(UNHEALTHY)
 
 
-def parked_detail(ready: dict[str, Any]) -> str:
-    """Return what to do about parked events, if there are any; only the producer counts them."""
-    count = ready.get("checks", {}).get("outbox", {}).get("parked") or 0
-    return (
-        f"Events that Kafka refused wait for a decision: {count} (./start_project.sh parked)" if count else ""
-    )
+def degraded_detail(ready: dict[str, Any]) -> str:
+    """Return why a service says `degraded`, and what to do about it, from the body of its /health/ready."""
+    checks = ready.get("checks", {})
+    outbox, breaker = checks.get("outbox", {}), checks.get("breaker", {})
+    reasons = [
+        f"{name}: {check.get('detail') or check['status']}"
+        for name, check in checks.items()
+        if check.get("status", "ok") != "ok"
+    ]
+    if parked := outbox.get("parked") or 0:
+        reasons.append(f"Events that Kafka refused wait for a decision: {parked} (./start_project.sh parked)")
+    if (oldest_s := outbox.get("oldest_s") or 0) > OLD_EVENT_S:
+        reasons.append(f"{outbox.get('rows')} events wait to be published, the oldest for {oldest_s:.0f} s")
+    if breaker.get("state") == "open":
+        reasons.append(
+            "Kafka does not acknowledge: events are left to the relay (the circuit breaker is open)"
+        )
+    return "; ".join(reasons)
 
 
 def _check_heartbeat(path: Path) -> CheckResult:

@@ -1,14 +1,17 @@
 """The clock of the whole machine is set forward by an hour, and back: for all processes of a stack."""
 
 import shutil
+import signal
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
+from local_stack.services import RELAY
+from tests.chaos.faults import dies_at
 from tests.chaos.proxied_stack import ProxiedStack
 from tests.chaos.table import Row
 from tests.chaos.trial import Fault, Trial
@@ -41,6 +44,11 @@ class SteppedStack(ProxiedStack):
         subprocess.run(command, check=True, timeout=60)
         self.variables = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._offset)}
 
+    def begin(self) -> None:
+        """Start all; commands that come later see the real time, which the times of files are in as well."""
+        super().begin()
+        self.variables = {}
+
     def set_clock(self, offset_s: int) -> None:
         """Set how far the clock is off, in the same moment for all processes."""
         with self._offset.open("r+b", buffering=0) as file:
@@ -48,16 +56,23 @@ class SteppedStack(ProxiedStack):
 
 
 def stepped(stack: SteppedStack, offset_s: int) -> Fault:
+    """Return the step, with rows that are dated by the clock of before: an event whose producer has died before it
+    could publish it, and one that follows another.
+
+    No process is started while the clock is off: one that sees a clock from its beginning sees no step.
+    """
+
     @contextmanager
     def inject(trial: Trial) -> Iterator[None]:
-        # So that there are rows which are dated by the clock of before.
-        trial.stack.run("stop", "relay")
+        trial.stack.signal(RELAY, signal.SIGSTOP, whole=True)
         trial.place_and_change()
-        stack.set_clock(offset_s)
-        trial.stack.run("start", "relay")
-        yield
+        died = nullcontext() if offset_s else dies_at("after-commit")(trial)
+        with died:
+            stack.set_clock(offset_s)
+            trial.stack.let_run(RELAY)
+            yield
 
-    word = "forward" if offset_s > 0 else "back"
+    word = "forward" if offset_s else "back"
     return Fault(f"the clock of the machine set {word} by an hour", inject, 60, 5)
 
 

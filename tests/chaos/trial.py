@@ -88,7 +88,10 @@ class Trial:
         with fault.inject(self):
             threading.Event().wait(fault.lasts_s)
         healed = time.monotonic()
-        self._recover(fault.within_s)
+        try:
+            self._recover(fault.within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{fault.name}: {error}") from error
         recovered_s = time.monotonic() - healed
         self.customers.pause()
         ended = time.monotonic()

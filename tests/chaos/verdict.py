@@ -122,10 +122,12 @@ def untrue_health(attempts: Iterable[Attempt], health: Sequence[Health]) -> list
         if near and all(each.status == "ok" for each in near):
             found.append(f"an order was refused between {attempt.began:.1f} and {attempt.ended:.1f}")
     taken = sorted(a.ended for a in attempts if a.first is Outcome.ACKNOWLEDGED)
+    refused = [a.ended for a in attempts if a.was_answered_503]
     wrong = [
         each
         for each in health
         if each.status == "unavailable"
+        and not any(abs(t - each.at) <= SLACK_S for t in refused)
         and (near_by := [t for t in taken if abs(t - each.at) <= SLACK_S])
         and min(near_by) < each.at - SLACK_S / 2
         and max(near_by) > each.at + SLACK_S / 2

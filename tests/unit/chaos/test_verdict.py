@@ -97,6 +97,7 @@ def test_health_must_not_be_unavailable_while_orders_are_taken() -> None:
     taken = [attempt(f"1-{n}", (f"order-{n}", 1), at=n / 10) for n in range(300)]
     assert verdict.untrue_health(taken, [Health(15.0, "unavailable")]) != []
     assert verdict.untrue_health(taken[:100], [Health(15.0, "unavailable")]) == []
+    assert verdict.untrue_health([*taken, refused_at(16)], [Health(15.0, "unavailable")]) == []
 
 
 def test_late_event_must_have_been_announced() -> None:

@@ -1,12 +1,16 @@
 import json
 from pathlib import Path
 
-from local_stack.lifecycle.health import CheckResult, parked_detail
+import pytest
+
+from local_stack.lifecycle import health
+from local_stack.lifecycle.health import CheckResult, degraded_detail
 from local_stack.lifecycle.status import as_json, as_table, combine, notes
 from local_stack.paths import Paths
 from local_stack.ports import PORT_NAMES
 from local_stack.services import NAMES
 from local_stack.supervisord.client import ProcessInfo
+from producer.web.health import OLD_EVENT_S
 
 RUNNING = {name: ProcessInfo("running", 100 + i, 1) for i, name in enumerate(NAMES)}
 HEALTHY = dict.fromkeys(NAMES, CheckResult("healthy"))
@@ -46,10 +50,29 @@ def test_status_tells_below_the_table_why_a_service_is_not_healthy(tmp_path: Pat
     assert lines[0] == "producer: Events that Kafka refused wait for a decision: 1"
 
 
-def test_parked_events_are_reported_with_the_command_to_type() -> None:
-    body = {"status": "degraded", "checks": {"outbox": {"rows": 1, "parked": 2}}}
-    assert parked_detail(body) == (
-        "Events that Kafka refused wait for a decision: 2 (./start_project.sh parked)"
-    )
-    assert parked_detail({"status": "ok", "checks": {"outbox": {"rows": 1, "parked": 0}}}) == ""
-    assert parked_detail({"status": "ok", "checks": {"streams": {}}}) == ""
+@pytest.mark.parametrize(
+    ("checks", "detail"),
+    [
+        (
+            {"outbox": {"rows": 5, "oldest_s": 3.2, "parked": 2}},
+            "Events that Kafka refused wait for a decision: 2 (./start_project.sh parked)",
+        ),
+        ({"kafka": {"status": "degraded", "detail": "too few in sync: [1]"}}, "kafka: too few in sync: [1]"),
+        ({"kafka": {"status": "degraded"}, "database": {"status": "ok"}}, "kafka: degraded"),
+        (
+            {"outbox": {"rows": 7, "oldest_s": 30.6, "parked": 0}, "breaker": {"state": "half-open"}},
+            "7 events wait to be published, the oldest for 31 s",
+        ),
+        (
+            {"kafka": {"status": "unavailable", "detail": "timed out"}, "breaker": {"state": "open"}},
+            "kafka: timed out; Kafka does not acknowledge: events are left to the relay (the circuit breaker is open)",
+        ),
+        ({"outbox": {"rows": None, "oldest_s": None, "parked": None}}, ""),
+    ],
+)
+def test_reason_of_a_degraded_service_is_told(checks: dict[str, object], detail: str) -> None:
+    assert degraded_detail({"status": "degraded", "checks": checks}) == detail
+
+
+def test_event_is_old_for_status_when_it_is_for_the_producer() -> None:
+    assert health.OLD_EVENT_S == OLD_EVENT_S
