@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,6 +86,14 @@ int pthread_cond_clockwait(pthread_cond_t *restrict c, pthread_mutex_t *restrict
     struct timespec copy;
     if (!real) real = next("pthread_cond_clockwait", "GLIBC_2.34");
     return real(c, m, k, in_kernel_time(t, &copy));
+}
+
+/* librdkafka waits with C11's own. */
+int cnd_timedwait(cnd_t *restrict c, mtx_t *restrict m, const struct timespec *restrict t) {
+    static int (*real)(cnd_t *, mtx_t *, const struct timespec *);
+    struct timespec copy;
+    if (!real) real = next("cnd_timedwait", "GLIBC_2.28");
+    return real(c, m, in_kernel_time(t, &copy));
 }
 
 int pthread_mutex_timedlock(pthread_mutex_t *restrict m, const struct timespec *restrict t) {
