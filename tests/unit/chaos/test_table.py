@@ -1,0 +1,41 @@
+import re
+from pathlib import Path
+
+from tests.chaos import table
+from tests.chaos.faults import FAULTS, QUICK
+from tests.chaos.table import BEGIN, END, Row
+from tests.project import ROOT
+
+PAGE = (ROOT / "docs" / "delivery.md").read_text()
+
+
+def rows_of_the_page() -> set[str]:
+    written = PAGE.partition(BEGIN)[2].partition(END)[0]
+    return set(re.findall(r"^\| ([^|]+?) \| \d", written, re.MULTILINE))
+
+
+def test_table_replaces_what_stands_between_the_comments(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    table.write(page, [Row("kill -9: relay", 10, 1, 2, 3, 0.44, 2.26, 30)], "a note")
+    before, written, after = re.split(f"{BEGIN}|{END}", page.read_text())
+    assert (before, after) == ("before\n", "\nafter\n")
+    assert "old" not in written
+    assert "a note\n\n| Fault |" in written
+    assert "| kill -9: relay | 10 | 1 | 2 | 3 | 0.4 s | 2.3 s of 30 |" in written
+
+
+def test_every_fault_has_a_row_in_the_page() -> None:
+    assert {fault.name for fault in FAULTS} <= rows_of_the_page()
+
+
+def test_every_row_that_a_promise_names_is_in_the_table() -> None:
+    promises = PAGE.partition("## What is promised")[2].partition("## What is not promised")[0]
+    named = set(re.findall(r"`([^`/]+)`", promises)) - {"ok", "unavailable", "stale", "degraded"}
+    assert named
+    assert named <= rows_of_the_page()
+
+
+def test_faults_of_every_change_are_faults() -> None:
+    assert set(QUICK) <= {fault.name for fault in FAULTS}
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
