@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -25,6 +25,11 @@ BUSY_S = 5.0
 STALE_WAIT_S = 0.02
 CLEAN_UP_EVERY_S = 60.0
 CLEAN_UP = 2000
+# A row whose event Kafka did not acknowledge is due again after this, not when its lease ends: that would be up to a
+# minute after an outage.
+RETRY_S = 2.0
+# The orders of a partition that is not read back are looked at again when it has been so for a quarter as long again.
+HOLD_PART, HOLD_LEAST_S, HOLD_MOST_S = 0.25, 1.0, 60.0
 # How often rows are looked for that are dated too far ahead, because the clock was set back.
 PULL_IN_EVERY_S = 10.0
 PULL_IN = 2000
@@ -45,7 +50,8 @@ class DispatchOutbox(Protocol):
 
     def claim(self, limit: int) -> tuple[list[DueEvent], int]: ...
     def has_due(self) -> bool: ...
-    def hold(self, ids: Sequence[str]) -> None: ...
+    def hold(self, ids: Sequence[str], for_s: float) -> None: ...
+    def retry(self, ids: Sequence[str], after_s: float) -> None: ...
     def park(self, event_id: str, reason: str) -> None: ...
     def delete_expired_keys(self, limit: int) -> int: ...
     def pull_in(self, limit: int) -> int: ...
@@ -85,6 +91,7 @@ class Dispatcher:
         self._bulk_producer: KafkaProducer | None = None
         self._single_producer: KafkaProducer | None = None
         self._suspects: deque[DueEvent] = deque()
+        self._unacknowledged: list[str] = []
         self._held: set[int] = set()
         self._claimed_at = float("-inf")
         self._clean_at = clock() + CLEAN_UP_EVERY_S
@@ -99,6 +106,7 @@ class Dispatcher:
             for client in self._clients():
                 client.poll(0)  # serves the delivery reports, and with them what must be parked
             self._offer_suspects()
+            self._retry_unacknowledged()
             more_to_clean = self._clean_up()
             pulled_in = self._pull_in()
             pause_s = self._publish_due()
@@ -150,7 +158,7 @@ class Dispatcher:
         ):  # a claim of a few rows costs as much as one of many
             self._clients()[-1].poll(STALE_WAIT_S)
             return 0
-        return self._claim(room, fresh, len(staleness))
+        return self._claim(room, fresh, staleness)
 
     def _unanswered(self) -> int:
         return sum(len(client) for client in self._clients()) + len(self._suspects)
@@ -167,7 +175,8 @@ class Dispatcher:
             self._bulk_producer = self._new_bulk_producer()
         return self._bulk_producer
 
-    def _claim(self, room: int, fresh: set[int], partitions: int) -> float:
+    def _claim(self, room: int, fresh: set[int], staleness: Mapping[int, float]) -> float:
+        partitions = len(staleness)
         events, blocked = self._outbox.claim(room)
         publish, hold = events, list[DueEvent]()
         if (
@@ -182,7 +191,9 @@ class Dispatcher:
         for event in publish:
             self._publish(event, client, self._on_batch_failure)
         if hold:
-            self._outbox.hold([event.id for event in hold])
+            away_s = max(stale_s for number, stale_s in staleness.items() if number not in fresh)
+            for_s = min(max(HOLD_PART * away_s, HOLD_LEAST_S), HOLD_MOST_S)
+            self._outbox.hold([event.id for event in hold], for_s)
         return 0 if events or blocked else POLL_S
 
     def _report_held(self, partitions: set[int]) -> None:
@@ -194,7 +205,7 @@ class Dispatcher:
                 logger.info("All partitions are read back again")
 
     def _publish(self, event: DueEvent, producer: KafkaProducer, on_failure: OnFailure) -> None:
-        """Queue an event. One that is not acknowledged is due again when its lease is over."""
+        """Queue an event. One that is not acknowledged is due again soon; one that is lost, when its lease is over."""
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
             if error is not None:
@@ -221,9 +232,16 @@ class Dispatcher:
             logger.warning(
                 "Kafka did not acknowledge event %s; it will be sent again: %s", event.id, error.str()
             )
+            self._unacknowledged.append(event.id)
             return
         logger.error("Kafka refused event %s of order %s: %s", event.id, event.order_id, error.str())
         self._outbox.park(event.id, error.str())
+
+    def _retry_unacknowledged(self) -> None:
+        """Date the rows of failed deliveries anew. They may have arrived all the same: then they are read back."""
+        if self._unacknowledged:
+            self._outbox.retry(self._unacknowledged, RETRY_S)
+            self._unacknowledged = []
 
     def _offer_suspects(self) -> None:
         """Send each event of a refused batch in a batch of its own. What is refused again is parked."""

@@ -124,17 +124,17 @@ OLDEST_UNPARKED = sa.text(
     """
 )
 
-# A claimed row whose partition is unreachable is left alone for a while, ever longer, up to a minute.
+# A claimed row that is not on its way: it was not handed to Kafka, which was no attempt, or Kafka has not acknowledged
+# it in time. Its lease is for a relay that cannot say so any more.
 HOLD = sa.text(
     """
     UPDATE outbox
-    SET due_at = clock_timestamp() + make_interval(secs => least(60, power(2, least(attempts, 10) - 1)))
+    SET due_at = clock_timestamp() + make_interval(secs => :for_s), attempts = greatest(0, attempts - :untried)
     WHERE id IN (
         SELECT id FROM outbox WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE SKIP LOCKED
     )
     """
 )
-
 # No row is dated as far ahead as this by any rule, so the clock has been set back since: left alone, the row would wait
 # for as long as that was. It may be on its way at this moment; then there is a repeat. Its age begins anew as well, or
 # nobody would be told that it is old.
@@ -246,10 +246,13 @@ class Outbox:
         oldest: datetime | None = found[0][0] if found else None
         return oldest
 
-    def hold(self, ids: Sequence[str]) -> None:
-        """Put off claimed rows that were not published: by a second, and longer with each attempt."""
-        with self._engine.connect() as connection:
-            connection.execute(HOLD, {"ids": "{" + ",".join(ids) + "}"})
+    def hold(self, ids: Sequence[str], for_s: float) -> None:
+        """Put off claimed rows that were not handed to Kafka: that was no attempt."""
+        self._put_off(ids, for_s, untried=1)
+
+    def retry(self, ids: Sequence[str], after_s: float) -> None:
+        """Make claimed rows that Kafka did not acknowledge due again, before their lease ends."""
+        self._put_off(ids, after_s, untried=0)
 
     def park(self, event_id: UUID | str, reason: str) -> None:
         """Park a row that Kafka refuses for good; later versions of its order wait behind it."""
@@ -281,6 +284,11 @@ class Outbox:
         with self._engine.connect() as connection:
             values = {"furthest_s": self._lease.furthest_s, "limit": limit}
             return connection.execute(PULL_IN, values).rowcount
+
+    def _put_off(self, ids: Sequence[str], for_s: float, untried: int) -> None:
+        with self._engine.connect() as connection:
+            values = {"ids": "{" + ",".join(ids) + "}", "for_s": for_s, "untried": untried}
+            connection.execute(HOLD, values)
 
     def _release_successors(self, deleted: Any) -> int:
         """Make the next version of each order due; return how many there were.

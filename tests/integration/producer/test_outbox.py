@@ -219,22 +219,17 @@ def test_outbox_claim_uses_the_due_at_index(engine: sa.Engine) -> None:
         assert any("outbox_due_at" in line for line in plan)
 
 
-def test_held_row_is_offered_again_after_ever_longer_pauses(
+def test_held_row_was_not_attempted_and_a_row_to_retry_was(
     outbox: Outbox, put_row: PutRow, engine: sa.Engine
 ) -> None:
-    row, pauses = put_row(uuid4()), []
-    for _ in range(4):
-        with engine.begin() as connection:
-            connection.execute(sa.text("UPDATE outbox SET due_at = now() - interval '1 s'"))
-        assert claim(outbox) == {row}
-        outbox.hold([str(row)])
-        with engine.begin() as connection:
-            pauses.append(
-                connection.execute(
-                    sa.text("SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM outbox")
-                ).scalar_one()
-            )
-    assert pauses == [pytest.approx(seconds, abs=0.5) for seconds in (1, 2, 4, 8)]
+    held, retried = put_row(uuid4()), put_row(uuid4(), attempts=3)
+    assert claim(outbox) == {held, retried}
+    outbox.hold([str(held)], 30)
+    outbox.retry([str(retried)], 2)
+    due = "SELECT id, attempts, extract(epoch FROM due_at - clock_timestamp())::float8 FROM outbox"
+    with engine.begin() as connection:
+        rows = {row.id: tuple(row)[1:] for row in connection.execute(sa.text(due))}
+    assert rows == {held: (0, pytest.approx(30, abs=0.5)), retried: (4, pytest.approx(2, abs=0.5))}
 
 
 def test_rows_dated_too_far_ahead_are_due_at_once_and_their_age_begins(

@@ -169,7 +169,7 @@ class SameStatements(RuleBasedStateMachine):
     @rule(which=st.sets(st.integers(0, 20), min_size=1, max_size=3))
     def hold(self, which: set[int]) -> None:
         if ids := self._some(which):
-            self.both.do(lambda outbox: outbox.hold(ids))
+            self.both.do(lambda outbox: outbox.hold(ids, 1))
 
     @rule(order=st.sampled_from(ORDERS))
     def park_the_first(self, order: UUID) -> None:
@@ -260,7 +260,7 @@ RUNS: dict[str, Callable[[Outbox, str, str], Any]] = {
     "claims": lambda outbox, first, second: outbox.claim(100),
     "deletes both": lambda outbox, first, second: outbox.delete([first, second]),
     "deletes the first": lambda outbox, first, second: outbox.delete([first]),
-    "holds both": lambda outbox, first, second: outbox.hold([first, second]),
+    "holds both": lambda outbox, first, second: outbox.hold([first, second], 1),
     "parks the first": lambda outbox, first, second: outbox.park(first, "B"),
     "requeues the first": lambda outbox, first, second: outbox.requeue(UUID(first)),
     "discards the first": lambda outbox, first, second: outbox.discard(UUID(first)),

@@ -341,8 +341,9 @@ class Postgres:
             if key in seen and self.lock(transaction, "outbox", key, skip=True):
                 row = self.newest(transaction, "outbox", key)
                 if row is not None:
-                    wait_s = min(60.0, 2.0 ** (min(row.attempts, 10) - 1))
-                    transaction.writes["outbox", key] = replace(row, due_at=self.clock() + wait_s)
+                    attempts = max(0, row.attempts - p["untried"])
+                    due_at = self.clock() + p["for_s"]
+                    transaction.writes["outbox", key] = replace(row, due_at=due_at, attempts=attempts)
                     held.append(row)
         return held
 

@@ -9,11 +9,14 @@ from producer.relay.dispatch import (
     CLAIM,
     CLEAN_UP,
     CLEAN_UP_EVERY_S,
+    HOLD_LEAST_S,
+    HOLD_MOST_S,
     IN_FLIGHT,
     MAX_STALENESS_S,
     POLL_S,
     PULL_IN,
     PULL_IN_EVERY_S,
+    RETRY_S,
     Dispatcher,
 )
 from producer.relay.outbox import DueEvent
@@ -29,6 +32,8 @@ class FakeOutbox:
         self.due, self.blocked = list(due), blocked
         self.parked: dict[str, str] = {}
         self.held: list[str] = []
+        self.held_for_s: list[float] = []
+        self.retried: dict[str, float] = {}
         self.expired_keys = self.far_ahead = 0
         self.is_down = False
 
@@ -47,9 +52,14 @@ class FakeOutbox:
         """Remember the reason."""
         self.parked[event_id] = reason
 
-    def hold(self, ids: Sequence[str]) -> None:
-        """Remember the ids."""
+    def hold(self, ids: Sequence[str], for_s: float) -> None:
+        """Remember the ids, and for how long."""
         self.held += ids
+        self.held_for_s.append(for_s)
+
+    def retry(self, ids: Sequence[str], after_s: float) -> None:
+        """Remember after how long each is due again."""
+        self.retried |= dict.fromkeys(ids, after_s)
 
     def delete_expired_keys(self, limit: int) -> int:
         """Delete up to `limit` of `expired_keys`; return how many."""
@@ -274,6 +284,7 @@ def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCapt
     relay.run_once()
     held = [each.id for each in events if partition_of(each.order_id, 3) == 1]
     assert outbox.held == held
+    assert outbox.held_for_s == [HOLD_LEAST_S]
     assert len(kafka.sent) == 100 - len(held)
     assert 0 < len(held) < 100
     assert readback.proofs_requested == 1
@@ -281,6 +292,31 @@ def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCapt
     assert [record.getMessage() for record in caplog.records] == [
         "Holding the orders of partitions [1]: not read back"
     ]
+
+
+@pytest.mark.parametrize(
+    ("away_s", "held_s"),
+    [(2.0, HOLD_LEAST_S), (40.0, 10.0), (1000.0, HOLD_MOST_S), (float("inf"), HOLD_MOST_S)],
+)
+def test_orders_are_held_the_longer_the_longer_their_partition_is_away(away_s: float, held_s: float) -> None:
+    events = [event(str(n)) for n in range(20)]
+    outbox, readback = FakeOutbox(*events), FakeReadBack()
+    readback.stale = {0: 0.0, 1: away_s}
+    dispatcher(outbox, readback, FakeProducer()).run_once()
+    assert outbox.held_for_s == [held_s]
+
+
+def test_event_that_kafka_did_not_acknowledge_is_due_again_before_its_lease_ends() -> None:
+    first, second = event("a"), event("b")
+    outbox, kafka = FakeOutbox(first, second), FakeProducer()
+    relay = dispatcher(outbox, FakeReadBack(), kafka)
+    relay.run_once()
+    kafka.deliver(KafkaError(KafkaError._MSG_TIMED_OUT))
+    relay.run_once()
+    assert outbox.retried == {first.id: RETRY_S}
+    outbox.retried.clear()
+    relay.run_once()
+    assert outbox.retried == {}
 
 
 def test_nothing_is_claimed_before_the_read_back_has_begun() -> None:
