@@ -12,6 +12,7 @@ from producer.cached import Cached
 from producer.config import Settings
 from producer.domain.backlog import Backlog, BacklogLimit, measure_backlog
 from producer.domain.database import Database, create_engine
+from producer.domain.disk_watch import DiskWatch
 from producer.domain.group_commit import GroupCommit, create_intake_engine
 from producer.publishing.breaker import Breaker, BreakerPolicy
 from producer.publishing.kafka import producer_settings
@@ -67,20 +68,27 @@ def create_services(settings: Settings) -> Services:
     """Create everything without connecting anywhere: the database at its first use, Kafka after the fork."""
     url, timeout_s = settings.sqlalchemy_url, settings.database_timeout_s
     database = Database(url, settings.database_pool_size, timeout_s)
+    disk = DiskWatch()
+    disk.watch(database.engine)
     notifier = Notifier(create_engine(url, 1, timeout_s, isolation_level="AUTOCOMMIT"))
     publisher = _create_publisher(settings, notifier)
     limit = BacklogLimit(settings.outbox_max_rows, settings.outbox_max_age_s)
     measure = partial(measure_backlog, database.engine)
     monitor = BacklogMonitor(measure)
     health = TopicHealth(publisher, settings.kafka_topic, settings.kafka_topic_min_insync_replicas)
+
+    def require_room() -> None:
+        database.require_writable()
+        disk.require_room()
+
     return Services(
         settings=settings,
         database=database,
-        group_commit=GroupCommit(create_intake_engine(url, timeout_s), timeout_s),
+        group_commit=GroupCommit(disk.watch(create_intake_engine(url, timeout_s)), timeout_s),
         notifier=notifier,
         publisher=publisher,
         topic_health=Cached(health, TOPIC_HEALTH_KEPT_S, wait_s=TOPIC_HEALTH_S),
-        database_health=Cached(database.require_writable, 0, wait_s=DATABASE_HEALTH_S),
+        database_health=Cached(require_room, 0, wait_s=DATABASE_HEALTH_S),
         outbox_health=Cached(measure, 0, wait_s=OUTBOX_HEALTH_S),
         backlog=monitor,
         backlog_monitor=monitor,

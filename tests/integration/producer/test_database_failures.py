@@ -392,3 +392,15 @@ def test_wait_for_an_answer_has_a_deadline(settings: Settings) -> None:
         cursor = connection.cursor()
         with pytest.raises(psycopg2.OperationalError, match=r"no answer within 0\.2 s"):
             cursor.execute("SELECT pg_sleep(30)")
+
+
+def test_full_disk_is_told_by_health_and_forgotten(api: FlaskClient, services: Services) -> None:
+    """Everything that only reads still works, so nothing but the failed statement tells."""
+    assert api.get("/health/ready").status_code == 200
+    no_room = "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
+    with pytest.raises(sa.exc.OperationalError), services.database.engine.begin() as connection:
+        connection.execute(sa.text(no_room))
+    response = api.get("/health/ready")
+    assert response.status_code == 503
+    assert response.get_json()["checks"]["database"]["detail"] == "The database's disk is full."
+    assert eventually(lambda: api.get("/health/ready").status_code == 200, within=20)
