@@ -23,6 +23,10 @@ usage() {
                    ledger [--json]         compare orders, outbox and Kafka; exit code 1: something is missing
                    ledger --order ID       print what happened to one order
                    ledger --repair         put what is missing back into the outbox
+                   ledger --recover        after a restore: put what only Kafka has back into the orders
+                   backup FOLDER           take a backup of PostgreSQL, and check it
+                   archive FOLDER          write PostgreSQL's log to the folder as it is made, until Ctrl-C
+                   restore FOLDER [--to TIME]  put PostgreSQL back: as it was at TIME, or as late as the archive goes
                    reset [--yes]           stop everything and delete all data
 Before a command:  --docker or --native; without either, Docker if an engine and Compose v2 answer
                    --lite: with Docker, one broker instead of three
