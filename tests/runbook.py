@@ -95,8 +95,11 @@ class Operator:
 
     def type(self, command: str, within: float = 180) -> str:
         """Type one command; return what it prints. Its exit code is the operator's to read, as on the page."""
+        return self._run(command, within).stdout
+
+    def _run(self, command: str, within: float = 180) -> subprocess.CompletedProcess[str]:
         typed = f"set -a; . .local/env; set +a; {command}"
-        done = subprocess.run(
+        return subprocess.run(
             ["bash", "-c", typed],
             cwd=self.folder,
             env=os.environ | dict(self.environment),
@@ -105,7 +108,6 @@ class Operator:
             stderr=subprocess.STDOUT,
             timeout=within,
         )
-        return done.stdout
 
     @contextmanager
     def begin(self, heading: str, **names: str) -> Iterator["Running"]:
@@ -135,7 +137,10 @@ class Operator:
         if LOOKS.match(command):
             eventually(lambda: is_shown(tuple(shown), self.type(command)), within=60, every=0.5)
         else:
-            is_shown(tuple(shown), self.type(command))
+            done = self._run(command)
+            is_shown(tuple(shown), done.stdout)
+            says_error = any(line.startswith("error: ") for line in shown)
+            assert says_error or done.returncode == 0, f"{command}: {done.stdout}"
 
 
 @dataclass(frozen=True)
