@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY
 from producer.domain.status import Status
-from tests.compose.stack import ComposeStack, docker
+from tests.compose.stack import KILL, ComposeStack, docker
 from tests.e2e.customer import Customer
 from tests.e2e.viewer import OpenViewer
 from tests.eventually import eventually
@@ -34,11 +35,11 @@ VALUES ('{}', 'order', '{}', 'order.placed', '{{}}', 1, false, now(), now(), 'Br
 def frozen(stack: Stack, service: str) -> Iterator[None]:
     """Suspend a service for the time of the block; what was restarted meanwhile is not touched."""
     if isinstance(stack, ComposeStack):
+        # Not by `docker pause`, which Docker would know about.
         (container,) = stack.compose("ps", "--quiet", service).split()
-        docker("pause", container)
-        yield
-        if "true" in docker("inspect", "--format", "{{.State.Paused}}", container):
-            docker("unpause", container)
+        _, *pids = docker("top", container, "-o", "pid").split()
+        subprocess.run([*KILL, "/bin/sh", "-c", f"kill -STOP {' '.join(pids)}"], check=True, timeout=60)
+        yield  # its restart has ended them
         return
     main = psutil.Process(int(stack.services()[service]["pid"]))
     family = [main, *main.children(recursive=True)]
