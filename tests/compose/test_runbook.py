@@ -9,7 +9,7 @@ from tests.shop import Shop
 
 
 @plays("A new version of this project", "docker")
-def test_new_version_loses_no_order(
+def test_new_version_refuses_no_order(
     operator: Operator, project: ComposeStack, shop: Shop, open_viewer: OpenViewer
 ) -> None:
     viewer = open_viewer()
