@@ -23,6 +23,10 @@ usage() {
                    ledger [--json]         compare orders, outbox and Kafka; exit code 1: something is missing
                    ledger --order ID       print what happened to one order
                    ledger --repair         put what is missing back into the outbox
+                   ledger --recover        after a restore: put what only Kafka has back into the orders
+                   backup FOLDER           take a backup of PostgreSQL, and check it
+                   archive FOLDER          write PostgreSQL's log to the folder as it is made, until Ctrl-C
+                   restore FOLDER [--to TIME]  put PostgreSQL back: as it was at TIME, or as late as the archive goes
                    reset [--yes]           stop everything and delete all data
 Before a command:  --docker or --native; without either, Docker if an engine and Compose v2 answer
                    --lite: with Docker, one broker instead of three
@@ -119,7 +123,7 @@ except ImportError:
 reset_native() {
     if [ "$1" != --yes ]; then
         echo "This deletes all orders, events and passwords of the project in $PWD:"
-        for data in .local/postgres .local/kafka .local/password .local/secrets; do
+        for data in .local/postgres .local/postgres.before-* .local/kafka .local/password .local/secrets; do
             [ ! -e "$data" ] || echo "  $PWD/$data"
         done
         printf 'Type yes to confirm: '
@@ -129,7 +133,7 @@ reset_native() {
     if [ -x .local/venv/bin/python ]; then
         .local/venv/bin/python -m local_stack.bootstrap stop || fail "The stack could not be stopped; nothing was deleted."
     fi
-    rm -rf .local/postgres .local/postgres.part .local/kafka .local/password .local/secrets .local/env
+    rm -rf .local/postgres .local/postgres.part* .local/postgres.before-* .local/kafka .local/password .local/secrets .local/env
     echo "  all data is deleted"
     exit 0
 }

@@ -1,5 +1,5 @@
 """The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs |
-parked | requeue | discard | ledger"""
+parked | requeue | discard | ledger | backup | archive | restore"""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local_stack import backup
 from local_stack.config import load_settings
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
@@ -29,7 +30,8 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(
         dest="verb",
-        metavar="start | stop | restart | status | logs | parked | requeue | discard | ledger",
+        metavar="start | stop | restart | status | logs | parked | requeue | discard | ledger | backup | archive"
+        " | restore",
     )
     for verb in ("start", "stop", "restart"):
         verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])
@@ -44,6 +46,10 @@ def parser() -> argparse.ArgumentParser:
     ledger.add_argument("--order", metavar="ID", help="print the timeline of one order")
     ledger.add_argument("--json", action="store_true", help="print the figures as JSON")
     ledger.add_argument("--repair", action="store_true", help="put what is missing back into the outbox")
+    ledger.add_argument("--recover", action="store_true", help="put what only Kafka has back into the orders")
+    for verb in ("backup", "archive", "restore"):
+        verbs.add_parser(verb).add_argument("folder", type=Path, metavar="FOLDER")
+    verbs.choices["restore"].add_argument("--to", metavar="TIME", help="such as 2026-11-26T16:20:00Z")
     top.set_defaults(verb="start", services=[])
     return top
 
@@ -52,29 +58,29 @@ class Commands:
     """The commands for some or all services. Each returns the exit code."""
 
     def __init__(self, paths: Paths, services: Sequence[str]) -> None:
-        self._paths = paths
+        self.paths = paths
         self._services = frozenset(services or NAMES)
         self._all = not services
 
     def start(self) -> int:
         settings = load_settings()
-        self._paths.create_folders()
-        with exclusive_lock(self._paths.lock, say):
+        self.paths.create_folders()
+        with exclusive_lock(self.paths.lock, say):
             print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
-            if not start(self._paths, settings, os.environ, self._services, say):
+            if not start(self.paths, settings, os.environ, self._services, say):
                 say("already up")
-        print("\n".join(status.locations(self._paths)))
+        print("\n".join(status.locations(self.paths)))
         return 0
 
     def stop(self) -> int:
-        if not self._paths.home.exists():
+        if not self.paths.home.exists():
             say("nothing is running")
             return 0
-        with exclusive_lock(self._paths.lock, say):
+        with exclusive_lock(self.paths.lock, say):
             if self._all:
-                say("stopped" if stop.stop_all(self._paths) else "nothing is running")
+                say("stopped" if stop.stop_all(self.paths) else "nothing is running")
             else:
-                stop.stop_services(self._paths, self._services)
+                stop.stop_services(self.paths, self._services)
                 say(f"stopped {' '.join(sorted(self._services))}")
         return 0
 
@@ -84,25 +90,25 @@ class Commands:
 
     def status(self, as_json: bool) -> int:
         _end_quietly_on_closed_pipe()
-        statuses = status.read(self._paths)
+        statuses = status.read(self.paths)
         print(status.as_json(statuses) if as_json else status.as_table(statuses))
-        for note in [] if as_json else status.notes(self._paths, statuses):
+        for note in [] if as_json else status.notes(self.paths, statuses):
             print(note)
         return 0 if all(each.ok for each in statuses) else 1
 
     def logs(self, follow: bool) -> int:
         _end_quietly_on_closed_pipe()
-        logs.show(self._paths, [name for name in NAMES if name in self._services], follow, print)
+        logs.show(self.paths, [name for name in NAMES if name in self._services], follow, print)
         return 0
 
     def relay(self, *arguments: str) -> int:
-        return one_off.run(self._paths, load_settings(), RELAY, "producer.relay", arguments)
+        return one_off.run(self.paths, load_settings(), RELAY, "producer.relay", arguments)
 
-    def ledger(self, order: str | None, as_json: bool, repair: bool) -> int:
+    def ledger(self, order: str | None, flags: Sequence[str]) -> int:
         """Become the ledger. Its exit code 1 says that something is missing, so what keeps it from looking is 2."""
-        options = [*(["--order", order] if order else []), *["--json"] * as_json, *["--repair"] * repair]
+        options = [*(["--order", order] if order else []), *flags]
         try:
-            one_off.become(self._paths, load_settings(), PRODUCER, "producer.ledger", options)
+            one_off.become(self.paths, load_settings(), PRODUCER, "producer.ledger", options)
         except StackError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
@@ -129,7 +135,12 @@ def run(arguments: argparse.Namespace) -> int:
         case "requeue" | "discard":
             return commands.relay(arguments.verb, arguments.event_id)
         case "ledger":
-            return commands.ledger(arguments.order, arguments.json, arguments.repair)
+            flags = [f"--{name}" for name in ("json", "repair", "recover") if getattr(arguments, name)]
+            return commands.ledger(arguments.order, flags)
+        case "backup" | "archive":
+            backup.become(commands.paths, arguments.verb, arguments.folder.resolve())
+        case "restore":
+            return backup.restore(commands.paths, arguments.folder.resolve(), arguments.to, say)
         case verb:
             return int(getattr(commands, verb)())
 

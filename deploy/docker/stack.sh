@@ -321,13 +321,78 @@ ledger() {
     exec docker compose --progress quiet run --rm $terminal --no-deps producer python -m producer.ledger "$@"
 }
 
+# The tools of PostgreSQL's own image (deploy/postgres/backup.sh), as the user who owns the folder: pg_basebackup and
+# pg_receivewal in the network of the server, which lets in whoever is on its loopback address.
+postgres_image() { docker compose config postgres | sed -n 's/^    image: //p' | head -1; }
+absolute() { CDPATH='' cd -- "$1" 2>/dev/null && pwd -P; }
+backup_tools() {
+    [ $# -eq 2 ] || fail "$1 needs a folder, for example: ./start_project.sh $1 /backups/orders"
+    server=$(docker compose ps --status running --quiet postgres 2>/dev/null)
+    [ "$server" ] || fail "PostgreSQL is not running: start it first with ./start_project.sh start postgres"
+    mkdir -p "$2" 2>/dev/null || fail "$2 cannot be written."
+    folder=$(absolute "$2")
+    terminal=''
+    { [ ! -t 0 ] || [ ! -t 1 ]; } || terminal=--tty
+    # shellcheck disable=SC2086 # nothing or one word
+    exec docker run --rm --interactive --init $terminal --network "container:$server" --user "$(as_user)" \
+        --read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 32 --memory 256m \
+        --env PGHOST=127.0.0.1 --env PGUSER=orders --env PGDATABASE=orders \
+        --mount "type=bind,source=$folder,target=$folder" \
+        --mount "type=bind,source=$PWD/deploy/postgres/backup.sh,target=/backup.sh,readonly" \
+        --entrypoint /bin/sh "$(postgres_image)" /backup.sh "$1" "$folder"
+}
+# Under a rootless engine, root in a container is the user outside.
+as_user() {
+    case $(docker info --format '{{.SecurityOptions}}') in
+        *rootless*) echo 0:0 ;;
+        *) echo "$(id -u):$(id -g)" ;;
+    esac
+}
+
+# In a container with the data's volume: as root it can read the user's folder and give the data to the server.
+restore() {
+    folder='' to=''
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --to) to=${2:-}; shift ;;
+            *) folder=$1 ;;
+        esac
+        shift
+    done
+    [ "$folder" ] || fail "restore needs a folder, for example: ./start_project.sh restore /backups/orders"
+    [ -d "$folder" ] || fail "There is no folder $folder."
+    folder=$(absolute "$folder")
+    compose stop producer relay postgres
+    docker compose --progress quiet run --rm -T secrets
+    name=$(project)
+    docker run --rm --init --network none --user 0:0 --read-only --tmpfs /tmp:mode=1777 --cap-drop ALL \
+        --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add SETUID --cap-add SETGID --cap-add KILL \
+        --security-opt no-new-privileges --pids-limit 64 --memory 384m \
+        --env PGUSER=orders --env "BEFORE=before-$(date -u +%Y%m%dT%H%M%SZ)" \
+        --mount "type=bind,source=$folder,target=$folder,readonly" \
+        --mount "type=bind,source=$PWD/deploy/postgres/backup.sh,target=/backup.sh,readonly" \
+        --mount "type=volume,source=${name}_postgres,target=/var/lib/postgresql" \
+        --mount "type=volume,source=${name}_owner-secret,target=/secrets/owner,readonly" \
+        --entrypoint /bin/sh "$(postgres_image)" -c '
+            PGPASSWORD=$(cat /secrets/owner/password) && export PGPASSWORD
+            part=/var/lib/postgresql/restore.part data=/var/lib/postgresql/18/docker
+            /bin/sh /backup.sh restore "$1" "$part" ${2:+"$2"} || exit 1
+            if [ -e "$data" ]; then
+                mv "$data" "/var/lib/postgresql/$BEFORE"
+                echo "  kept      $BEFORE in the volume: what was there before; delete it when you do not need it"
+            fi
+            mkdir -p /var/lib/postgresql/18 && mv "$part" "$data"
+        ' sh "$folder" "$to"
+}
+
 verb=${1:-start}
 [ $# -eq 0 ] || shift
 mkdir -p -m 700 .local
 recall_ports
 case $verb in start | restart | scale | parked | requeue | discard | ledger) isolate_networks ;; esac
 case $verb in
-    start | stop | restart | status | scale | reset | ledger) "$verb" "$@" ;;
+    start | stop | restart | status | scale | reset | ledger | restore) "$verb" "$@" ;;
+    backup | archive) backup_tools "$verb" "$@" ;;
     parked)
         [ $# -eq 0 ] || fail "parked takes no arguments."
         relay parked

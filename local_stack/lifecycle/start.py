@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from time import monotonic
 
-from local_stack import ports
+from local_stack import addresses, ports
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
 from local_stack.deadline import Deadline
@@ -15,6 +15,7 @@ from local_stack.lifecycle.health import DEGRADED, HEALTHY, UNHEALTHY, CheckResu
 from local_stack.lifecycle.logs import last_line
 from local_stack.lifecycle.preparation import Preparation
 from local_stack.lifecycle.programs import app_environment
+from local_stack.lifecycle.reload import reload
 from local_stack.paths import Paths, write_private
 from local_stack.services import BROKERS, NATIVE_APPS, POSTGRES, PRODUCER, RELAY, STORES, WEB
 from local_stack.supervisord import client, daemon, processes
@@ -37,7 +38,7 @@ def start(
 
     When the start fails or is interrupted, stop what it has started, then raise."""
     found = client.connect(paths)
-    running = _running(found)
+    running, reloaded = _running(found), False
     if found is None and stop.stop_all(paths):
         say("stopped processes that a killed supervisord had left behind")
     if found is not None and revisions.STACK in revisions.outdated(paths, running):
@@ -46,6 +47,10 @@ def start(
         found, wanted, running = None, wanted | running, set()
     elif stale := wanted & _stale(paths, settings, running):
         say(f"changed since the start: restarting {' '.join(sorted(stale))}")
+        if found and PRODUCER in stale and not _moved(paths, settings) and _is_serving(paths):
+            _reload_producer(paths, settings, environment, found, say)
+            stale -= {PRODUCER}
+            reloaded = True
         stop.stop_services(paths, stale)
         running -= stale
     starting = wanted - running
@@ -61,7 +66,7 @@ def start(
             with stop.signals_ignored():
                 _roll_back(paths, starting, supervised=found is not None, say=say)
         raise
-    return bool(starting)
+    return bool(starting) or reloaded
 
 
 def _roll_back(paths: Paths, started: Set[str], supervised: bool, say: Callable[[str], None]) -> None:
@@ -78,10 +83,37 @@ def _stale(paths: Paths, settings: Settings, running: Set[str]) -> set[str]:
     stale = revisions.outdated(paths, running)
     if stale & {PRODUCER, RELAY}:
         stale |= {PRODUCER, RELAY}  # the same code, and the producer's start migrates the database
-    last = ports.load(paths.ports)
-    if any(port and port != last.get(name) for name, port in settings.explicit_ports().items()):
+    if _moved(paths, settings):
         stale |= set(WEB)  # each page links to the others
     return stale & running
+
+
+def _moved(paths: Paths, settings: Settings) -> bool:
+    """Return whether a page is to have another port."""
+    last = ports.load(paths.ports)
+    return any(port and port != last.get(name) for name, port in settings.explicit_ports().items())
+
+
+def _is_serving(paths: Paths) -> bool:
+    """Return whether the producer answers: one that hangs, or does not come up, is started anew."""
+    checks = HealthChecks(addresses.load(paths), paths.heartbeat)
+    return checks.run([PRODUCER])[PRODUCER].health != UNHEALTHY
+
+
+def _reload_producer(
+    paths: Paths,
+    settings: Settings,
+    environment: Mapping[str, str],
+    supervisor: Supervisor,
+    say: Callable[[str], None],
+) -> None:
+    """Migrate the database, then replace the producer's workers. Old and new ones run side by side for a moment, as
+    replicas do with Docker, so a migration must leave the database usable for both."""
+    environments = StepEnvironments(paths, settings, environment, addresses.load(paths))
+    steps.MIGRATE.run(paths, environments.of(steps.MIGRATE), Deadline(TIMEOUT_S))
+    reload(PRODUCER, supervisor.services()[PRODUCER].pid, paths.log(PRODUCER))
+    revisions.record(paths, {PRODUCER})
+    say(f"{PRODUCER:10} reloaded; no request was refused")
 
 
 def _running(supervisor: Supervisor | None) -> set[str]:

@@ -12,6 +12,7 @@ import psutil
 
 from local_stack.deadline import Deadline
 from local_stack.paths import Paths
+from local_stack.services import POSTGRES
 
 HOME_TAG, SERVICE_TAG = "LOCAL_STACK_HOME", "LOCAL_STACK_SERVICE"
 SUPERVISOR = "supervisord"
@@ -28,14 +29,25 @@ def find(home: Path) -> dict[str, list[psutil.Process]]:
     found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter():
         try:
-            environment = process.environ()
+            service = _service_of(process, home)
         except psutil.Error:
             continue  # it has ended, is a zombie or belongs to another user: not part of this stack
-        if environment.get(HOME_TAG) == str(home) and SERVICE_TAG in environment:
-            found.setdefault(environment[SERVICE_TAG], []).append(process)
+        if service:
+            found.setdefault(service, []).append(process)
     for family in found.values():
         family.sort(key=lambda process: (process.create_time(), process.pid))
     return found
+
+
+def _service_of(process: psutil.Process, home: Path) -> str:
+    """Return the service that a process is part of, or "". Raises psutil.Error.
+
+    A process of PostgreSQL shows its activity where its environment was. It works in the folder of the data."""
+    environment = process.environ()
+    if environment.get(HOME_TAG) == str(home):
+        return environment.get(SERVICE_TAG, "")
+    is_postgres = process.name() == POSTGRES and process.cwd() == str(home / POSTGRES)
+    return POSTGRES if is_postgres else ""
 
 
 def terminate(targets: Iterable[tuple[psutil.Process, signal.Signals]], deadline: Deadline) -> None:

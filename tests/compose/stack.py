@@ -21,6 +21,8 @@ SERVICES = (*NAMES, GATEWAY)
 ONE_SHOTS = ("secrets", "migrate", "topics")
 BROKER_PORTS = {broker: f"{broker.upper().replace('-', '_')}_PORT" for broker in BROKERS}
 PORTS = ("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT", *BROKER_PORTS.values())
+# Two runs at once on one engine need two names.
+PROJECT = os.environ.get("TEST_COMPOSE_PROJECT", "order-stream-test")
 # The producer of some tests runs on this machine and must reach Kafka; users' stacks do not publish its ports.
 FILES = "docker-compose.yml:tests/compose/reachable.yml"
 KILL = ("docker", "run", "--rm", "--pid", "host", "--privileged", "--network", "none", "python:3.13-slim")
@@ -43,9 +45,7 @@ def docker(*arguments: str) -> str:
 class ComposeStack(Stack):
     """`./start_project.sh --docker` as a project of its own, on free ports, with volumes of its own."""
 
-    def __init__(
-        self, folder: Path, project: str = "order-stream-test", files: str = FILES, *options: str
-    ) -> None:
+    def __init__(self, folder: Path, project: str = PROJECT, files: str = FILES, *options: str) -> None:
         super().__init__(folder / ".local")
         self._folder, self._options = folder, options
         self.ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))

@@ -10,11 +10,15 @@ from tests.shop import ORDER, Shop
 
 
 class Customer:
-    """Places orders one after the other, as fast as they are taken, and keeps the ids of the acknowledged ones."""
+    """Places orders one after the other, as fast as they are taken, and keeps the ids of the acknowledged ones.
+
+    refused: what came instead of an acknowledgement.
+    """
 
     def __init__(self, shop: Shop):
         self._shop = shop
         self.acknowledged: list[str] = []
+        self.refused: list[str] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -30,10 +34,13 @@ class Customer:
         while not self._stop.wait(0.01):
             try:
                 response = self._shop.post("/orders", ORDER)
-            except requests.RequestException:
+            except requests.RequestException as error:
+                self.refused.append(repr(error))
                 continue
             if response.status_code == 201:
                 self.acknowledged.append(response.json()["id"])
+            else:
+                self.refused.append(response.text)
 
     def place_more(self, orders: int) -> None:
         """Wait until this many more orders have been acknowledged."""

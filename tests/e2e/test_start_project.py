@@ -8,12 +8,9 @@ import socket
 import stat
 import subprocess
 import sys
-import sysconfig
 import uuid
-import venv
 from collections.abc import Iterator
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +22,10 @@ import requests
 from local_stack.deadline import Deadline
 from local_stack.lifecycle import status
 from local_stack.paths import Paths
-from local_stack.services import APPS, BROKERS, NAMES, POSTGRES, PRODUCER, RELAY
+from local_stack.services import APPS, BROKERS, CONSUMER, NAMES, POSTGRES, PRODUCER, RELAY
 from tests.eventually import eventually
 from tests.shop import Shop
-from tests.stack import clone
+from tests.stack import borrow_environment, clone
 
 PIP_SETTINGS = ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 
@@ -117,13 +114,7 @@ def project_in(parent: Path) -> Project:
 
 
 def make_environment(project: Project) -> None:
-    """Make the environment that ./start_project.sh would make, with the packages of the one that runs the tests."""
-    place = project.home / "venv"
-    venv.create(place, symlinks=True)
-    (site_packages,) = place.glob("lib/python*/site-packages")
-    (site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
-    lock = project.folder / "local_stack" / "requirements.txt"
-    (place / "made-from").write_text(sha256(lock.read_bytes()).hexdigest())
+    borrow_environment(project.home, project.folder)
 
 
 @pytest.fixture
@@ -278,13 +269,15 @@ class TestStarted:
 
     def test_start_after_a_change_of_code_restarts_what_is_made_of_it(self, started: Project) -> None:
         before = started.status()
+        workers = psutil.Process(started.pid(PRODUCER)).children()
         (started.folder / "consumer_service" / "consumer" / "more.py").write_text("")
         roles = started.folder / "db" / "roles.sql"
         roles.write_text(f"{roles.read_text()}CREATE TABLE IF NOT EXISTS by_the_migrator ();\n")
         code, output = started.run()
         assert code == 0, output
         after = started.status()
-        assert {name for name in NAMES if after[name]["pid"] != before[name]["pid"]} == set(APPS)
+        assert {name for name in NAMES if after[name]["pid"] != before[name]["pid"]} == {RELAY, CONSUMER}
+        assert not set(workers) & set(psutil.Process(started.pid(PRODUCER)).children())
         assert started.query("SELECT count(*) FROM by_the_migrator") == [0]
         assert "already up" in started.run()[1]
 

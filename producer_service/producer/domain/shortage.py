@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import ExceptionContext
 
 # "Insufficient resources", such as 53100 for a full disk, and an error of input or output (PostgreSQL, appendix A).
-CLASS_OF_RESOURCES, IO_ERROR = "53", "58030"
+CLASS_OF_RESOURCES, DISK_FULL, IO_ERROR = "53", "53100", "58030"
 # Without a further order, nobody knows whether it has ended.
 KEPT_S = 30.0
 
@@ -45,7 +45,8 @@ class Shortage:
     def _note(self, context: ExceptionContext) -> None:
         code = getattr(context.original_exception, "pgcode", None) or ""
         if code.startswith(CLASS_OF_RESOURCES) or code == IO_ERROR:
-            self._lacking = self._clock(), str(context.original_exception).partition("\n")[0]
+            said = str(context.original_exception).partition("\n")[0]
+            self._lacking = self._clock(), "The database's disk is full." if code == DISK_FULL else said
 
     def _end(self, *arguments: Any) -> None:
         self._lacking = None

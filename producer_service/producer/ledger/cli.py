@@ -20,6 +20,7 @@ from producer.config import Settings
 from producer.domain.database import CommitUnknown, Database, create_engine
 from producer.ledger import report
 from producer.ledger.books import Books
+from producer.ledger.recover import Recovery
 from producer.ledger.repair import Repair, RepairRuns
 from producer.ledger.run import Ledger
 from producer.ledger.timeline import timeline
@@ -36,14 +37,19 @@ WELL, WRONG, UNKNOWN, INTERRUPTED = 0, 1, 2, 130
 @click.option("--order", "order_id", type=click.UUID, metavar="ID", help="Print the timeline of one order.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--repair", is_flag=True, help="Put what is missing back into the outbox.")
-def ledger(order_id: UUID | None, as_json: bool, repair: bool) -> int:
+@click.option(
+    "--recover", is_flag=True, help="Put what only Kafka has back into the orders, after a restore."
+)
+def ledger(order_id: UUID | None, as_json: bool, repair: bool, recover: bool) -> int:
     """Compare the orders, the outbox and the topic, as far back as the topic goes.
 
     The exit status is 1 when an event is missing (and not put back) or was never committed.
     """
-    if order_id is not None and (as_json or repair):
-        raise click.UsageError("--order goes with no other option.")
+    if (order_id is not None) + recover + (as_json or repair) > 1:
+        raise click.UsageError("--order and --recover go with no other option.")
     settings = Settings()
+    if recover:
+        return _recover(settings)
     if order_id is not None:
         return _print_timeline(settings, order_id)
     return _print_figures(settings, as_json, repair)
@@ -87,6 +93,12 @@ def _print_figures(settings: Settings, as_json: bool, repair: bool) -> int:
         click.echo(line, err=as_json)
     left = outcome.refused.total() if outcome else found.findings.missing.count
     return WRONG if left or found.findings.never_committed.count else WELL
+
+
+def _recover(settings: Settings) -> int:
+    outcome = Recovery(_topic(settings), _database(settings), _progress).run()
+    click.echo("\n".join(report.recovery_notes(outcome)))
+    return WRONG if outcome.refused else WELL
 
 
 def _print_timeline(settings: Settings, order_id: UUID) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from producer.ledger.reconcile import Named
+from producer.ledger.recover import Recovered
 from producer.ledger.repair import Outcome
 from producer.ledger.run import Ledger
 
@@ -54,6 +55,14 @@ def repair_notes(outcome: Outcome) -> list[str]:
         f"  not put back: order {order} version {version}: {why}" for order, version, why in outcome.named
     ]
     return lines + _more(sum(outcome.refused.values()), outcome.named)
+
+
+def recovery_notes(outcome: Recovered) -> list[str]:
+    """Return what was put back into the orders, and of each order that was not why."""
+    lines = [f"Put back into the orders: {outcome.orders:,}, with {outcome.events:,} events"]
+    lines += [f"Not put back: {count:,}: {reason}" for reason, count in outcome.refused.items()]
+    lines += [f"  not put back: order {order}: {why}" for order, why in outcome.named]
+    return lines + _more(outcome.refused.total(), outcome.named)
 
 
 def _named(what: str, events: Named) -> list[str]:

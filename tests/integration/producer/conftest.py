@@ -1,5 +1,6 @@
 """The producer's application, its database, its topic, and the relay as a process."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,18 +10,19 @@ from typing import Any, Protocol
 
 import pytest
 import sqlalchemy as sa
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from flask import Flask
 from flask.testing import FlaskClient
 
 from producer import create_app
 from producer.config import Settings
 from producer.domain.database import create_engine
-from producer.publishing.kafka import consumer_settings
+from producer.publishing.kafka import consumer_settings, producer_settings
 from producer.relay.outbox import Outbox
 from producer.services import EXTENSION, Services
 from tests.eventually import eventually
 from tests.project import ROOT
+from tests.shop import ORDER
 
 SERVICE = ROOT / "producer_service"
 
@@ -146,3 +148,86 @@ def relay_command(service_environment: dict[str, str]) -> RelayCommand:
         )
 
     return run
+
+
+WELL = {
+    "in_outbox": 0,
+    "parked": 0,
+    "discarded": 0,
+    "repeats": 0,
+    "out_of_order": 0,
+    "missing": 0,
+    "never_committed": 0,
+}
+
+Place = Callable[[], str]
+Execute = Callable[..., None]
+
+
+class LedgerCommand(Protocol):
+    """The `ledger` fixture."""
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def ledger(service_environment: dict[str, str]) -> LedgerCommand:
+    """Run the ledger to its end."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "producer.ledger", *arguments]
+        return subprocess.run(
+            command, cwd=SERVICE, env=service_environment, timeout=60, capture_output=True, text=True
+        )
+
+    return run
+
+
+@pytest.fixture
+def execute(engine: sa.Engine) -> Execute:
+    """Run an SQL statement as the tables' owner."""
+
+    def run(statement: str, **values: Any) -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.text(statement), values)
+
+    return run
+
+
+@pytest.fixture
+def place(api: FlaskClient) -> Place:
+    return lambda: str(api.post("/orders", json=ORDER).get_json()["id"])
+
+
+@pytest.fixture
+def write(settings: Settings) -> Callable[..., None]:
+    """Write a message to the topic, past the outbox."""
+    producer = Producer(producer_settings(settings))
+
+    def write(value: bytes | None, key: str | bytes, headers: Any = None) -> None:
+        producer.produce(settings.kafka_topic, value, key, headers=headers)
+        assert producer.flush(10) == 0
+
+    return write
+
+
+@pytest.fixture
+def published(
+    start_relay: StartRelay, scalar: Scalar, topic_messages: TopicMessages
+) -> Callable[[int], list[Message]]:
+    """Start a relay, wait until the outbox is empty, and return the messages of the topic."""
+
+    def publish(count: int) -> list[Message]:
+        relay = start_relay()
+        eventually(lambda: scalar("SELECT count(*) FROM outbox") == 0, within=30)
+        relay.kill()
+        relay.wait(10)
+        return topic_messages(count)
+
+    return publish
+
+
+def figures(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    assert done.stdout, done.stderr
+    found: dict[str, int] = json.loads(done.stdout)
+    return found

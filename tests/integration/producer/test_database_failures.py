@@ -216,7 +216,7 @@ def test_database_without_room_is_503_and_not_healthy_until_it_stores_an_order(
         assert health.status_code == 503
         assert health.get_json()["checks"]["database"] == {
             "status": "unavailable",
-            "detail": "could not extend file: No space left on device",
+            "detail": "The database's disk is full.",
         }
     assert scalar("SELECT count(*) FROM orders") == 1
     assert api.post("/orders", json=ORDER).status_code == 201

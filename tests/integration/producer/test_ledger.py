@@ -6,102 +6,27 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from flask.testing import FlaskClient
 
 from producer.config import Settings
-from producer.publishing.kafka import admin_settings, producer_settings
-from tests.eventually import eventually
-from tests.integration.producer.conftest import SERVICE, Scalar, StartRelay, TopicMessages
+from producer.publishing.kafka import admin_settings
+from tests.integration.producer.conftest import (
+    SERVICE,
+    WELL,
+    Execute,
+    LedgerCommand,
+    Place,
+    Scalar,
+    StartRelay,
+    figures,
+)
 from tests.shop import DELIVERY, ORDER
-
-WELL = {
-    "in_outbox": 0,
-    "parked": 0,
-    "discarded": 0,
-    "repeats": 0,
-    "out_of_order": 0,
-    "missing": 0,
-    "never_committed": 0,
-}
-
-Place = Callable[[], str]
-Execute = Callable[..., None]
-
-
-class LedgerCommand(Protocol):
-    """The `ledger` fixture."""
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]: ...
-
-
-@pytest.fixture
-def ledger(service_environment: dict[str, str]) -> LedgerCommand:
-    """Run the ledger to its end."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "producer.ledger", *arguments]
-        return subprocess.run(
-            command, cwd=SERVICE, env=service_environment, timeout=60, capture_output=True, text=True
-        )
-
-    return run
-
-
-@pytest.fixture
-def execute(engine: sa.Engine) -> Execute:
-    """Run an SQL statement as the tables' owner."""
-
-    def run(statement: str, **values: Any) -> None:
-        with engine.begin() as connection:
-            connection.execute(sa.text(statement), values)
-
-    return run
-
-
-@pytest.fixture
-def place(api: FlaskClient) -> Place:
-    return lambda: str(api.post("/orders", json=ORDER).get_json()["id"])
-
-
-@pytest.fixture
-def write(settings: Settings) -> Callable[..., None]:
-    """Write a message to the topic, past the outbox."""
-    producer = Producer(producer_settings(settings))
-
-    def write(value: bytes | None, key: str | bytes, headers: Any = None) -> None:
-        producer.produce(settings.kafka_topic, value, key, headers=headers)
-        assert producer.flush(10) == 0
-
-    return write
-
-
-@pytest.fixture
-def published(
-    start_relay: StartRelay, scalar: Scalar, topic_messages: TopicMessages
-) -> Callable[[int], list[Message]]:
-    """Start a relay, wait until the outbox is empty, and return the messages of the topic."""
-
-    def publish(count: int) -> list[Message]:
-        relay = start_relay()
-        eventually(lambda: scalar("SELECT count(*) FROM outbox") == 0, within=30)
-        relay.kill()
-        relay.wait(10)
-        return topic_messages(count)
-
-    return publish
-
-
-def figures(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    assert done.stdout, done.stderr
-    found: dict[str, int] = json.loads(done.stdout)
-    return found
 
 
 @pytest.mark.usefixtures("topic")

@@ -2,6 +2,7 @@
 
 import re
 
+from local_stack import postgres
 from local_stack.kafka.broker import Node
 from tests.compose.stack import ONE_SHOTS, SERVICES
 from tests.project import ROOT
@@ -41,3 +42,9 @@ def test_brokers_have_the_same_settings_natively_and_in_docker() -> None:
     assert {name: value for name, value in in_docker.items() if name not in PLACES | image} == {
         name: value for name, value in natively.items() if name not in PLACES
     }
+
+
+def test_log_that_waits_for_an_archive_is_bounded_alike() -> None:
+    found = re.search(r"max_slot_wal_keep_size=(\d+)GB", services()["postgres"])
+    assert found
+    assert int(found[1]) * 1024 == postgres.SLOT_MB

@@ -1,0 +1,68 @@
+"""Base backups, the archive of PostgreSQL's log, and restores: deploy/postgres/backup.sh with this stack's server."""
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from local_stack import passwords, ports, postgres
+from local_stack.addresses import REQUIRE_AUTH
+from local_stack.errors import StackError
+from local_stack.lifecycle import stop
+from local_stack.lock import exclusive_lock
+from local_stack.paths import PROJECT_ROOT, Paths
+from local_stack.services import POSTGRES, PRODUCER, RELAY
+
+# The server of a restore listens on a socket of its own; but a port is part of the name.
+UNUSED_PORT = 5432
+SCRIPT = PROJECT_ROOT / "deploy" / "postgres" / "backup.sh"
+
+
+def become(paths: Paths, verb: str, folder: Path) -> NoReturn:
+    """Go on as `backup.sh backup` or `archive`, so that the terminal and an interrupt are its own.
+
+    Raises StackError when nothing has been started here yet."""
+    if not paths.ports.exists():
+        raise StackError("Nothing has been started here yet.")
+    port = ports.load(paths.ports)[POSTGRES]
+    os.execve("/bin/sh", ["/bin/sh", str(SCRIPT), verb, str(folder)], _environment(paths, port))
+
+
+def restore(paths: Paths, folder: Path, to: str | None, say: Callable[[str], None]) -> int:
+    """Stop what uses the database, and put it back as it was at a time, or as late as the archive goes.
+
+    The present data is kept beside it. Return the exit code: 1 when it could not be done, and nothing was changed.
+    Raises StackError when the folder is none."""
+    if not folder.is_dir():
+        raise StackError(f"There is no folder {folder}.")
+    paths.create_folders()
+    with exclusive_lock(paths.lock, say):
+        stop.stop_services(paths, [PRODUCER, RELAY, POSTGRES])
+        part = paths.home / "postgres.part"
+        command = [*postgres.as_non_root(), "/bin/sh", str(SCRIPT), "restore", str(folder), str(part)]
+        passwords.load_or_create_owner_password(paths)
+        done = subprocess.run([*command, *([to] if to else [])], env=_environment(paths, UNUSED_PORT))
+        if done.returncode:
+            return 1
+        if paths.postgres.exists():
+            kept = paths.home / f"postgres.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            paths.postgres.rename(kept)
+            say(f"kept      {kept}: what was there before; delete it when you do not need it")
+        part.rename(paths.postgres)
+    return 0
+
+
+def _environment(paths: Paths, port: int) -> Mapping[str, str]:
+    """Return the variables with which libpq logs in as the database's owner, who may replicate."""
+    return {
+        **os.environ,
+        "PATH": f"{postgres.binaries()}:{os.environ.get('PATH', os.defpath)}",
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(port),
+        "PGUSER": postgres.USER,
+        "PGDATABASE": postgres.DATABASE,
+        "PGPASSWORD": passwords.load_or_create_owner_password(paths),
+        "PGREQUIREAUTH": REQUIRE_AUTH,
+    }

@@ -1,0 +1,105 @@
+"""`ledger --recover`: PostgreSQL was put back to an earlier time, and what came after it is in Kafka only."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Message
+from flask.testing import FlaskClient
+
+from tests.integration.producer.conftest import WELL, Execute, LedgerCommand, Place, Scalar, figures
+from tests.shop import DELIVERY
+
+
+@pytest.mark.usefixtures("topic")
+def test_lost_orders_and_changes_are_stored_again(
+    api: FlaskClient,
+    place: Place,
+    ledger: LedgerCommand,
+    published: Callable[[int], list[Message]],
+    execute: Execute,
+    scalar: Scalar,
+) -> None:
+    lost, changed, kept = place(), place(), place()
+    before = _order(api, changed)
+    for order_id in (lost, changed):
+        for status in DELIVERY[:2]:
+            assert api.patch(f"/orders/{order_id}", json={"status": status}).status_code == 200
+    published(7)
+    then = [_order(api, order_id) for order_id in (lost, changed, kept)]
+    execute("DELETE FROM orders WHERE id = :id", id=lost)
+    execute(
+        "UPDATE orders SET status = 'placed', version = 1, updated_at = created_at, changed_at = '{}', event_id ="
+        " :event WHERE id = :id",
+        id=changed,
+        event=_first_event(published(7), changed),
+    )
+    assert _order(api, changed) == before
+    assert figures(ledger("--json"))["never_committed"] == 5
+    done = ledger("--recover")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "Put back into the orders: 2, with 5 events\n"
+    assert [_order(api, order_id) for order_id in (lost, changed, kept)] == then
+    assert figures(ledger("--json")) == WELL | {"committed": 7, "in_kafka": 7}
+    assert "Put back into the orders: 0, with 0 events" in ledger("--recover").stdout
+    for order_id in (lost, changed):  # and the next event follows the others
+        assert api.patch(f"/orders/{order_id}", json={"status": DELIVERY[2]}).status_code == 200
+    published(9)
+    assert figures(ledger("--json")) == WELL | {"committed": 9, "in_kafka": 9}
+
+
+@pytest.mark.usefixtures("topic")
+def test_order_that_was_changed_otherwise_since_stays_as_it_is(
+    api: FlaskClient,
+    place: Place,
+    ledger: LedgerCommand,
+    published: Callable[[int], list[Message]],
+    execute: Execute,
+) -> None:
+    order_id = place()
+    for status in DELIVERY[:2]:
+        assert api.patch(f"/orders/{order_id}", json={"status": status}).status_code == 200
+    events = published(3)
+    execute(
+        "UPDATE orders SET status = 'placed', version = 1, updated_at = created_at, changed_at = '{}', event_id ="
+        " :event WHERE id = :id",
+        id=order_id,
+        event=_first_event(events, order_id),
+    )
+    assert api.patch(f"/orders/{order_id}", json={"status": "cancelled"}).status_code == 200
+    done = ledger("--recover")
+    assert done.returncode == 1
+    assert f"not put back: order {order_id}" in done.stdout
+    assert _order(api, order_id)["status"] == "cancelled"
+
+
+@pytest.mark.usefixtures("topic")
+def test_what_somebody_else_wrote_is_not_taken_for_an_order(
+    place: Place,
+    ledger: LedgerCommand,
+    published: Callable[[int], list[Message]],
+    write: Callable[..., None],
+    scalar: Scalar,
+) -> None:
+    place()
+    (message,) = published(1)
+    event = json.loads(message.value() or b"")
+    forged = str(uuid4())
+    event |= {"subject": forged, "data": event["data"] | {"order_id": forged, "total": "1.00"}}
+    write(json.dumps(event).encode(), forged)
+    done = ledger("--recover")
+    assert done.returncode == 1
+    assert f"not put back: order {forged}" in done.stdout
+    assert scalar("SELECT count(*) FROM orders") == 1
+
+
+def _order(api: FlaskClient, order_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = api.get(f"/orders/{order_id}").get_json()
+    return found
+
+
+def _first_event(messages: list[Message], order_id: str) -> str:
+    events = [json.loads(message.value() or b"") for message in messages]
+    return next(str(e["id"]) for e in events if e["subject"] == order_id and e["data"]["version"] == 1)
