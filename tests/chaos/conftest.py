@@ -1,7 +1,7 @@
 """Failures under load: `make chaos`. -m quick: about two minutes. --table: write the table of docs/delivery.md."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -50,6 +50,17 @@ def record(request: pytest.FixtureRequest) -> Iterator[list[Row]]:
     yield rows
     for row in rows[before:]:
         print(f"\n{row}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say at once what failed: the run goes on for a quarter of an hour."""
+    report = yield
+    if call.excinfo is not None and report.failed:
+        print(f"\nFAILED {report.nodeid}: {call.excinfo.value}")
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
