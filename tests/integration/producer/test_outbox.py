@@ -73,6 +73,17 @@ def test_outbox_lease_ends_and_the_next_lease_is_longer(
     assert left > 0.2
 
 
+def test_outbox_lease_is_never_longer_than_the_longest(
+    relay_engine: sa.Engine, engine: sa.Engine, put_row: PutRow
+) -> None:
+    """After an outage of hours, too, an event is tried again within a minute."""
+    row = put_row(uuid4(), attempts=1000)
+    assert claim(Outbox(relay_engine)) == {row}
+    with engine.begin() as connection:
+        left = sa.text("SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM outbox")
+        assert connection.execute(left).scalar_one() == pytest.approx(60, abs=1)
+
+
 @pytest.mark.parametrize("first", ["due", "in grace", "leased", "parked", "locked"])
 def test_outbox_claim_takes_only_the_earliest_row_of_an_order(
     outbox: Outbox, put_row: PutRow, engine: sa.Engine, first: str
