@@ -139,6 +139,7 @@ class TopicContract:
             return None
 
         topic = eventually(describe)
+        assert topic is not None
         assert topic.partitions == 3
         assert re.fullmatch("[A-Za-z0-9_-]{22}", topic.id)
         assert eventually(describe) == topic
