@@ -168,10 +168,12 @@ def test_event_that_librdkafka_refuses_at_once_is_parked() -> None:
     "unknown", [KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT, KafkaError._PURGE_QUEUE]
 )
 def test_event_with_an_unknown_outcome_is_left_to_its_lease(unknown: int) -> None:
-    outbox, kafka = FakeOutbox(event()), FakeProducer()
-    dispatcher(outbox, FakeReadBack(), kafka).run_once()
+    outbox, kafka, single = FakeOutbox(event()), FakeProducer(), FakeProducer()
+    relay = dispatcher(outbox, FakeReadBack(), kafka, single)
+    relay.run_once()
     kafka.deliver(KafkaError(unknown))
-    assert outbox.parked == {}
+    relay.run_once()
+    assert (outbox.parked, single.sent) == ({}, [])
 
 
 def test_fatal_kafka_error_ends_the_relay() -> None:
