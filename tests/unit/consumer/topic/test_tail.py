@@ -374,6 +374,24 @@ def test_duplicates_are_dropped_and_the_position_moves_past_them() -> None:
     assert harness.ring.position.offsets == (5, 0)
 
 
+def test_repeats_are_dropped_after_a_new_session_too() -> None:
+    topic = FakeTopic(partitions=1)
+    topic.put(0, event("a", 1), event("a", 2))
+    harness = TailHarness(topic)
+
+    def begin_anew() -> None:
+        topic.logs.append([])
+        topic.first.append(0)
+        harness.monitor.refresh()
+        topic.steps = [lambda: topic.put(0, event("a", 2), event("a", 3))]
+
+    topic.steps = [begin_anew]
+    harness.run()
+    assert len(topic.opened) == 2
+    assert harness.shown == [event("a", version) for version in (1, 2, 3)]
+    assert harness.tail.counts.repeats == 1
+
+
 def test_transaction_markers_at_the_end_of_a_log_do_not_count_as_unread_events() -> None:
     topic = FakeTopic()
     topic.put(0, event("a"), MARKER)
