@@ -374,6 +374,19 @@ def test_duplicates_are_dropped_and_the_position_moves_past_them() -> None:
     assert harness.ring.position.offsets == (5, 0)
 
 
+def test_position_is_past_an_event_as_soon_as_the_event_is_shown() -> None:
+    """Whoever is cut off right then and comes back with it is not sent the event again."""
+    topic = FakeTopic()
+    topic.put(0, event("a"), event("b"))
+    topic.steps = [lambda: topic.put(1, event("c")), lambda: topic.put(0, event("d"), event("e"))]
+    harness = TailHarness(topic)
+    told: list[tuple[int, int]] = []
+    harness.ring.on_change(lambda: told.append((len(harness.shown), sum(harness.ring.position.offsets))))
+    harness.run()
+    assert {shown for shown, _ in told} == {0, 2, 3, 5}
+    assert [each for each in told if each[0] != each[1]] == []
+
+
 def test_repeats_are_dropped_after_a_new_session_too() -> None:
     topic = FakeTopic(partitions=1)
     topic.put(0, event("a", 1), event("a", 2))
