@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from consumer.topic.history import MAX_CONCURRENT_READS
 from tests.project import ROOT
 
 CONFIGURATION = ROOT / "consumer_service" / "gunicorn.conf.py"
@@ -105,3 +106,7 @@ def test_as_many_files_may_be_open_as_the_system_allows(hooks: dict[str, Callabl
 
 def test_one_process_reads_the_topic_for_all_viewers(hooks: dict[str, Any]) -> None:
     assert hooks["workers"] == 1
+
+
+def test_history_leaves_threads_for_those_who_open_streams(hooks: dict[str, Any]) -> None:
+    assert hooks["threads"] // 4 >= MAX_CONCURRENT_READS

@@ -1,19 +1,20 @@
 """The read-back without a thread, on a topic in memory."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 
 from producer.relay import readback as readback_module
-from producer.relay.end_offsets import STUCK_S
 from producer.relay.readback import ReadBack
-from producer.relay.readback_session import JOIN_EVERY_S, STALL_S
 from tests.clock import FakeClock
 from tests.unit.producer.relay.fake_topic import TOPIC, FakeConsumer, FakeTopic
 
 INFINITE = float("inf")
+# As they are promised: imported, they could be anything.
+STUCK_S, JOIN_EVERY_S, STALL_S = 30.0, 5.0, 20.0
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -380,3 +381,41 @@ def test_read_back_begins_at_the_end_when_nothing_is_that_young() -> None:
     stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, FakeClock())
     stepped.step()
     assert consumer.positions == {0: 0, 1: 0}
+
+
+@pytest.mark.parametrize("answer", [None, (0, -1001), (-1001, -1001)])
+def test_partition_that_does_not_say_where_it_ends_is_not_read_from_anywhere(
+    monkeypatch: pytest.MonkeyPatch, answer: tuple[int, int] | None
+) -> None:
+    """As librdkafka answers, without an error, when a leader has just gone."""
+    topic = FakeTopic()
+    ends = FakeConsumer.get_watermark_offsets
+
+    def answer_for_one(consumer: FakeConsumer, partition: TopicPartition, timeout: float) -> Any:
+        return answer if partition.partition == 1 else ends(consumer, partition, timeout)
+
+    monkeypatch.setattr(FakeConsumer, "get_watermark_offsets", answer_for_one)
+    readback(FakeOutbox(), topic, FakeClock()).step()
+    assert topic.consumers[0].positions == {0: 0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "begins"), [(-1001, {0: 0}), (OFFSET_END, {0: 0, 1: 2}), (1, {0: 0, 1: 1})]
+)
+def test_partition_is_read_from_the_offset_of_the_time_if_that_is_one(
+    monkeypatch: pytest.MonkeyPatch, answer: int, begins: dict[int, int]
+) -> None:
+    topic = FakeTopic()
+    topic.append(0, str(uuid4()))
+    for _ in range(2):
+        topic.append(1, str(uuid4()))
+    offsets = FakeConsumer.offsets_for_times
+
+    def answer_for_one(consumer: FakeConsumer, wanted: list[TopicPartition], timeout: float) -> Any:
+        if wanted[0].partition == 1:
+            return [TopicPartition(TOPIC, 1, answer)]
+        return offsets(consumer, wanted, timeout)
+
+    monkeypatch.setattr(FakeConsumer, "offsets_for_times", answer_for_one)
+    readback(FakeOutbox(oldest=LONG_AGO), topic, FakeClock()).step()
+    assert topic.consumers[0].positions == begins
