@@ -1,45 +1,19 @@
 """The read-back without a thread, on a topic in memory."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 
 from producer.relay import readback as readback_module
 from producer.relay.readback import ReadBack
 from tests.clock import FakeClock
-from tests.unit.producer.relay.fake_topic import TOPIC, FakeConsumer, FakeTopic
+from tests.unit.producer.relay.fake_topic import TOPIC, FakeTopic
+from tests.unit.producer.relay.readback_harness import LONG_AGO, FakeOutbox, prove, readback
 
 INFINITE = float("inf")
 # As they are promised: imported, they could be anything.
 STUCK_S, JOIN_EVERY_S, STALL_S = 30.0, 5.0, 20.0
-LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class FakeOutbox:
-    """Rows by id; oldest: what `oldest_unparked` answers."""
-
-    def __init__(self, *rows: str, oldest: datetime | None = None):
-        self.rows, self.oldest = set(rows), oldest
-
-    def oldest_unparked(self) -> datetime | None:
-        return self.oldest
-
-    def delete(self, ids: list[str]) -> int:
-        self.rows -= set(ids)
-        return 0
-
-
-def readback(outbox: FakeOutbox, topic: FakeTopic, clock: FakeClock) -> ReadBack:
-    return ReadBack(outbox, topic.new_consumer, topic.new_admin, TOPIC, lambda: None, clock)  # type: ignore[arg-type]
-
-
-def prove(readback: ReadBack, steps: int = 4) -> None:
-    readback.request_proof()
-    for _ in range(steps):
-        readback.step()
 
 
 def test_read_back_deletes_rows_and_proves_it_step_by_step() -> None:
@@ -54,20 +28,6 @@ def test_read_back_deletes_rows_and_proves_it_step_by_step() -> None:
     assert stepped.staleness() == {0: 0.0, 1: 0.0}
     clock.now += 3
     assert stepped.staleness() == {0: 3.0, 1: 3.0}
-
-
-def test_read_back_begins_five_minutes_before_the_oldest_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event may be older in Kafka than its row says."""
-    topic, asked = FakeTopic(), list[int]()
-    offsets_for_times = FakeConsumer.offsets_for_times
-
-    def record(consumer: FakeConsumer, wanted: list[TopicPartition], timeout: float) -> list[TopicPartition]:
-        asked.extend(each.offset for each in wanted)
-        return offsets_for_times(consumer, wanted, timeout)
-
-    monkeypatch.setattr(FakeConsumer, "offsets_for_times", record)
-    readback(FakeOutbox(oldest=LONG_AGO), topic, FakeClock()).step()
-    assert asked == [int((LONG_AGO - timedelta(minutes=5)).timestamp() * 1000)] * 2
 
 
 def test_read_back_begins_anew_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,41 +341,3 @@ def test_read_back_begins_at_the_end_when_nothing_is_that_young() -> None:
     stepped = readback(FakeOutbox(oldest=LONG_AGO), topic, FakeClock())
     stepped.step()
     assert consumer.positions == {0: 0, 1: 0}
-
-
-@pytest.mark.parametrize("answer", [None, (0, -1001), (-1001, -1001)])
-def test_partition_that_does_not_say_where_it_ends_is_not_read_from_anywhere(
-    monkeypatch: pytest.MonkeyPatch, answer: tuple[int, int] | None
-) -> None:
-    """As librdkafka answers, without an error, when a leader has just gone."""
-    topic = FakeTopic()
-    ends = FakeConsumer.get_watermark_offsets
-
-    def answer_for_one(consumer: FakeConsumer, partition: TopicPartition, timeout: float) -> Any:
-        return answer if partition.partition == 1 else ends(consumer, partition, timeout)
-
-    monkeypatch.setattr(FakeConsumer, "get_watermark_offsets", answer_for_one)
-    readback(FakeOutbox(), topic, FakeClock()).step()
-    assert topic.consumers[0].positions == {0: 0}
-
-
-@pytest.mark.parametrize(
-    ("answer", "begins"), [(-1001, {0: 0}), (OFFSET_END, {0: 0, 1: 2}), (1, {0: 0, 1: 1})]
-)
-def test_partition_is_read_from_the_offset_of_the_time_if_that_is_one(
-    monkeypatch: pytest.MonkeyPatch, answer: int, begins: dict[int, int]
-) -> None:
-    topic = FakeTopic()
-    topic.append(0, str(uuid4()))
-    for _ in range(2):
-        topic.append(1, str(uuid4()))
-    offsets = FakeConsumer.offsets_for_times
-
-    def answer_for_one(consumer: FakeConsumer, wanted: list[TopicPartition], timeout: float) -> Any:
-        if wanted[0].partition == 1:
-            return [TopicPartition(TOPIC, 1, answer)]
-        return offsets(consumer, wanted, timeout)
-
-    monkeypatch.setattr(FakeConsumer, "offsets_for_times", answer_for_one)
-    readback(FakeOutbox(oldest=LONG_AGO), topic, FakeClock()).step()
-    assert topic.consumers[0].positions == begins
