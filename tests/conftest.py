@@ -30,6 +30,13 @@ from tests.stack import Stack, borrow_environment, clone
 
 DRIVER = "postgresql+psycopg2"
 
+# A suite that is run on a fake and on the real thing tells as much of a failure as any test.
+pytest.register_assert_rewrite(
+    "tests.unit.consumer.topic.topic_contract",
+    "tests.unit.producer.relay.outbox_contract",
+    "tests.unit.producer.relay.topic_contract",
+)
+
 # How long an example takes says nothing on a shared machine.
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
@@ -37,6 +44,7 @@ hypothesis.settings.load_profile("project")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stack", choices=list(STACKS), default="native", help="what the tests run on")
+    parser.addoption("--stores", help="the home of a native stack whose stores run and are to be used")
     parser.addoption("--pictures", help="the folder in which the browser tests store their pictures")
 
 
@@ -54,7 +62,8 @@ STACKS: dict[str, type[Stack]] = {"native": Stack, "compose": ComposeStack, "con
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    with STACKS[request.config.getoption("--stack")].started() as stack:
+    kind, home = STACKS[request.config.getoption("--stack")], request.config.getoption("--stores")
+    with kind.found(home) if home else kind.started() as stack:
         yield stack
 
 

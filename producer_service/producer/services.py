@@ -83,7 +83,6 @@ def create_services(settings: Settings) -> Services:
     measure = partial(measure_backlog, database.engine)
     monitor = BacklogMonitor(measure)
     health = TopicHealth(publisher, settings.kafka_topic, settings.kafka_topic_min_insync_replicas)
-
     return Services(
         settings=settings,
         database=database,

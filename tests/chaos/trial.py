@@ -212,10 +212,10 @@ class Trial:
     def _sample(self, stop: threading.Event) -> None:
         """Ask for the producer's health all the while, past the proxy."""
         while not stop.wait(SAMPLE_S):
-            status = None
+            status, asked = None, time.monotonic()
             try:
                 url = self.stack.url_of("producer")
                 status = requests.get(f"{url}/health/ready", timeout=3).json()["status"]
             except (requests.RequestException, ValueError, KeyError):
                 pass
-            self.health.append(Health(time.monotonic(), status))
+            self.health.append(Health(asked, time.monotonic(), status))

@@ -1,5 +1,6 @@
 """What must hold after every fault, whatever happened: pure functions from what was seen to a list of problems."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tests.chaos.observers import AWAY, Seen
 SLACK_S = 4.0
 # An event that comes later than this after it was acknowledged must have been announced: something is not right.
 LATE_S = 35.0
+NEAR_S, SEVERAL = 1.5, 3
 NAMED = 5
 
 
@@ -106,34 +108,43 @@ def repeats(seen: Sequence[Seen]) -> int:
 
 @dataclass(frozen=True)
 class Health:
-    """What /health/ready of the producer said. status: None when it did not answer."""
+    """What /health/ready of the producer said. asked, at: when it was asked and had answered. status: None when it
+    did not answer."""
 
+    asked: float
     at: float
     status: str | None
 
 
-def untrue_health(attempts: Iterable[Attempt], health: Sequence[Health]) -> list[str]:
-    """Report when the producer said `ok` while it refused orders, or `unavailable` while it took them."""
-    found = []
-    for attempt in attempts:
-        if not attempt.was_answered_503:
-            continue
-        near = [h for h in health if attempt.began - SLACK_S <= h.at <= attempt.ended + SLACK_S]
-        if near and all(each.status == "ok" for each in near):
-            found.append(f"an order was refused between {attempt.began:.1f} and {attempt.ended:.1f}")
+def untrue_health(attempts: Sequence[Attempt], health: Sequence[Health]) -> list[str]:
+    """Report when the producer said `ok` while it refused orders, or `unavailable` while it took them.
+
+    `ok` is untrue when several orders were refused just before it was asked for, and several just after.
+    """
+    refused = sorted(attempt.ended for attempt in attempts if attempt.was_answered_503)
+
+    def count(since: float, until: float) -> int:
+        return bisect_right(refused, until) - bisect_left(refused, since)
+
+    found = [
+        each
+        for each in health
+        if each.status == "ok"
+        and count(each.asked - NEAR_S, each.asked) >= SEVERAL
+        and count(each.at, each.at + NEAR_S) >= SEVERAL
+    ]
     taken = sorted(a.ended for a in attempts if a.first is Outcome.ACKNOWLEDGED)
-    refused = [a.ended for a in attempts if a.was_answered_503]
     wrong = [
         each
         for each in health
         if each.status == "unavailable"
-        and not any(abs(t - each.at) <= SLACK_S for t in refused)
+        and not count(each.asked - SLACK_S, each.at + SLACK_S)
         and (near_by := [t for t in taken if abs(t - each.at) <= SLACK_S])
         and min(near_by) < each.at - SLACK_S / 2
         and max(near_by) > each.at + SLACK_S / 2
         and _widest(near_by) < SLACK_S / 4
     ]
-    return _some("health was `ok` meanwhile", found) + _some(
+    return _some("health was `ok` while orders were refused", found) + _some(
         "health was `unavailable` while orders were taken", wrong
     )
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -92,7 +92,7 @@ class Dispatcher:
         self._single_producer: KafkaProducer | None = None
         self._suspects: deque[DueEvent] = deque()
         self._unacknowledged: list[str] = []
-        self._held: set[int] = set()
+        self._away_since: dict[int, float] = {}
         self._claimed_at = float("-inf")
         self._clean_at = clock() + CLEAN_UP_EVERY_S
         self._pull_in_at = clock() + PULL_IN_EVERY_S
@@ -158,7 +158,7 @@ class Dispatcher:
         ):  # a claim of a few rows costs as much as one of many
             self._clients()[-1].poll(STALE_WAIT_S)
             return 0
-        return self._claim(room, fresh, staleness)
+        return self._claim(room, fresh, len(staleness))
 
     def _unanswered(self) -> int:
         return sum(len(client) for client in self._clients()) + len(self._suspects)
@@ -175,8 +175,7 @@ class Dispatcher:
             self._bulk_producer = self._new_bulk_producer()
         return self._bulk_producer
 
-    def _claim(self, room: int, fresh: set[int], staleness: Mapping[int, float]) -> float:
-        partitions = len(staleness)
+    def _claim(self, room: int, fresh: set[int], partitions: int) -> float:
         events, blocked = self._outbox.claim(room)
         publish, hold = events, list[DueEvent]()
         if (
@@ -191,14 +190,16 @@ class Dispatcher:
         for event in publish:
             self._publish(event, client, self._on_batch_failure)
         if hold:
-            away_s = max(stale_s for number, stale_s in staleness.items() if number not in fresh)
+            away_s = self._clock() - min(self._away_since.values())
             for_s = min(max(HOLD_PART * away_s, HOLD_LEAST_S), HOLD_MOST_S)
             self._outbox.hold([event.id for event in hold], for_s)
         return 0 if events or blocked else POLL_S
 
     def _report_held(self, partitions: set[int]) -> None:
-        if partitions != self._held:
-            self._held = partitions
+        """Remember since when partitions are not read back, and log when others are."""
+        if partitions != self._away_since.keys():
+            now = self._clock()
+            self._away_since = {number: self._away_since.get(number, now) for number in partitions}
             if partitions:
                 logger.warning("Holding the orders of partitions %s: not read back", sorted(partitions))
             else:

@@ -86,27 +86,37 @@ def refused_at(at: float) -> Attempt:
     return replace(attempt("1-1", at=at, last=Outcome.REFUSED), was_answered_503=True)
 
 
+def said(status: str, at: float) -> Health:
+    return Health(at - 0.1, at, status)
+
+
 def test_health_must_not_be_ok_while_orders_are_refused() -> None:
-    well = [Health(float(at), "ok") for at in range(60)]
-    assert verdict.untrue_health([refused_at(30)], well) != []
-    told = [each if each.at != 32 else Health(32.0, "unavailable") for each in well]
-    assert verdict.untrue_health([refused_at(30)], told) == []
+    refused = [refused_at(28.5 + n / 4) for n in range(12)]
+    assert verdict.untrue_health(refused, [said("ok", 30)]) != []
+    assert verdict.untrue_health(refused, [said("degraded", 30), said("unavailable", 30.5)]) == []
+
+
+def test_health_may_be_ok_before_and_after_orders_are_refused() -> None:
+    refused = [refused_at(28.5 + n / 4) for n in range(12)]
+    assert verdict.untrue_health(refused, [said("ok", 28), said("ok", 32)]) == []
+    asked_before_and_answered_after = Health(28.0, 32.0, "ok")
+    assert verdict.untrue_health(refused, [asked_before_and_answered_after]) == []
 
 
 def test_health_must_not_be_unavailable_while_orders_are_taken() -> None:
     taken = [attempt(f"1-{n}", (f"order-{n}", 1), at=n / 10) for n in range(300)]
-    assert verdict.untrue_health(taken, [Health(15.0, "unavailable")]) != []
-    assert verdict.untrue_health(taken[:100], [Health(15.0, "unavailable")]) == []
-    assert verdict.untrue_health([*taken, refused_at(16)], [Health(15.0, "unavailable")]) == []
+    assert verdict.untrue_health(taken, [said("unavailable", 15)]) != []
+    assert verdict.untrue_health(taken[:100], [said("unavailable", 15)]) == []
+    assert verdict.untrue_health([*taken, refused_at(16)], [said("unavailable", 15)]) == []
 
 
 def test_late_event_must_have_been_announced() -> None:
     attempts, seen = [attempt("1-1", (A, 1))], [event(A, 1, at=90)]
-    well = [Health(float(at), "ok") for at in range(100)]
+    well = [said("ok", at) for at in range(100)]
     assert verdict.late_without_a_word(attempts, seen, [(0.0, "live")], well, "viewer 1") != []
     assert verdict.late_without_a_word(attempts, seen, [(9.0, "stale")], well, "viewer 1") == []
     assert verdict.late_without_a_word(attempts, seen, [(9.0, AWAY)], well, "viewer 1") == []
-    told = [*well, Health(50.5, "degraded")]
+    told = [*well, said("degraded", 50.5)]
     assert verdict.late_without_a_word(attempts, seen, [(0.0, "live")], told, "viewer 1") == []
     assert verdict.late_without_a_word(attempts, [event(A, 1, at=5)], [], well, "viewer 1") == []
 

@@ -41,6 +41,8 @@ def test_event_over_several_lines_is_accepted() -> None:
         event("o1")[:-1],
         event("o1") + b"\r\n",
         event("o1", data={"version": float("nan")}),
+        event("o1", shade=float("nan")),  # a browser's JSON.parse refuses the whole
+        event("o1", shade=float("-inf")),
         event("o1").replace(b'"version":1', b'"version":' + b"1" * 5000),
         "\ufeff".encode() + event("o1"),
         event("o1").decode().encode("utf-16"),

@@ -213,3 +213,35 @@ def test_history_is_not_read_yet_while_the_cursor_is_of_the_topic_that_has_just_
     topic.recreate()
     with pytest.raises(KafkaUnavailable, match="created anew"):
         history.page(Position(OTHER_ID, (1, 1)), 5)
+
+
+def test_history_whose_log_moves_while_it_is_read_is_unavailable() -> None:
+    """A page without what was lost meanwhile would look complete."""
+    topic = alternating(40)
+
+    class RefusedReader:
+        def read(self, timeout: float) -> Read:
+            return Read([], {}, {0})
+
+        def close(self) -> None:
+            return
+
+    history = history_of(topic, (20, 20), lambda offsets: RefusedReader(), FakeClock(tick_s=0.01))
+    with pytest.raises(KafkaUnavailable, match="moved"):
+        history.page(None, 7)
+
+
+def test_history_is_given_up_in_time() -> None:
+    clock = FakeClock(tick_s=0.1)
+
+    class EmptyReader:
+        def read(self, timeout: float) -> Read:
+            return Read([], {}, set())
+
+        def close(self) -> None:
+            return
+
+    history, since = history_of(alternating(40), (20, 20), lambda offsets: EmptyReader(), clock), clock.now
+    with pytest.raises(KafkaUnavailable, match="in time"):
+        history.page(None, 7)
+    assert clock.now - since < 1.5

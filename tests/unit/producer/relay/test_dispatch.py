@@ -1,18 +1,13 @@
-from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from sqlalchemy.exc import OperationalError
 
 from producer.relay.dispatch import (
     CLAIM,
     CLEAN_UP,
     CLEAN_UP_EVERY_S,
-    HOLD_LEAST_S,
-    HOLD_MOST_S,
     IN_FLIGHT,
-    MAX_STALENESS_S,
     POLL_S,
     PULL_IN,
     PULL_IN_EVERY_S,
@@ -23,55 +18,9 @@ from producer.relay.outbox import DueEvent
 from producer.relay.partitioner import partition_of
 from tests.clock import FakeClock
 from tests.unit.producer.fake_kafka import FakeProducer
+from tests.unit.producer.relay.fake_outbox import FakeOutbox
 
-
-class FakeOutbox:
-    """A DispatchOutbox of the given due rows; `blocked` is how many wait behind an earlier version."""
-
-    def __init__(self, *due: DueEvent, blocked: int = 0):
-        self.due, self.blocked = list(due), blocked
-        self.parked: dict[str, str] = {}
-        self.held: list[str] = []
-        self.held_for_s: list[float] = []
-        self.retried: dict[str, float] = {}
-        self.expired_keys = self.far_ahead = 0
-        self.is_down = False
-
-    def claim(self, limit: int) -> tuple[list[DueEvent], int]:
-        """Take up to `limit` due rows. Raises OperationalError while `is_down`."""
-        if self.is_down:
-            raise OperationalError("SELECT", {}, Exception("no answer"))
-        claimed, self.due = self.due[:limit], self.due[limit:]
-        return claimed, self.blocked
-
-    def has_due(self) -> bool:
-        """Return whether any row is due."""
-        return bool(self.due)
-
-    def park(self, event_id: str, reason: str) -> None:
-        """Remember the reason."""
-        self.parked[event_id] = reason
-
-    def hold(self, ids: Sequence[str], for_s: float) -> None:
-        """Remember the ids, and for how long."""
-        self.held += ids
-        self.held_for_s.append(for_s)
-
-    def retry(self, ids: Sequence[str], after_s: float) -> None:
-        """Remember after how long each is due again."""
-        self.retried |= dict.fromkeys(ids, after_s)
-
-    def delete_expired_keys(self, limit: int) -> int:
-        """Delete up to `limit` of `expired_keys`; return how many."""
-        deleted = min(limit, self.expired_keys)
-        self.expired_keys -= deleted
-        return deleted
-
-    def pull_in(self, limit: int) -> int:
-        """Make up to `limit` of `far_ahead` rows due; return how many."""
-        pulled_in = min(limit, self.far_ahead)
-        self.far_ahead -= pulled_in
-        return pulled_in
+MAX_STALENESS_S = 1.0  # as it is promised: imported, it could be anything
 
 
 class FakeReadBack:
@@ -99,10 +48,11 @@ def dispatcher(
     kafka: FakeProducer,
     single: FakeProducer | None = None,
     bulk: FakeProducer | None = None,
+    clock: FakeClock | None = None,
 ) -> Dispatcher:
     singly = FakeProducer() if single is None else single  # one with nothing in flight is falsy
     return Dispatcher(
-        outbox, readback, kafka, "orders", FakeClock(),
+        outbox, readback, kafka, "orders", clock or FakeClock(),
         new_bulk_producer=lambda: FakeProducer() if bulk is None else bulk, new_single_producer=lambda: singly,
     )  # fmt: skip
 
@@ -186,10 +136,12 @@ def test_event_that_librdkafka_refuses_at_once_is_parked() -> None:
     "unknown", [KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT, KafkaError._PURGE_QUEUE]
 )
 def test_event_with_an_unknown_outcome_is_left_to_its_lease(unknown: int) -> None:
-    outbox, kafka = FakeOutbox(event()), FakeProducer()
-    dispatcher(outbox, FakeReadBack(), kafka).run_once()
+    outbox, kafka, single = FakeOutbox(event()), FakeProducer(), FakeProducer()
+    relay = dispatcher(outbox, FakeReadBack(), kafka, single)
+    relay.run_once()
     kafka.deliver(KafkaError(unknown))
-    assert outbox.parked == {}
+    relay.run_once()
+    assert (outbox.parked, single.sent) == ({}, [])
 
 
 def test_fatal_kafka_error_ends_the_relay() -> None:
@@ -247,6 +199,16 @@ def test_no_more_is_claimed_than_the_clients_queue_holds() -> None:
     assert (len(bulk.sent), len(outbox.due)) == (3, 7)
 
 
+def test_row_that_finds_the_queue_full_waits_for_the_end_of_its_lease() -> None:
+    outbox, kafka = FakeOutbox(event("a"), event("b")), FakeProducer(room=1)
+    relay = dispatcher(outbox, FakeReadBack(), kafka)
+    relay.run_once()
+    assert (kafka.sent, outbox.parked) == ([b"a"], {})
+    kafka.deliver()
+    relay.run_once()
+    assert kafka.sent == [b"a"]
+
+
 def test_client_that_refuses_to_produce_as_it_is_finished_ends_the_process() -> None:
     """The error that `produce` raises then does not call itself fatal."""
     kafka = FakeProducer(error=KafkaError(KafkaError._FATAL, "fenced"))
@@ -284,7 +246,7 @@ def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCapt
     relay.run_once()
     held = [each.id for each in events if partition_of(each.order_id, 3) == 1]
     assert outbox.held == held
-    assert outbox.held_for_s == [HOLD_LEAST_S]
+    assert outbox.held_for_s == [1.0]
     assert len(kafka.sent) == 100 - len(held)
     assert 0 < len(held) < 100
     assert readback.proofs_requested == 1
@@ -294,16 +256,25 @@ def test_only_orders_of_an_unreachable_partition_are_held(caplog: pytest.LogCapt
     ]
 
 
-@pytest.mark.parametrize(
-    ("away_s", "held_s"),
-    [(2.0, HOLD_LEAST_S), (40.0, 10.0), (1000.0, HOLD_MOST_S), (float("inf"), HOLD_MOST_S)],
-)
-def test_orders_are_held_the_longer_the_longer_their_partition_is_away(away_s: float, held_s: float) -> None:
-    events = [event(str(n)) for n in range(20)]
-    outbox, readback = FakeOutbox(*events), FakeReadBack()
-    readback.stale = {0: 0.0, 1: away_s}
-    dispatcher(outbox, readback, FakeProducer()).run_once()
-    assert outbox.held_for_s == [held_s]
+@pytest.mark.parametrize(("away_s", "held_s"), [(2.0, 1.0), (40.0, 10.0), (1000.0, 60.0)])
+@pytest.mark.parametrize("stale_s", [2.0, float("inf")])  # endless: not proven since the relay began
+def test_orders_are_held_the_longer_the_longer_their_partition_is_away(
+    away_s: float, held_s: float, stale_s: float
+) -> None:
+    outbox, readback, clock = FakeOutbox(), FakeReadBack(), FakeClock()
+    relay = dispatcher(outbox, readback, FakeProducer(), clock=clock)
+    readback.stale = {0: 0.0, 1: stale_s}
+    outbox.due = [event(str(n)) for n in range(20)]
+    relay.run_once()
+    clock.now += away_s
+    outbox.due = [event(str(n)) for n in range(20)]
+    relay.run_once()
+    readback.stale = {0: 0.0, 1: 0.0}
+    relay.run_once()
+    readback.stale = {0: 0.0, 1: stale_s}
+    outbox.due = [event(str(n)) for n in range(20)]
+    relay.run_once()
+    assert outbox.held_for_s == [1.0, held_s, 1.0]
 
 
 def test_event_that_kafka_did_not_acknowledge_is_due_again_before_its_lease_ends() -> None:

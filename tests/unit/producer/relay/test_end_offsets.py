@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 
-from producer.relay.end_offsets import STUCK_S, EndOffsets
+from producer.relay.end_offsets import EndOffsets
 from tests.clock import FakeClock
+
+STUCK_S = 30.0
 
 
 class FakeAdmin:

@@ -1,44 +1,19 @@
 """The read-back without a thread, on a topic in memory."""
 
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from producer.relay import readback as readback_module
-from producer.relay.end_offsets import STUCK_S
 from producer.relay.readback import ReadBack
-from producer.relay.readback_session import JOIN_EVERY_S, STALL_S
 from tests.clock import FakeClock
 from tests.unit.producer.relay.fake_topic import TOPIC, FakeTopic
+from tests.unit.producer.relay.readback_harness import LONG_AGO, FakeOutbox, prove, readback
 
 INFINITE = float("inf")
-LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class FakeOutbox:
-    """Rows by id; oldest: what `oldest_unparked` answers."""
-
-    def __init__(self, *rows: str, oldest: datetime | None = None):
-        self.rows, self.oldest = set(rows), oldest
-
-    def oldest_unparked(self) -> datetime | None:
-        return self.oldest
-
-    def delete(self, ids: list[str]) -> int:
-        self.rows -= set(ids)
-        return 0
-
-
-def readback(outbox: FakeOutbox, topic: FakeTopic, clock: FakeClock) -> ReadBack:
-    return ReadBack(outbox, topic.new_consumer, topic.new_admin, TOPIC, lambda: None, clock)  # type: ignore[arg-type]
-
-
-def prove(readback: ReadBack, steps: int = 4) -> None:
-    readback.request_proof()
-    for _ in range(steps):
-        readback.step()
+# As they are promised: imported, they could be anything.
+STUCK_S, JOIN_EVERY_S, STALL_S = 30.0, 5.0, 20.0
 
 
 def test_read_back_deletes_rows_and_proves_it_step_by_step() -> None:

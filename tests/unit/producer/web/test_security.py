@@ -75,6 +75,12 @@ def test_origin_that_only_resembles_ours_may_not_write(client: FlaskClient, orig
     assert response.status_code == 403
 
 
+@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-origin", 422), ("none", 422)])
+def test_page_of_another_site_may_not_write(client: FlaskClient, site: str, status: int) -> None:
+    response = client.post("/orders", json={}, headers={"Host": "localhost", "Sec-Fetch-Site": site})
+    assert response.status_code == status
+
+
 def test_our_own_origin_may_write(client: FlaskClient) -> None:
     response = client.post("/orders", json={}, headers={"Host": "localhost", "Origin": "http://localhost"})
     assert response.status_code == 422
