@@ -7,7 +7,7 @@ COMPILE := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-ver
 
 SHELL_SCRIPTS := start_project.sh .ci/run deploy/*/*.sh
 DOCKERFILES := */Dockerfile deploy/*/Dockerfile
-JAVASCRIPT := '{producer_service,consumer_service,kafka_page}/**/*.js'
+JAVASCRIPT := '{producer_service,consumer_service,kafka_page,tests/javascript}/**/*.js'
 
 # Where it is set, every process that a test starts would compile all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,7 +39,7 @@ lint: $(STAMP) ## check style, types and spelling: Python, JavaScript, shell, Do
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	PYTHONPATH=producer_service:consumer_service:kafka_page:. $(VENV)/bin/lint-imports --no-logo
-	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service kafka_page
+	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service kafka_page tests/javascript
 	$(VENV)/bin/oxfmt --check $(JAVASCRIPT)
 	PATH="$(VENV)/bin:$$PATH" shellcheck $(SHELL_SCRIPTS)
 	$(VENV)/bin/hadolint $(DOCKERFILES)
