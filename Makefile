@@ -12,7 +12,7 @@ JAVASCRIPT := '{producer_service,consumer_service,kafka_page,tests/javascript}/*
 # Where it is set, every process that a test starts would compile all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down format lint unit test test-containers test-compose chaos screenshots simulate bench openapi lock
+.PHONY: help up down format lint unit test test-containers test-compose chaos screenshots simulate mutants bench openapi lock
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
@@ -67,6 +67,9 @@ screenshots: $(STAMP) ## the pictures in the README, taken anew
 
 simulate: $(STAMP) ## play SEEDS seeds of tests/simulation: interleavings and faults, without I/O; tells the story of a failure
 	$(PY) -m tests.simulation --seeds $(or $(SEEDS),100000)
+
+mutants: $(STAMP) ## make the mistakes of tests/mutants, one at a time: each must turn its tests red; MUTANTS="NAME …"
+	$(PY) -m tests.mutants $(MUTANTS)
 
 bench: $(STAMP) ## how fast orders are taken and published, ours beside the usual way; takes minutes
 	PYTHONPATH=.:producer_service $(PY) -m bench.intake --plot docs/images/bench-intake.png

@@ -36,6 +36,7 @@ hypothesis.settings.load_profile("project")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stack", choices=list(STACKS), default="native", help="what the tests run on")
+    parser.addoption("--stores", help="the home of a native stack whose stores run and are to be used")
     parser.addoption("--pictures", help="the folder in which the browser tests store their pictures")
 
 
@@ -53,7 +54,8 @@ STACKS: dict[str, type[Stack]] = {"native": Stack, "compose": ComposeStack, "con
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    with STACKS[request.config.getoption("--stack")].started() as stack:
+    kind, home = STACKS[request.config.getoption("--stack")], request.config.getoption("--stores")
+    with kind.found(home) if home else kind.started() as stack:
         yield stack
 
 

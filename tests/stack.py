@@ -49,6 +49,12 @@ class Stack:
                 stack._kill_all()
                 stack.run("stop")
 
+    @classmethod
+    @contextmanager
+    def found(cls, home: str) -> Iterator[Self]:
+        """Use the stores that run in this home, and leave them running."""
+        yield cls(Path(home))
+
     def _kill_all(self) -> None:
         """Kill the supervisor, which would restart the others, and then all others.
 

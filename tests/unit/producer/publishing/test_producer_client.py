@@ -8,15 +8,19 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from producer.config import Settings
 from producer.domain.events import Event
 from producer.publishing.breaker import Breaker, BreakerPolicy
 from producer.publishing.kafka import (
     admin_settings,
+    bulk_producer_settings,
     consumer_settings,
+    ledger_consumer_settings,
     producer_settings,
     relay_producer_settings,
+    single_producer_settings,
 )
 from producer.publishing.publisher import Publisher
 from tests import librdkafka
@@ -140,40 +144,70 @@ def test_publisher_replaces_the_client_once_and_goes_on(new_client: Callable[[],
 
 
 @pytest.mark.parametrize(
-    ("settings", "linger_ms"), [(producer_settings, "1"), (relay_producer_settings, "5")]
+    ("settings", "others"),
+    [
+        (producer_settings, {"linger.ms": "1"}),
+        (relay_producer_settings, {"linger.ms": "5"}),
+        (bulk_producer_settings, {"linger.ms": "50"}),
+        (single_producer_settings, {"linger.ms": "0", "batch.num.messages": "1"}),
+    ],
 )
 def test_producer_is_durable_and_bounded_and_partitions_as_java_does(
-    settings: Callable[[Settings], dict[str, Any]], linger_ms: str
+    settings: Callable[[Settings], dict[str, Any]], others: dict[str, str]
 ) -> None:
     client = Producer(settings(SETTINGS) | MOCK)
     wanted = {
         "acks": "-1",
         "enable.idempotence": "true",
         "max.in.flight.requests.per.connection": "5",
+        "message.send.max.retries": "2147483647",
         "partitioner": "murmur2_random",
-        "linger.ms": linger_ms,
         "delivery.timeout.ms": "5000",
         "request.timeout.ms": "2000",
         "socket.timeout.ms": "3000",
         "queue.buffering.max.messages": "3",
         "queue.buffering.max.kbytes": "65536",
-    }
+    } | others
     assert {name: librdkafka.setting(client, name) for name in wanted} == wanted
 
 
-def test_successes_are_reported_to_the_web_process() -> None:
-    assert librdkafka.setting(RealProducer(), "delivery.report.only.error") == "false"
+def test_delivery_timeout_is_that_of_the_settings() -> None:
+    """The relay counts on it: after its grace, no direct publish of an event is on its way any more."""
+    client = Producer(producer_settings(SETTINGS.model_copy(update={"publish_timeout_s": 1.5})) | MOCK)
+    assert librdkafka.setting(client, "delivery.timeout.ms") == "1500"
 
 
-def test_read_back_skips_nothing_and_commits_nothing() -> None:
-    client = Consumer(consumer_settings(SETTINGS) | {"log_level": 0})
+@pytest.mark.parametrize(
+    ("settings", "successes"),
+    [(producer_settings, [None]), (relay_producer_settings, []), (bulk_producer_settings, [])],
+)
+def test_successes_are_reported_to_the_web_process_only(
+    settings: Callable[[Settings], dict[str, Any]], successes: Reports
+) -> None:
+    """Its breaker closes by them; to the relay the read-back tells what is in Kafka."""
+    client, reports = Producer(settings(SETTINGS) | MOCK), Reports()
+    client.produce("orders", b"{}", b"key", on_delivery=lambda error, message: reports.append(error))
+    assert client.flush(10) == 0
+    assert reports == successes
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins"), [(consumer_settings, "error"), (ledger_consumer_settings, "smallest")]
+)
+def test_reader_commits_nothing_and_is_given_only_what_is_committed(
+    settings: Callable[[Settings], dict[str, Any]], begins: str
+) -> None:
+    """begins: the read-back must not skip what its offset no longer finds; the ledger takes what retention leaves."""
+    client = Consumer(settings(SETTINGS) | {"log_level": 0})
     wanted = {
-        "auto.offset.reset": "error",
+        "auto.offset.reset": begins,
+        "isolation.level": "read_committed",
         "enable.auto.commit": "false",
         "enable.auto.offset.store": "false",
         "enable.partition.eof": "true",
         "fetch.wait.max.ms": "100",
         "fetch.min.bytes": "65536",
+        "queued.max.messages.kbytes": "16384",
         "socket.timeout.ms": "3000",
     }
     try:
@@ -183,4 +217,5 @@ def test_read_back_skips_nothing_and_commits_nothing() -> None:
 
 
 def test_admin_waits_for_a_frozen_broker_as_long_as_the_others() -> None:
-    assert admin_settings(SETTINGS)["socket.timeout.ms"] == 3000
+    client = AdminClient(admin_settings(SETTINGS) | {"log_level": 0})
+    assert librdkafka.setting(client, "socket.timeout.ms") == "3000"

@@ -229,6 +229,16 @@ def test_no_more_is_claimed_than_the_clients_queue_holds() -> None:
     assert (len(bulk.sent), len(outbox.due)) == (3, 7)
 
 
+def test_row_that_finds_the_queue_full_waits_for_the_end_of_its_lease() -> None:
+    outbox, kafka = FakeOutbox(event("a"), event("b")), FakeProducer(room=1)
+    relay = dispatcher(outbox, FakeReadBack(), kafka)
+    relay.run_once()
+    assert (kafka.sent, outbox.parked) == ([b"a"], {})
+    kafka.deliver()
+    relay.run_once()
+    assert kafka.sent == [b"a"]
+
+
 def test_client_that_refuses_to_produce_as_it_is_finished_ends_the_process() -> None:
     """The error that `produce` raises then does not call itself fatal."""
     kafka = FakeProducer(error=KafkaError(KafkaError._FATAL, "fenced"))
