@@ -36,7 +36,7 @@ test("every reason is told in words of its own", () => {
   ].map((reason) => describeGap({ reason, lost: {} }));
   assert.match(expired, /longer than the server keeps events/);
   assert.match(overflow, /faster than this page could receive them/);
-  assert.match(recreated, /topic was created again or has lost events/);
-  assert.match(unreadable, /could not tell where this page had left off/);
+  assert.match(recreated, /^The Kafka topic was created again or has lost events/);
+  assert.match(unreadable, /^The server could not tell where this page had left off/);
   assert.equal(other, "Some events may be missing. The stream continues live.");
 });

@@ -20,13 +20,14 @@ const answer = (before, ...ids) => ({ json: { events: ids.map((id) => ({ id, dat
 const addAll = (events) => events.length;
 
 test("the first page holds the events before the position, each other one those before the last page", async () => {
-  const { history, queries } = open(START, answer("c1", "3", "2"), answer("c2", "1"));
+  const { page, history, queries } = open(START, answer("c1", "3", "2"), answer("c2", "1"));
   assert.equal(await history.load(99, addAll), 2);
   assert.equal(await history.load(100, addAll), 1);
   assert.deepEqual(queries(), [
     { limit: "99", before: START },
     { limit: "100", before: "c1" },
   ]);
+  assert.ok(page.server.requests.every(({ url }) => url.startsWith("/events?")));
 });
 
 test("without a position, the first page is the newest", async () => {
@@ -43,6 +44,8 @@ test("the beginning of the topic is the end of the history", async () => {
   assert.equal(history.isComplete, true);
   assert.equal(await history.load(1, addAll), 0);
   assert.equal(page.server.requests.length, 2); // there is nothing left to ask for
+  history.startAt(START);
+  assert.equal(history.isComplete, false);
 });
 
 test("pages without anything new are skipped, five at most", async () => {
@@ -78,6 +81,16 @@ test("a 400 without a cursor is an error, not an endless loop", async () => {
   const { page, history } = open("", { status: 400, json: { detail: "No." } });
   await assert.rejects(history.load(9, addAll), { message: "No." });
   assert.equal(page.server.requests.length, 1);
+});
+
+test("a page that does not come ends after ten seconds", async () => {
+  const { history } = open(START, answer("c", "1"));
+  const timeout = AbortSignal.timeout;
+  const times = [];
+  AbortSignal.timeout = (ms) => times.push(ms) && timeout(ms);
+  await history.load(9, addAll);
+  AbortSignal.timeout = timeout;
+  assert.deepEqual(times, [10_000]);
 });
 
 test("no answer is an error", async () => {
