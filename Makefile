@@ -52,8 +52,9 @@ unit: $(STAMP) ## the tests that need no database and no Kafka; takes seconds
 test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
 	$(PY) -m pytest --numprocesses 3 --no-loadscope-reorder
 
-test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in containers; Kafka UI is the native stack's
-	$(PY) -m pytest --stack containers tests/integration --ignore tests/integration/kafka_ui
+test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in containers; without those of the native stack
+	$(PY) -m pytest --stack containers tests/integration \
+		--ignore tests/integration/kafka_ui --ignore tests/integration/local_stack
 
 test-compose: $(STAMP) ## Docker Compose: the same end-to-end tests through the gateway, and what only holds there
 	$(PY) -m pytest --stack compose tests/compose tests/e2e --ignore tests/e2e/test_start_project.py

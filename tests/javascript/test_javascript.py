@@ -63,7 +63,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("file", FILES)
 def test_javascript(file: str, pages: Path) -> None:
     done = subprocess.run(
-        [node_path(), "--import", MODULES, "--test", "--test-reporter=spec", str(HERE / file)],
+        [node_path(), "--import", MODULES, "--test-reporter=spec", str(HERE / file)],
         cwd=ROOT,
         env=os.environ | {"PAGES": str(pages), "LC_ALL": "en_US.UTF-8", "TZ": "UTC", "NODE_NO_WARNINGS": "1"},
         capture_output=True,
