@@ -195,6 +195,14 @@ test("a page in the browser's cache has no connection, and connects anew when it
   assert.deepEqual([page.sources.length, page.source.url], [2, from(LATER)]);
 });
 
+test("a page that is left while it waits to connect again stays without a connection", async () => {
+  const { page } = open();
+  page.source.fail(true);
+  await page.dispatch("pagehide");
+  await page.clock.advance(60_000);
+  assert.equal(page.sources.length, 1);
+});
+
 test("back on the network, a page connects at once unless it is live", async () => {
   const { page } = open();
   page.source.send("status", { state: "live" }, FIRST);

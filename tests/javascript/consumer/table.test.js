@@ -42,6 +42,10 @@ test("each field is in the column of its name", async () => {
     body.rows[0].cells.map((cell) => cell.dataset.label),
     page.document.querySelectorAll("th").map((heading) => heading.textContent),
   );
+  assert.deepEqual(
+    body.rows[0].cells.map((cell) => cell.className),
+    page.document.querySelectorAll("th").map((heading) => heading.className),
+  );
 });
 
 test("what an event lacks is a dash, and 0 is a number", async () => {
@@ -174,6 +178,33 @@ test("with a Kafka UI, a row leads to its message and to those of its order", as
   const [event, order] = body.rows[0].querySelectorAll("a").map((link) => new URL(link.href));
   assert.deepEqual([event.searchParams.get("event"), event.searchParams.get("key")], ["e1", "o1"]);
   assert.deepEqual([order.searchParams.get("key"), order.searchParams.get("mode")], ["o1", "EARLIEST"]);
+});
+
+test("links say where they lead, also to who cannot see them", async () => {
+  const { body, table } = await open({ kafkaUi: true });
+  table.addNewest([placed("e1", { order_id: "0192f3a4-0000-7000-8000-00000000abcd" })]);
+  const [event, order] = body.rows[0].querySelectorAll("a");
+  assert.deepEqual([event.textContent, event.title], ["order.placed", "This message in Kafka UI"]);
+  assert.deepEqual(
+    [order.textContent, order.className, order.title, order.getAttribute("aria-label")],
+    [
+      "↗",
+      "to-kafka",
+      "All messages of this order in Kafka UI",
+      "0192f3a4…abcd: all messages of this order in Kafka UI",
+    ],
+  );
+});
+
+test("a row is a row and a cell a cell, also where the stylesheet makes cards of them", async () => {
+  const { body, table } = await open();
+  table.addNewest([placed("1")]);
+  const [row] = body.rows;
+  assert.deepEqual([row.tagName, row.role], ["tr", "row"]);
+  assert.ok(row.cells.every((cell) => cell.tagName === "td" && cell.role === "cell"));
+  assert.deepEqual([row.cells[0].firstChild.tagName, row.cells[0].firstChild.className], ["span", "chip"]);
+  const [button] = row.querySelectorAll("button");
+  assert.deepEqual([button.type, button.className], ["button", "id"]);
 });
 
 test("without a Kafka UI there are no links", async () => {

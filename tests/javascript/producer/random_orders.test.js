@@ -44,6 +44,12 @@ test("orders are placed in chunks of fifty, and only what was confirmed is count
   assert.deepEqual(buttons(), { submit: true, stop: false, resume: false });
 });
 
+test("a chunk of which fewer were placed is counted as what was placed", async () => {
+  const { page, start, counts } = open({ json: { count: 30 } }, placeAll);
+  await start("60");
+  assert.deepEqual([counts(), page.text("generated")], [[50, 30], "60 of 60 placed."]);
+});
+
 test("one is enough, and a thousand are not too many", async () => {
   const { start, counts } = open();
   await start("1");
