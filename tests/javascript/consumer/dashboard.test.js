@@ -41,7 +41,7 @@ test("the page opens with the 99 newest events before its position, and follows 
   assert.match(page.server.last.url, /^\/events\?/);
   assert.equal(page.source.url, `/stream?from=${encodeURIComponent(POSITION)}`);
   assert.deepEqual(shownIds(page), ["2", "1"]);
-  assert.equal(page.text("shown"), "2 rows, newest first");
+  assert.deepEqual([page.text("shown"), page.text("message")], ["2 rows, newest first", ""]);
   await page.clock.advance(1_000);
   assert.deepEqual([page.text("last"), page.text("last-note")], ["11 s ago", "order.placed · Mug"]);
   assert.equal(page.text("count"), "0"); // since this page opened
@@ -131,12 +131,16 @@ test("what is shown instead of rows says what to do", async () => {
   assert.equal(page.text("empty-title"), "Loading the latest events…");
   page.source.fail(false);
   assert.equal(page.text("empty-title"), "No connection to the server");
+  assert.equal(page.text("empty-text"), "The page keeps trying. If this lasts, check that the consumer is running.");
   page.source.send("status", { state: "live" });
   assert.equal(page.text("empty-title"), "Loading the latest events…");
   release(pageOf(null));
   await page.clock.advance(0);
   assert.equal(page.text("empty-title"), "No events to show");
-  assert.match(page.text("empty-text"), /Place an order or send a test event/);
+  assert.equal(
+    page.text("empty-text"),
+    "Place an order or send a test event, and it appears here at once. Load history shows earlier events.",
+  );
   assert.deepEqual([page.$("empty").hidden, page.text("shown")], [false, "No rows"]);
   await receive(page, event("1"));
   assert.deepEqual([page.$("empty").hidden, page.text("shown")], [true, "1 row, newest first"]);
@@ -150,7 +154,7 @@ test("history that could not be loaded is loaded again after three seconds", asy
   await page.clock.advance(1);
   assert.equal(page.text("message"), "History could not be loaded: Not yet.");
   await page.clock.advance(3_000);
-  assert.deepEqual([shownIds(page), page.server.requests.length], [["1"], 3]);
+  assert.deepEqual([shownIds(page), page.server.requests.length, page.text("message")], [["1"], 3, ""]);
   await page.clock.advance(30_000);
   assert.equal(page.server.requests.length, 3);
 });
@@ -275,6 +279,15 @@ test("rows are drawn ten times a second at most", async () => {
     frames.push(shownIds(page).length);
   }
   assert.ok(new Set(frames).size <= 6, frames.join());
+});
+
+test("what was drawn is not drawn again when it has left the table", async () => {
+  const page = await open();
+  await receive(page, ...many(600));
+  await receive(page, ...many(600, 600));
+  await receive(page, event("last"));
+  const ids = shownIds(page);
+  assert.deepEqual([ids[0], ids[1], ids.at(-1), ids.length], ["last", "1199", "201", 1000]);
 });
 
 test("a hidden page draws nothing, keeps a tableful, counts all, and catches up when it is seen", async () => {
