@@ -29,6 +29,13 @@ from tests.stack import Stack
 
 DRIVER = "postgresql+psycopg2"
 
+# A suite that is run on a fake and on the real thing tells as much of a failure as any test.
+pytest.register_assert_rewrite(
+    "tests.unit.consumer.topic.topic_contract",
+    "tests.unit.producer.relay.outbox_contract",
+    "tests.unit.producer.relay.topic_contract",
+)
+
 # How long an example takes says nothing on a shared machine.
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")

@@ -21,7 +21,7 @@ from producer.domain.database import Database, create_engine
 from producer.domain.models import Order
 from producer.relay.listener import Listener
 from producer.relay.service import create_relay_engine
-from producer.services import Services
+from producer.services import Services, create_services
 from tests.eventually import eventually
 from tests.integration.producer.conftest import services_of
 
@@ -59,15 +59,20 @@ def terminate(engine: sa.Engine, pid: object) -> None:
 # --- Settings of the sessions
 
 
-@pytest.fixture(params=["web", "relay"])
+ENGINES: dict[str, Callable[[Settings], sa.Engine]] = {
+    "web": lambda settings: create_services(settings).database.engine,
+    "intake": lambda settings: create_services(settings).group_commit._engine,
+    "notifier": lambda settings: create_services(settings).notifier._engine,
+    "relay": create_relay_engine,
+}
+
+
+@pytest.fixture(params=ENGINES)
 def session_of(request: pytest.FixtureRequest, settings: Settings) -> Iterator[tuple[sa.Connection, int]]:
-    """A session as the web process or the relay opens it, and its timeout in seconds."""
-    if request.param == "web":
-        engine, timeout_s = Database(settings.sqlalchemy_url, 1, 5).engine, 5
-    else:
-        engine, timeout_s = create_relay_engine(settings), 3
+    """A session as a part of the web process or the relay opens it, and its timeout in seconds."""
+    engine = ENGINES[request.param](settings)
     with engine.connect() as connection:
-        yield connection, timeout_s
+        yield connection, 3 if request.param == "relay" else 5
     engine.dispose()
 
 
@@ -84,6 +89,24 @@ def test_session_has_its_deadlines(session_of: tuple[sa.Connection, int]) -> Non
     assert show("tcp_keepalives_idle") == 10
     assert show("tcp_keepalives_interval") == 5
     assert show("tcp_keepalives_count") == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("synchronous_commit", "on"),  # 201 says that the order is on disk
+        (
+            "transaction_isolation",
+            "read committed",
+        ),  # the outbox is looked at as it is after the wait for the lock
+        ("TimeZone", "UTC"),
+    ],
+)
+def test_session_is_as_the_promises_want_it(
+    session_of: tuple[sa.Connection, int], name: str, wanted: str
+) -> None:
+    connection, _ = session_of
+    assert connection.execute(sa.text(f"SHOW {name}")).scalar_one() == wanted
 
 
 def test_socket_notices_a_server_that_is_gone(session_of: tuple[sa.Connection, int]) -> None:

@@ -151,3 +151,13 @@ def test_second_version_is_published_directly_only_after_the_first_was_read_back
     shop.api.patch(f"/orders/{order}", json={"status": "shipped"})
     assert len(shop.kafka.sent) == 2
     assert b'"order.shipped"' in shop.kafka.sent[1]
+
+
+def test_row_is_left_to_the_direct_publish_for_its_grace_and_to_the_relay_at_once(
+    shop: Shop, scalar: Scalar
+) -> None:
+    order = shop.api.post("/orders", json=ORDER).get_json()["id"]
+    shop.api.patch(f"/orders/{order}", json={"status": "confirmed"})
+    left = "SELECT extract(epoch FROM due_at - created_at)::float8 FROM outbox WHERE version = {}"
+    assert scalar(left.format(1)) == pytest.approx(GRACE.total_seconds(), abs=1)
+    assert scalar(left.format(2)) == pytest.approx(0, abs=1)

@@ -73,6 +73,17 @@ def test_outbox_lease_ends_and_the_next_lease_is_longer(
     assert left > 0.2
 
 
+def test_outbox_lease_is_never_longer_than_the_longest(
+    relay_engine: sa.Engine, engine: sa.Engine, put_row: PutRow
+) -> None:
+    """After an outage of hours, too, an event is tried again within a minute."""
+    row = put_row(uuid4(), attempts=1000)
+    assert claim(Outbox(relay_engine)) == {row}
+    with engine.begin() as connection:
+        left = sa.text("SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM outbox")
+        assert connection.execute(left).scalar_one() == pytest.approx(60, abs=1)
+
+
 @pytest.mark.parametrize("first", ["due", "in grace", "leased", "parked", "locked"])
 def test_outbox_claim_takes_only_the_earliest_row_of_an_order(
     outbox: Outbox, put_row: PutRow, engine: sa.Engine, first: str
@@ -148,15 +159,28 @@ def test_concurrent_outbox_claims_never_take_the_same_row(relay_engine: sa.Engin
     assert set.union(*batches) == rows
 
 
-def test_concurrent_outbox_deletes_of_the_same_rows_do_not_deadlock(
-    relay_engine: sa.Engine, put_row: PutRow
+def test_outbox_delete_locks_rows_in_the_order_of_their_ids(
+    outbox: Outbox, engine: sa.Engine, put_row: PutRow
 ) -> None:
-    rows = [str(put_row(uuid4())) for _ in range(300)]
-    with ThreadPoolExecutor() as pool:
-        orders = (rows, rows[::-1], sorted(rows))
-        for deletion in [pool.submit(Outbox(relay_engine).delete, order) for order in orders]:
-            deletion.result(30)
-    assert not Outbox(relay_engine).has_due()
+    """Two relays that delete the same rows may wait for each other, but not in a circle."""
+    first, second, third = sorted(put_row(uuid4()) for _ in range(3))
+    touch = sa.text("UPDATE outbox SET attempts = attempts WHERE id = :id")
+    waits = sa.text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
+    )
+    free = sa.text("SELECT id FROM outbox FOR UPDATE SKIP LOCKED")
+    with engine.begin() as connection:
+        for row in (third, second, first):  # in the table they stand in the opposite order
+            connection.execute(touch, {"id": row})
+    with engine.connect() as holder, engine.connect() as observer, ThreadPoolExecutor(1) as pool:
+        holder.execute(sa.text("SELECT FROM outbox WHERE id = :id FOR UPDATE"), {"id": second})
+        deletion = pool.submit(outbox.delete, [str(row) for row in (third, first, second)])
+        eventually(lambda: observer.execute(waits).scalar_one())
+        assert observer.execute(free).scalars().all() == [third]
+        observer.rollback()
+        holder.rollback()
+        deletion.result(10)
+    assert not outbox.has_due()
 
 
 def test_outbox_claim_skips_a_parked_row(outbox: Outbox, put_row: PutRow) -> None:

@@ -1,6 +1,7 @@
 """An order that Kafka refuses: it waits for an operator, and nobody else waits with it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,10 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
+from producer.cached import Cached
 from producer.relay.outbox import Outbox
-from producer.services import Services
+from producer.services import EXTENSION, Services
+from tests.integration.producer.conftest import services_of
 
 ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 DAY = "UPDATE outbox SET created_at = created_at - interval '24 h 1 s', parked_at = parked_at - interval '24 h 1 s'"
@@ -102,11 +105,17 @@ def test_row_behind_one_that_is_tried_again_and_again_is_looked_at_more_rarely(
     assert float(pause) == pytest.approx(16, abs=0.5)
 
 
-def test_health_names_the_parked_events_and_the_command(parked: UUID, app: Flask, api: FlaskClient) -> None:
+def test_health_names_the_parked_events_and_the_command(
+    parked: UUID, app: Flask, api: FlaskClient, outbox: Outbox
+) -> None:
+    healthy = Cached(lambda: {"status": "ok"}, 60)  # nothing else is wrong
+    app.extensions[EXTENSION] = replace(services_of(app), topic_health=healthy)
     body = api.get("/health/ready").get_json()
     assert body["status"] == "degraded"
     assert body["checks"]["outbox"]["parked"] == 1
     assert "./start_project.sh parked" in body["checks"]["outbox"]["detail"]
+    outbox.discard(parked)
+    assert api.get("/health/ready").get_json()["status"] == "ok"
 
 
 def test_health_without_parked_events_has_no_detail(api: FlaskClient) -> None:

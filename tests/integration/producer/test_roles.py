@@ -122,6 +122,31 @@ def test_database_role_is_refused_a_statement(roles: dict[str, str], role: str, 
         connection.execute(sa.text(statement))
 
 
+def test_database_role_may_log_in_and_nothing_else(roles: dict[str, str], database_url: str) -> None:
+    rights = sa.text(
+        "SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls"
+        " FROM pg_roles WHERE rolname = ANY(:roles)"
+    )
+    with engine_of(database_url).connect() as connection:
+        found = [tuple(row) for row in connection.execute(rights, {"roles": list(ROLES)})]
+    assert sorted(found) == [(role, True, False, False, False, False, False) for role in sorted(ROLES)]
+
+
+def test_other_roles_may_not_even_connect(roles: dict[str, str], database_url: str) -> None:
+    name = f"stranger_{uuid4().hex[:12]}"
+    may = sa.text(
+        "SELECT has_database_privilege(:name, current_database(), 'CONNECT'),"
+        " has_schema_privilege(:name, 'public', 'USAGE'), has_schema_privilege(:name, 'public', 'CREATE')"
+    )
+    with engine_of(database_url).connect() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))
+        try:
+            allowed = tuple(connection.execute(may, {"name": name}).one())
+        finally:
+            connection.execute(sa.text(f"DROP ROLE {name}"))
+    assert allowed == (False, False, False)
+
+
 def test_database_role_cannot_grant_its_rights(roles: dict[str, str]) -> None:
     """PostgreSQL only warns about such a GRANT, so the privilege itself is checked."""
     with engine_of(roles[PRODUCER]).connect() as connection:

@@ -105,11 +105,15 @@ class FakeTopic:
 
 
 class FakeReader:
-    """Reads one partition after the other, as Kafka answers fetches."""
+    """Reads one partition after the other, as Kafka answers fetches.
+
+    That a partition was read to its end is told by the next read, without a record: whoever relied on it to count
+    offsets would count wrong with the real one."""
 
     def __init__(self, topic: FakeTopic, offsets: list[int]) -> None:
         self._topic = topic
         self._offsets = offsets
+        self._ends = [-1] * len(offsets)
         self._known_truncations = len(topic.truncations)
         self._number = len(topic.opened)
 
@@ -125,14 +129,19 @@ class FakeReader:
             if not self._topic.first[partition] <= offset <= len(log):
                 return Read([], {}, {partition})
             end = self._topic.open_transactions.get(partition, len(log))
-            if offset < end and partition not in self._topic.stuck:
-                self._offsets[partition] = end
-                records = [
-                    Record(partition, at, ms, value)
-                    for at, (ms, value) in enumerate(log[offset:end], offset)
-                    if value != MARKER
-                ]
-                return Read(records, {partition: end}, set())
+            if partition in self._topic.stuck:
+                continue
+            records = [
+                Record(partition, at, ms, value)
+                for at, (ms, value) in enumerate(log[offset:end], offset)
+                if value != MARKER
+            ]
+            self._offsets[partition] = max(offset, end)
+            if records:
+                return Read(records, {}, set())
+            if self._ends[partition] != end:
+                self._ends[partition] = end
+                return Read([], {partition: end}, set())
         return self._take_next_step()
 
     def _take_next_step(self) -> Read:

@@ -60,6 +60,25 @@ def test_monitor_ignores_a_position_of_another_topic() -> None:
     assert not monitor.is_fresh
 
 
+def test_snapshot_is_as_old_as_its_question() -> None:
+    """What came in while the brokers were answering may be missing in it."""
+    topic, clock, monitor = quiet_topic()
+    end_offsets = topic.end_offsets
+
+    def answer_late(partitions: int) -> tuple[int, ...]:
+        offsets = end_offsets(partitions)
+        clock.now += 5
+        return offsets
+
+    topic.end_offsets = answer_late  # type: ignore[method-assign]
+    monitor.refresh()
+    monitor.report(at(0, 0))
+    clock.now += 4.9
+    assert monitor.is_fresh
+    clock.now += 0.1
+    assert not monitor.is_fresh
+
+
 class SlowTopic(FakeTopic):
     """A topic that answers the first question for its end late. asked: set once it was asked."""
 

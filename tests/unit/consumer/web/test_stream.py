@@ -1,6 +1,9 @@
 from collections.abc import Iterator
 from typing import cast
 
+import pytest
+
+from consumer.services import State
 from tests.unit.consumer.fanout.stream_text import blocks
 from tests.unit.consumer.topic.fake_kafka import TOPIC_ID, event
 from tests.unit.consumer.web.harness import WebHarness
@@ -15,6 +18,22 @@ def test_stream_is_200_and_busy_before_the_topic_is_read(web: WebHarness) -> Non
     assert [(block.event, block.json) for block in blocks(response.data)] == [
         ("busy", {"reason": "starting"})
     ]
+
+
+@pytest.mark.parametrize(("state", "bounds"), [("live", (1000, 3000)), ("starting", (2000, 6000))])
+def test_viewers_come_back_at_different_times(web: WebHarness, state: State, bounds: tuple[int, int]) -> None:
+    """A restart must be no stampede."""
+    web.read_topic()
+    web.state = state
+    times = set()
+    for _ in range(30):
+        response = web.client.get("/stream", buffered=False)
+        first = next(iter(cast("Iterator[bytes]", response.response)))
+        times.add(int(first.split()[1]))
+        response.close()
+    assert len(times) > 10
+    assert bounds[0] <= min(times)
+    assert max(times) <= bounds[1]
 
 
 def test_stream_is_busy_beyond_the_stream_limit(web: WebHarness) -> None:

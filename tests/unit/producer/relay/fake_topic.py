@@ -66,11 +66,15 @@ class FakeTopic:
 
 
 class FakeConsumer:
-    """is_silent: nothing comes any more, and no error either."""
+    """is_silent: nothing comes any more, and no error either.
+
+    Like the real one, it tells of the end of a partition by a message with an error; not behind a batch that it cannot
+    unpack."""
 
     def __init__(self, topic: FakeTopic):
         self.is_silent = False
         self.topic = topic
+        self.ends_told: dict[int, int] = {}
         self.positions: dict[int, int] = {}
         self.closed = False
 
@@ -98,11 +102,16 @@ class FakeConsumer:
 
     def poll(self, timeout: float) -> FakeMessage | None:
         for partition, offset in [] if self.is_silent else self.positions.items():
-            if partition not in self.topic.unreachable | self.topic.stuck and offset < len(
-                self.topic.logs[partition]
-            ):
+            if partition in self.topic.unreachable | self.topic.stuck:
+                continue
+            log = self.topic.logs[partition]
+            if offset < len(log):
                 self.positions[partition] += 1
-                return FakeMessage(partition, offset, self.topic.logs[partition][offset])
+                return FakeMessage(partition, offset, log[offset])
+            is_behind_error = bool(log) and isinstance(log[-1], KafkaError)
+            if offset == len(log) and self.ends_told.get(partition) != offset and not is_behind_error:
+                self.ends_told[partition] = offset
+                return FakeMessage(partition, offset, KafkaError(KafkaError._PARTITION_EOF))
         return None
 
     def consume(self, limit: int, timeout: float) -> list[FakeMessage]:

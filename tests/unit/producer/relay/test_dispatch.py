@@ -1,9 +1,7 @@
-from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from sqlalchemy.exc import OperationalError
 
 from producer.relay.dispatch import (
     CLAIM,
@@ -18,42 +16,7 @@ from producer.relay.outbox import DueEvent
 from producer.relay.partitioner import partition_of
 from tests.clock import FakeClock
 from tests.unit.producer.fake_kafka import FakeProducer
-
-
-class FakeOutbox:
-    """A DispatchOutbox of the given due rows; `blocked` is how many wait behind an earlier version."""
-
-    def __init__(self, *due: DueEvent, blocked: int = 0):
-        self.due, self.blocked = list(due), blocked
-        self.parked: dict[str, str] = {}
-        self.held: list[str] = []
-        self.expired_keys = 0
-        self.is_down = False
-
-    def claim(self, limit: int) -> tuple[list[DueEvent], int]:
-        """Take up to `limit` due rows. Raises OperationalError while `is_down`."""
-        if self.is_down:
-            raise OperationalError("SELECT", {}, Exception("no answer"))
-        claimed, self.due = self.due[:limit], self.due[limit:]
-        return claimed, self.blocked
-
-    def has_due(self) -> bool:
-        """Return whether any row is due."""
-        return bool(self.due)
-
-    def park(self, event_id: str, reason: str) -> None:
-        """Remember the reason."""
-        self.parked[event_id] = reason
-
-    def hold(self, ids: Sequence[str]) -> None:
-        """Remember the ids."""
-        self.held += ids
-
-    def delete_expired_keys(self, limit: int) -> int:
-        """Delete up to `limit` of `expired_keys`; return how many."""
-        deleted = min(limit, self.expired_keys)
-        self.expired_keys -= deleted
-        return deleted
+from tests.unit.producer.relay.fake_outbox import FakeOutbox
 
 
 class FakeReadBack:
@@ -168,10 +131,12 @@ def test_event_that_librdkafka_refuses_at_once_is_parked() -> None:
     "unknown", [KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT, KafkaError._PURGE_QUEUE]
 )
 def test_event_with_an_unknown_outcome_is_left_to_its_lease(unknown: int) -> None:
-    outbox, kafka = FakeOutbox(event()), FakeProducer()
-    dispatcher(outbox, FakeReadBack(), kafka).run_once()
+    outbox, kafka, single = FakeOutbox(event()), FakeProducer(), FakeProducer()
+    relay = dispatcher(outbox, FakeReadBack(), kafka, single)
+    relay.run_once()
     kafka.deliver(KafkaError(unknown))
-    assert outbox.parked == {}
+    relay.run_once()
+    assert (outbox.parked, single.sent) == ({}, [])
 
 
 def test_fatal_kafka_error_ends_the_relay() -> None:

@@ -18,7 +18,17 @@ def test_murmur2_is_that_of_kafka(key: bytes, hashed: int) -> None:
     assert murmur2(key) == hashed & 0xFFFFFFFF
 
 
-def test_partition_of_an_order_depends_on_nothing_but_its_id() -> None:
-    order = "01939b1e-6b1c-7c3a-8b1e-0123456789ab"
-    assert partition_of(order, 6) == (murmur2(order.encode()) & 0x7FFFFFFF) % 6
+@pytest.mark.parametrize(
+    ("order", "partition"),
+    [
+        ("afbd67f9-6196-49cf-a198-8ad9f06c144a", 1),
+        ("1e2feb89-414c-443c-9027-c4d1c386bbc4", 3),  # the hashes of these four are negative in Java
+        ("78e51061-7311-48a3-82ce-6f447ed4d57b", 2),
+        ("35bf992d-c9e9-4616-a12e-7696a6cecc1b", 5),
+        ("b2221a58-008a-45a6-8464-7159c324c985", 0),
+        ("e4b06ce6-0741-47a8-bce4-2c8218072e8c", 4),
+    ],
+)
+def test_partition_of_an_order_is_that_of_kafkas_clients(order: str, partition: int) -> None:
+    assert partition_of(order, 6) == partition
     assert partition_of(order, 1) == 0

@@ -1,17 +1,17 @@
 """The read-back without a thread, on a topic in memory."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from producer.relay import readback as readback_module
 from producer.relay.end_offsets import STUCK_S
 from producer.relay.readback import ReadBack
 from producer.relay.readback_session import JOIN_EVERY_S, STALL_S
 from tests.clock import FakeClock
-from tests.unit.producer.relay.fake_topic import TOPIC, FakeTopic
+from tests.unit.producer.relay.fake_topic import TOPIC, FakeConsumer, FakeTopic
 
 INFINITE = float("inf")
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,6 +53,20 @@ def test_read_back_deletes_rows_and_proves_it_step_by_step() -> None:
     assert stepped.staleness() == {0: 0.0, 1: 0.0}
     clock.now += 3
     assert stepped.staleness() == {0: 3.0, 1: 3.0}
+
+
+def test_read_back_begins_five_minutes_before_the_oldest_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event may be older in Kafka than its row says."""
+    topic, asked = FakeTopic(), list[int]()
+    offsets_for_times = FakeConsumer.offsets_for_times
+
+    def record(consumer: FakeConsumer, wanted: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        asked.extend(each.offset for each in wanted)
+        return offsets_for_times(consumer, wanted, timeout)
+
+    monkeypatch.setattr(FakeConsumer, "offsets_for_times", record)
+    readback(FakeOutbox(oldest=LONG_AGO), topic, FakeClock()).step()
+    assert asked == [int((LONG_AGO - timedelta(minutes=5)).timestamp() * 1000)] * 2
 
 
 def test_read_back_begins_anew_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

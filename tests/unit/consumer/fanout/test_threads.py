@@ -1,0 +1,86 @@
+"""The plain fallback: a stream as a generator."""
+
+import threading
+
+import pytest
+
+from consumer.fanout.policy import FanoutPolicy
+from consumer.fanout.resume import resume
+from consumer.fanout.threads import GeneratorFanout
+from consumer.ring.position import Position
+from consumer.ring.ring import Ring
+from consumer.ring.types import Event
+from tests.clock import FakeClock
+from tests.unit.consumer.fanout.stream_text import blocks, shown
+from tests.unit.consumer.topic.fake_kafka import TOPIC_ID
+
+HEARTBEAT_S = 10.0
+
+
+class TimedRing(Ring):
+    """A ring in which waiting takes no time but the clock's: as long as it is said to."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(1000, 1 << 20)
+        self._clock = clock
+
+    def wait_past(self, number: int, timeout: float) -> bool:
+        """Let the time pass unless the batch is there."""
+        if self.head <= number:
+            self._clock.now += timeout
+        return self.head > number
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def ring(clock: FakeClock) -> Ring:
+    ring = TimedRing(clock)
+    ring.open(Position(TOPIC_ID, (0,)))
+    return ring
+
+
+def put(ring: Ring, payload: bytes) -> None:
+    at = ring.position.offsets[0]
+    ring.append([Event(0, at, 0, payload)], Position(TOPIC_ID, (at + 1,)))
+
+
+def fanout_of(ring: Ring, clock: FakeClock, states: list[str]) -> GeneratorFanout:
+    """Return a fan-out that reports the last of `states`."""
+    return GeneratorFanout(ring, lambda: states[-1], FanoutPolicy(0.02, HEARTBEAT_S, 15, 8 << 10), clock)
+
+
+def test_quiet_stream_gets_a_heartbeat_in_time(ring: Ring, clock: FakeClock) -> None:
+    stream = fanout_of(ring, clock, ["live"]).stream(resume(ring, None, None), b"")
+    next(stream)
+    for _ in range(3):
+        since = clock.now
+        (status,) = blocks(next(stream))
+        assert (status.event, status.json["state"], status.last_id) == ("status", "live", f"{TOPIC_ID};0:0")
+        assert HEARTBEAT_S <= clock.now - since < HEARTBEAT_S + 0.5
+
+
+def test_status_is_sent_at_once_when_the_state_changes(ring: Ring, clock: FakeClock) -> None:
+    states = ["live"]
+    stream = fanout_of(ring, clock, states).stream(resume(ring, None, None), b"")
+    next(stream)
+    put(ring, b"one")
+    assert shown(next(stream)) == ["one"]
+    states.append("stale")
+    since = clock.now
+    assert blocks(next(stream))[0].json["state"] == "stale"
+    assert clock.now - since < 1
+
+
+def test_stream_ends_at_the_stop_and_is_counted_until_then(ring: Ring, clock: FakeClock) -> None:
+    fanout, stopping = fanout_of(ring, clock, ["live"]), threading.Event()
+    stream = fanout.stream(resume(ring, None, None), b"first")
+    assert next(stream) == b"first"
+    assert fanout.count == 1
+    stopping.set()
+    fanout.run(stopping)
+    assert list(stream) == []
+    assert fanout.count == 0
