@@ -7,7 +7,7 @@ COMPILE := $(VENV)/bin/uv pip compile --universal --generate-hashes --python-ver
 
 SHELL_SCRIPTS := start_project.sh .ci/run deploy/*/*.sh
 DOCKERFILES := */Dockerfile deploy/*/Dockerfile
-JAVASCRIPT := '{producer_service,consumer_service,kafka_page}/**/*.js'
+JAVASCRIPT := '{producer_service,consumer_service,kafka_page,tests/javascript}/**/*.js'
 
 # Where it is set, every process that a test starts would compile all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,7 +39,7 @@ lint: $(STAMP) ## check style, types and spelling: Python, JavaScript, shell, Do
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	PYTHONPATH=producer_service:consumer_service:kafka_page:. $(VENV)/bin/lint-imports --no-logo
-	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service kafka_page
+	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service kafka_page tests/javascript
 	$(VENV)/bin/oxfmt --check $(JAVASCRIPT)
 	PATH="$(VENV)/bin:$$PATH" shellcheck $(SHELL_SCRIPTS)
 	$(VENV)/bin/hadolint $(DOCKERFILES)
@@ -52,8 +52,9 @@ unit: $(STAMP) ## the tests that need no database and no Kafka; takes seconds
 test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
 	$(PY) -m pytest --numprocesses 3 --no-loadscope-reorder
 
-test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in containers; Kafka UI is the native stack's
-	$(PY) -m pytest --stack containers tests/integration --ignore tests/integration/kafka_ui
+test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in containers; without those of the native stack
+	$(PY) -m pytest --stack containers tests/integration \
+		--ignore tests/integration/kafka_ui --ignore tests/integration/local_stack
 
 test-compose: $(STAMP) ## Docker Compose: the same end-to-end tests through the gateway, and what only holds there
 	$(PY) -m pytest --stack compose tests/compose tests/e2e --ignore tests/e2e/test_start_project.py

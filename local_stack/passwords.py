@@ -26,7 +26,9 @@ def create_role_passwords(paths: Paths, database: str) -> None:
     for role in ROLES:
         file = pgpass(paths, role)
         if not file.exists():
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Not `parents=True`, which gives parents another mode.
+            for folder in (paths.secrets, file.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
             write_private(file, f"*:*:{database}:{role}:{secrets.token_hex(24)}\n")
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import requests
 from playwright.sync_api import Page, expect
 
 from local_stack.services import PRODUCER
@@ -68,7 +69,9 @@ def test_order_is_taken_through_its_transitions(open_page: OpenPage, shop: Shop)
     for button, status in zip(("Confirm", "Ship", "Deliver"), DELIVERY, strict=True):
         row.get_by_role("button", name=re.compile(f"^{button}")).click()
         expect(row.locator(".status")).to_have_text(re.compile(status, re.IGNORECASE))
-    assert order_id
+    expect(row.locator(".actions button")).to_have_count(0)
+    order = requests.get(f"{shop.url}/orders/{order_id}", timeout=10).json()
+    assert (order["status"], order["version"]) == (DELIVERY[-1], 1 + len(DELIVERY))
 
 
 def test_checkout_can_be_used_without_a_mouse(open_page: OpenPage) -> None:

@@ -1,10 +1,12 @@
 """Every page in every size and both themes: nothing overflows, and axe finds no violation."""
 
+import re
 from pathlib import Path
 
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect
 
 from producer.domain.status import Status
@@ -42,6 +44,7 @@ def test_page_fits_and_is_accessible(open_page: OpenPage, shop: Shop, name: str,
         assert report.violations_count == 0, (width, report.generate_report())
 
 
+NOT_FOR_READERS = re.compile(r"undefined|NaN|\[object|Invalid Date|\{\{")
 PICTURES: dict[str, tuple[str, int, Theme]] = {
     "dashboard": ("dashboard", 1280, "light"),
     "dashboard-dark": ("dashboard", 1280, "dark"),
@@ -55,7 +58,7 @@ PICTURES: dict[str, tuple[str, int, Theme]] = {
 def test_picture_of_a_page_is_taken(
     open_page: OpenPage, shop: Shop, name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Take a picture for the README; `make screenshots` keeps it."""
+    """Take a picture for the README, which shows the page in its theme, filled; `make screenshots` keeps it."""
     page_name, width, theme = PICTURES[name]
     service, path = PAGES[page_name]
     page = open_page(service, path, width=width, theme=theme)
@@ -71,7 +74,14 @@ def test_picture_of_a_page_is_taken(
     expect(delivered.first).to_be_attached()
     picture = Path(request.config.getoption("--pictures") or tmp_path) / f"{name}.png"
     page.screenshot(path=picture)
-    assert picture.stat().st_size > 10_000
+    expect(page.locator("main, #main").first).not_to_contain_text(NOT_FOR_READERS)
+    with Image.open(picture) as shown:
+        assert shown.size == (width, 900)
+        shades = shown.convert("L").histogram()
+    # Text has edges of every shade; a page without its stylesheet or its rows has few.
+    assert sum(pixels > 0 for pixels in shades) > 64
+    brightness = sum(pixels * shade for shade, pixels in enumerate(shades)) / sum(shades)
+    assert (brightness < 80) if theme == "dark" else (brightness > 200)
 
 
 def advance_some_orders(shop: Shop) -> None:

@@ -184,6 +184,13 @@ class TestStarted:
         }
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
+    def test_data_is_synced_to_the_disk_and_nobody_else_may_enter_its_folders(self, started: Project) -> None:
+        assert "POSTGRES_FSYNC" not in started.environment
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            assert started.query(f"SHOW {setting}") == ["on"], setting
+        for folder in (started.home, started.home / "postgres", started.home / "kafka"):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
     def test_order_reaches_the_consumer(self, started: Project) -> None:
         order = place_order(started)
         assert Deadline(30).poll(lambda: order in shown_orders(started))

@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent
 HEADER = re.compile(r"(What|Tests): *(\S.*)")
 CHANGED = re.compile(r"^diff --git a/\S+ b/(\S+)$", re.MULTILINE)
 # Tests that need no process but their own.
-FAST = ("tests/unit", "tests/contract", "tests/simulation")
+FAST = ("tests/unit", "tests/contract", "tests/simulation", "tests/javascript")
 # They use nothing of a stack but its PostgreSQL and its Kafka.
 STORES_ONLY = ("tests/integration/producer", "tests/integration/consumer")
 

@@ -208,9 +208,7 @@ async function loadHistory(limit, announce) {
   historyButton.disabled = true;
   try {
     const added = await history.load(limit, (events) => table.addOlder(events));
-    if (announce) {
-      say(describeLoaded(added));
-    }
+    say(announce ? describeLoaded(added) : ""); // "" also takes back that it could not be loaded
     lastEvent ??= history.newest;
     isLoaded = true;
   } catch (error) {

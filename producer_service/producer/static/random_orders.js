@@ -53,7 +53,7 @@ class Run {
   /** Anything but a number from 1 to 1,000 is sent as it is, so that the server says what is wrong with it. */
   constructor(text) {
     this.wanted = /^[0-9]{1,9}$/.test(text) ? Number(text) : text;
-    this.isValid = this.wanted >= 1 && this.wanted <= MAX_ORDERS;
+    this.isValid = typeof this.wanted === "number" && this.wanted >= 1 && this.wanted <= MAX_ORDERS;
   }
 
   get isComplete() {

@@ -15,3 +15,4 @@ def test_each_role_gets_its_own_password_once_in_a_private_file(tmp_path: Path) 
     for role in ROLES:
         assert stat.S_IMODE(pgpass(paths, role).stat().st_mode) == 0o600
         assert stat.S_IMODE(pgpass(paths, role).parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(paths.secrets.stat().st_mode) == 0o700

@@ -1,9 +1,11 @@
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from local_stack.errors import StackError
-from local_stack.ports import PORT_NAMES, PORT_RANGE, assign
+from local_stack.ports import PORT_NAMES, PORT_RANGE, assign, free_ports, is_free
 from local_stack.services import NAMES
 
 ALL = frozenset(NAMES)
@@ -25,6 +27,23 @@ def test_every_port_is_assigned_once() -> None:
     assert len(set(ports.values())) == len(PORT_NAMES)
     assert {name: ports[name] for name in USUAL} == USUAL
     assert all(ports[name] in PORT_RANGE for name in PORT_NAMES if name not in USUAL)
+
+
+def test_ports_are_none_that_a_system_lends_to_outgoing_connections() -> None:
+    """A client that keeps dialling a stopped broker would get that very port as its own."""
+    first_ephemeral = 32_768  # Linux; elsewhere 49,152 (RFC 6335)
+    lent = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    if lent.exists():
+        first_ephemeral = min(first_ephemeral, int(lent.read_text().split()[0]))
+    ports = assign({}, dict.fromkeys(USUAL, 0), ALL, NONE, always)
+    assert all(1024 <= port < first_ephemeral for port in ports.values())
+    assert 1024 <= PORT_RANGE.start < PORT_RANGE.stop <= first_ephemeral
+
+
+def test_port_on_which_somebody_listens_is_not_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert not is_free(server.getsockname()[1])
+    assert is_free(server_port := next(free_ports())), server_port
 
 
 def test_ports_stay_from_one_start_to_the_next() -> None:

@@ -1,11 +1,13 @@
 import os
+import stat
 from pathlib import Path
 
 import psutil
 import pytest
 
+from local_stack.config import Settings
 from local_stack.paths import Paths
-from local_stack.postgres import remove_stale_pid_file
+from local_stack.postgres import remove_stale_pid_file, write_configuration
 
 
 @pytest.fixture
@@ -39,3 +41,25 @@ def test_pid_file_whose_process_has_ended_is_left_to_postgres(pid_file: Path) ->
 def test_pid_file_may_be_missing(pid_file: Path) -> None:
     remove_stale_pid_file(Paths(pid_file.parent.parent))
     assert not pid_file.exists()
+
+
+@pytest.mark.parametrize(("fsync", "value"), [(True, "on"), (False, "off")])
+def test_server_listens_on_loopback_only_and_syncs_as_it_is_told(
+    tmp_path: Path, fsync: bool, value: str
+) -> None:
+    (tmp_path / "postgres").mkdir()
+    write_configuration(Paths(tmp_path), 5432, fsync)
+    file = tmp_path / "postgres" / "postgresql.conf"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    settings = dict(line.split(" = ") for line in lines)
+    assert settings["listen_addresses"] == "'127.0.0.1'"
+    assert settings["unix_socket_directories"] == "''"
+    assert settings["fsync"] == value
+    assert settings["port"] == "5432"
+    assert not {"synchronous_commit", "full_page_writes", "hba_file", "wal_level"} & set(settings)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_server_syncs_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POSTGRES_FSYNC", raising=False)
+    assert Settings().postgres_fsync is True

@@ -15,12 +15,38 @@ AWKWARD = st.sampled_from(
 ANY = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0&#"), max_size=40) | AWKWARD
 
 
-def test_every_page_and_error_has_security_headers(web: WebHarness) -> None:
-    for path in (*PATHS, "/static/refresh.js", "/topics/orders/tail"):
-        with closing(web.client.get(path)) as response:
-            policy = response.headers["Content-Security-Policy"]
-        assert policy.startswith("default-src 'none'; script-src 'self'"), path
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "caching"),
+    [
+        *((path, 200, "no-store") for path in ("/", "/topics", "/topics/orders", "/topics/orders/messages")),
+        ("/groups", 200, "no-store"),
+        ("/topics/orders/tail", 200, "no-store"),
+        ("/topics/orders/messages?partition=x", 400, "no-store"),
+        ("/nowhere", 404, "no-store"),
+        ("/static/refresh.js", 200, "no-cache"),
+    ],
+)
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_response_is_guarded_and_not_kept(
+    web: WebHarness, path: str, status: int, caching: str, accept: str
+) -> None:
+    with closing(web.client.get(path, headers={"Accept": accept}, buffered=False)) as response:
+        assert response.status_code == status
+        assert {name: response.headers[name] for name in HEADERS} == HEADERS
+        assert response.headers["Cache-Control"] == caching
+        assert not [name for name, _ in response.headers if name.startswith("Access-Control-")]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE"])
@@ -35,13 +61,32 @@ def test_every_route_only_reads(web: WebHarness) -> None:
         assert rule.methods <= {"GET", "HEAD", "OPTIONS"}, rule
 
 
-@pytest.mark.parametrize("host", ["localhost.evil.com", "evil.example", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost.evil.com",
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "evil-localhost",
+        "evil.localhost",
+        "evillocalhost",
+        "localhost.",
+        "local",
+        "localhost:80:80",
+        "localhost:port",
+        "localhost@evil.example",
+        "[::1]evil.example",
+        "[::2]",
+        "::1",
+        "",
+    ],
+)
 def test_untrusted_host_is_refused(web: WebHarness, host: str) -> None:
     response = web.client.get("/", headers={"Host": host, "Accept": "text/html"})
     assert (response.status_code, response.content_type) == (400, "application/problem+json")
 
 
-@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1:8080", "[::1]:8080"])
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST"])
 def test_trusted_host_is_served(web: WebHarness, host: str) -> None:
     assert web.client.get("/health/live", headers={"Host": host}).status_code == 200
 

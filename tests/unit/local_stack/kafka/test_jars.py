@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.errors import StackError
 from local_stack.kafka import jars, pins
 from local_stack.kafka.jars import repository_url
 from local_stack.kafka.pins import Pin
@@ -52,3 +53,15 @@ def test_cached_jar_that_is_not_the_pinned_file_is_downloaded_again(
     assert jars.fetch(tmp_path, said.append) == fetched
     assert fetched[1].read_bytes() == b"b" * 100
     assert said[1:] == ["downloading 1 of Kafka's jars"]
+
+
+def test_download_that_is_not_the_pinned_file_is_refused_and_not_kept(
+    repository: dict[str, bytes], tmp_path: Path
+) -> None:
+    """One wrong byte, as from a mirror that somebody else has changed."""
+    url = next(iter(repository))
+    repository[url] = b"A" + repository[url][1:]
+    with pytest.raises(StackError, match=r"a-1\.jar is not the pinned file"):
+        jars.fetch(tmp_path, lambda line: None)
+    assert not list(tmp_path.glob("a-1*"))
+    assert len(pins.load()[0].sha256) == 64

@@ -26,6 +26,31 @@ def test_every_service_is_in_one_group_and_the_apps_stop_first() -> None:
     assert int(apps["priority"]) > int(stores["priority"])
 
 
+def test_each_service_is_asked_to_stop_as_its_policy_says() -> None:
+    parser = parsed()
+    asked = {
+        name: (parser[f"program:{name}"]["stopsignal"], parser[f"program:{name}"]["stopwaitsecs"])
+        for name in NAMES
+    }
+    assert asked == {
+        "postgres": ("SIGINT", "10"),
+        **dict.fromkeys(("kafka-1", "kafka-2", "kafka-3"), ("SIGTERM", "3")),
+        "producer": ("SIGTERM", "20"),
+        "relay": ("SIGTERM", "10"),
+        "consumer": ("SIGTERM", "15"),
+        "kafka-ui": ("SIGTERM", "10"),
+    }
+
+
+def test_nobody_else_may_talk_to_the_supervisor_and_nothing_starts_by_itself() -> None:
+    parser = parsed()
+    assert parser["unix_http_server"]["chmod"] == "0700"
+    assert "inet_http_server" not in parser
+    for name in NAMES:
+        assert parser[f"program:{name}"]["autostart"] == "false"
+        assert parser[f"program:{name}"]["command"] == f"/bin/sh run/{name}.sh"
+
+
 def test_postgres_is_stopped_by_a_fast_shutdown() -> None:
     assert parsed()["program:postgres"]["stopsignal"] == "SIGINT"
 

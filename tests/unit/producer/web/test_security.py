@@ -27,7 +27,7 @@ def client() -> Iterator[FlaskClient]:
         Settings(
             database_url="postgresql://u:p@127.0.0.1:1/d",
             kafka_bootstrap_servers="127.0.0.1:1",
-            trusted_hosts="shop.example, localhost",
+            trusted_hosts="shop.example, localhost, [::1]",
         )
     )
     yield app.test_client()
@@ -46,6 +46,9 @@ def client() -> Iterator[FlaskClient]:
         "shop",
         "shop.example:80:80",
         "shop.example@evil.example",
+        "[::1]evil.example",
+        "[::2]",
+        "::1",
         "",
     ],
 )
@@ -53,7 +56,7 @@ def test_host_that_only_resembles_a_trusted_one_is_refused(client: FlaskClient, 
     assert client.get("/health/live", headers={"Host": host}).status_code == 400
 
 
-@pytest.mark.parametrize("host", ["shop.example", "SHOP.example:5001", "localhost"])
+@pytest.mark.parametrize("host", ["shop.example", "SHOP.example:5001", "localhost", "[::1]", "[::1]:5001"])
 def test_trusted_host_is_answered(client: FlaskClient, host: str) -> None:
     assert client.get("/health/live", headers={"Host": host}).status_code == 200
 
@@ -72,6 +75,20 @@ def test_trusted_host_is_answered(client: FlaskClient, host: str) -> None:
 )
 def test_origin_that_only_resembles_ours_may_not_write(client: FlaskClient, origin: str) -> None:
     response = client.post("/orders", json={}, headers={"Host": "localhost", "Origin": origin})
+    assert response.status_code == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_link_from_another_site_may_be_followed(client: FlaskClient, method: str) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"}
+    response = client.open("/openapi.json", method=method, headers=headers)
+    assert response.status_code == 200
+    assert not [name for name, _ in response.headers if name.startswith("Access-Control-")]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_no_method_that_writes_is_open_to_other_origins(client: FlaskClient, method: str) -> None:
+    response = client.open("/orders", method=method, headers={"Origin": "http://evil.example"})
     assert response.status_code == 403
 
 

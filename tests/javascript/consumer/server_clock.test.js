@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ServerClock } from "../../../consumer_service/consumer/static/server_clock.js";
+import { FakeClock } from "../fakes/clock.js";
+
+const NOW = Date.parse("2026-11-22T14:00:00Z");
+const after = (ms) => new Date(NOW + ms).toUTCString();
+
+/** Return how far a clock that has learned these dates is ahead of the browser's. */
+function offset(...dates) {
+  new FakeClock().install();
+  const clock = new ServerClock();
+  dates.forEach((date) => clock.learn(date, NOW - 100, NOW + 100));
+  return clock.now() - Date.now();
+}
+
+test("without a date, the browser's clock is all there is", () => {
+  assert.equal(offset(), 0);
+  assert.equal(offset(null), 0);
+  assert.equal(offset("yesterday"), 0);
+});
+
+test("a clock that is wrong is corrected, either way, by the middle of a second", () => {
+  assert.equal(offset(after(3_600_000)), 3_600_500);
+  assert.equal(offset(after(-3_600_000)), -3_599_500);
+});
+
+test("the time that the request took is taken into account", () => {
+  new FakeClock().install();
+  const clock = new ServerClock();
+  clock.learn(after(60_000), NOW - 10_000, NOW);
+  assert.equal(clock.now() - Date.now(), 65_500);
+});
+
+test("a difference within whole seconds means nothing", () => {
+  assert.equal(offset(after(1_000)), 0);
+  assert.equal(offset(after(2_000)), 2_500);
+});
+
+test("the last response counts", () => {
+  assert.equal(offset(after(3_600_000), after(0)), 0);
+  assert.equal(offset(after(3_600_000), null), 3_600_500);
+});

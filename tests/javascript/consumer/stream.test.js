@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Stream } from "../../../consumer_service/consumer/static/stream.js";
+import { Page } from "../fakes/page.js";
+
+const FIRST = "AAAAAAAAAAAAAAAAAAAAAA;0:3,1:0";
+const LATER = "AAAAAAAAAAAAAAAAAAAAAA;0:4,1:2";
+const from = (position) => `/stream?from=${encodeURIComponent(position)}`;
+
+function open(position = FIRST) {
+  const page = new Page("dashboard");
+  const said = { states: [], events: [], gaps: [], begins: [] };
+  const stream = new Stream("/stream", position, {
+    state: (name) => said.states.push(name),
+    event: (text) => said.events.push(text),
+    gap: (data) => said.gaps.push(data),
+    begin: (at) => said.begins.push(at),
+  });
+  stream.start();
+  return { page, stream, said };
+}
+
+/** Return the time until a source that failed for good is replaced, in whole seconds. */
+async function secondsUntilReplaced(page) {
+  const failed = page.source;
+  for (let seconds = 0; seconds < 60; seconds += 1) {
+    if (page.source !== failed) {
+      return seconds;
+    }
+    await page.clock.advance(1_000);
+  }
+  return Infinity;
+}
+
+async function withChance(chance, call) {
+  const random = Math.random;
+  Math.random = () => chance;
+  try {
+    return await call();
+  } finally {
+    Math.random = random;
+  }
+}
+
+test("the first source begins at the position of the page", () => {
+  const { page } = open();
+  assert.deepEqual(
+    page.sources.map(({ url }) => url),
+    [from(FIRST)],
+  );
+});
+
+test("without a position, the stream begins live", () => {
+  assert.equal(open("").page.source.url, "/stream");
+});
+
+test("events are passed on, and only a block with an id moves the position", () => {
+  const { page, stream, said } = open();
+  page.source.send("message", "one");
+  assert.equal(stream.position, FIRST);
+  page.source.send("message", "two", LATER);
+  assert.deepEqual([stream.position, said.events], [LATER, ["one", "two"]]);
+});
+
+test("a new source begins where the last one has ended", async () => {
+  const { page } = open();
+  page.source.send("status", { state: "live" }, FIRST);
+  page.source.send("message", "an event", LATER);
+  page.source.fail(true);
+  await page.clock.advance(2_000);
+  assert.deepEqual(
+    page.sources.map(({ url }) => url),
+    [from(FIRST), from(LATER)],
+  );
+});
+
+for (const type of ["status", "gap", "busy"]) {
+  test(`a block of type ${type} moves the position too`, () => {
+    const { page, stream } = open();
+    page.source.send(type, { state: "live" }, LATER);
+    assert.equal(stream.position, LATER);
+  });
+}
+
+test("the state is what the server says of itself", () => {
+  const { page, said } = open();
+  page.source.send("status", { state: "live" }, FIRST);
+  page.source.send("status", { state: "stale" }, FIRST);
+  page.source.send("busy", { reason: "streams" });
+  page.source.send("busy", { reason: "gateway" });
+  assert.deepEqual(said.states, ["live", "stale", "busy", "reconnecting"]);
+});
+
+test("the beginning is told once, with the position before everything", async () => {
+  const { page, said } = open("");
+  page.source.send("status", { state: "live" }, FIRST);
+  page.source.send("status", { state: "live" }, LATER);
+  page.source.fail(true);
+  await page.clock.advance(2_000);
+  page.source.send("status", { state: "live" }, LATER);
+  assert.deepEqual(said.begins, [FIRST]);
+});
+
+test("a gap is passed on", () => {
+  const { page, said } = open();
+  page.source.send("gap", { reason: "overflow", lost: { 0: [1, 2] } }, LATER);
+  assert.deepEqual(said.gaps, [{ reason: "overflow", lost: { 0: [1, 2] } }]);
+});
+
+test("while the browser connects by itself, no second source is opened", async () => {
+  const { page, said } = open();
+  page.source.send("status", { state: "live" }, FIRST);
+  page.source.fail(false);
+  await page.clock.advance(20_000);
+  assert.equal(page.sources.length, 1);
+  assert.equal(said.states.at(-1), "reconnecting");
+});
+
+test("a busy server stays busy through the end of its answer", () => {
+  const { page, said } = open();
+  page.source.send("busy", { reason: "streams" });
+  page.source.fail(false);
+  assert.deepEqual(said.states, ["busy"]);
+});
+
+test("a silent source is replaced after 25 seconds, and not before", async () => {
+  const { page, said } = open();
+  page.source.send("status", { state: "live" }, LATER);
+  const silent = page.source;
+  await page.clock.advance(24_000);
+  assert.deepEqual([page.source, said.states.at(-1)], [silent, "live"]);
+  await page.clock.advance(2_000);
+  assert.notEqual(page.source, silent);
+  assert.deepEqual([silent.readyState, page.source.url, said.states.at(-1)], [2, from(LATER), "reconnecting"]);
+});
+
+for (const type of ["message", "status", "gap", "busy"]) {
+  test(`a block of type ${type} is a sign of life`, async () => {
+    const { page } = open();
+    for (let times = 0; times < 4; times += 1) {
+      await page.clock.advance(15_000);
+      page.source.send(type, { state: "live" });
+    }
+    assert.equal(page.sources.length, 1);
+  });
+}
+
+test("pages do not all come back at the same moment", async () => {
+  const seconds = [];
+  for (const chance of [0, 0.99]) {
+    const { page } = open();
+    await withChance(chance, async () => {
+      page.source.fail(true);
+      seconds.push(await secondsUntilReplaced(page));
+    });
+  }
+  assert.deepEqual(seconds, [1, 2]);
+});
+
+test("the wait doubles up to a limit, and is short again once there is an answer", async () => {
+  const { page } = open();
+  const waits = [];
+  for (let attempts = 0; attempts < 6; attempts += 1) {
+    await withChance(0.5, async () => {
+      page.source.fail(true);
+      waits.push(await secondsUntilReplaced(page));
+    });
+  }
+  assert.deepEqual(waits, [1, 2, 4, 8, 15, 15]);
+  page.source.send("status", { state: "live" }, FIRST);
+  await withChance(0.5, async () => {
+    page.source.fail(true);
+    assert.equal(await secondsUntilReplaced(page), 1);
+  });
+});
+
+test("one failure that is told twice opens one source", async () => {
+  const { page } = open();
+  page.source.fail(true);
+  page.source.fail(true);
+  await page.clock.advance(5_000);
+  assert.equal(page.sources.length, 2);
+});
+
+test("a page in the browser's cache has no connection, and connects anew when it is shown again", async () => {
+  const { page } = open();
+  page.source.send("message", "an event", LATER);
+  await page.dispatch("pagehide");
+  assert.equal(page.source.readyState, 2);
+  await page.clock.advance(60_000);
+  assert.equal(page.sources.length, 1);
+  await page.dispatch("pageshow", { persisted: false });
+  assert.equal(page.sources.length, 1); // an ordinary load: it is connected already
+  await page.dispatch("pageshow", { persisted: true });
+  assert.deepEqual([page.sources.length, page.source.url], [2, from(LATER)]);
+});
+
+test("a page that is left while it waits to connect again stays without a connection", async () => {
+  const { page } = open();
+  page.source.fail(true);
+  await page.dispatch("pagehide");
+  await page.clock.advance(60_000);
+  assert.equal(page.sources.length, 1);
+});
+
+test("back on the network, a page connects at once unless it is live", async () => {
+  const { page } = open();
+  page.source.send("status", { state: "live" }, FIRST);
+  await page.dispatch("online");
+  assert.equal(page.sources.length, 1);
+  page.source.fail(false);
+  await page.dispatch("online");
+  assert.equal(page.sources.length, 2);
+  assert.equal(page.sources[0].readyState, 2); // never two connections of one page
+});

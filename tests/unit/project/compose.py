@@ -1,0 +1,36 @@
+"""docker-compose.yml as Compose reads it where nothing is set, without Docker."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from tests.project import ROOT
+
+# ${NAME}, ${NAME:-default} and ${NAME-default}, the innermost first.
+VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^${}]*))?\}")
+
+
+class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no annotations
+    """Knows `!override`, with which a second Compose file replaces a list instead of adding to it."""
+
+
+def _override(loader: Loader, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.MappingNode)
+    return loader.construct_mapping(node, deep=True)
+
+
+Loader.add_constructor("!override", _override)
+
+
+def read(file: str = "docker-compose.yml", settings: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a Compose file's content. settings: the variables that are set."""
+    text = (ROOT / file).read_text()
+    known = {"COMPOSE_PROJECT_NAME": "order-stream", **(settings or {})}
+    while VARIABLE.search(text):
+        text = VARIABLE.sub(lambda found: known.get(found[1], found[2] or ""), text)
+    content: dict[str, Any] = yaml.load(text, Loader)
+    return content
