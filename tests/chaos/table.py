@@ -32,9 +32,16 @@ class Row:
 
 
 def write(page: Path, rows: Sequence[Row], note: str) -> None:
-    """Replace what stands between the comments."""
+    """Write the rows between the comments. A fault that was not run this time keeps its row."""
     before, _, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    written, end, after = rest.partition(END)
     assert end, f"{page} has no place for the table"
-    table = "\n".join([*HEAD, *map(str, rows)])
-    page.write_text(f"{before}{BEGIN}\n{note}\n\n{table}\n{END}{after}")
+    lines = {fault_of(line): line for line in written.splitlines() if line.startswith("| ")}
+    lines = {fault: line for fault, line in lines.items() if fault != fault_of(HEAD[0])}
+    lines |= {row.fault: str(row) for row in rows}
+    page.write_text("\n".join([f"{before}{BEGIN}", note, "", *HEAD, *lines.values(), f"{END}{after}"]))
+
+
+def fault_of(line: str) -> str:
+    """Return the first cell of a line of the table."""
+    return line.split("|")[1].strip()

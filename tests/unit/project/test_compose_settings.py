@@ -167,6 +167,7 @@ def test_postgresql_loses_nothing_that_it_has_acknowledged() -> None:
         *("-c", "shared_buffers=64MB"),
         *("-c", "max_wal_size=512MB"),
         *("-c", "max_connections=100"),
+        *("-c", "max_slot_wal_keep_size=1GB"),
     ]
     assert service(POSTGRES)["environment"] == {
         "POSTGRES_USER": "orders",
