@@ -33,6 +33,9 @@ max_slot_wal_keep_size = {slot_mb}MB
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_checkpoints = off
+# Neither the statement that failed nor the row that was refused: both hold what customers have written.
+log_min_error_statement = panic
+log_error_verbosity = terse
 """
 
 

@@ -34,6 +34,8 @@ def psql(project: ComposeStack, statement: str) -> list[str]:
         ("synchronous_commit", "on"),
         ("full_page_writes", "on"),
         ("password_encryption", "scram-sha-256"),
+        ("log_min_error_statement", "panic"),
+        ("log_error_verbosity", "terse"),
         ("data_directory_mode", "0700"),
         ("data_directory", "/var/lib/postgresql/18/docker"),
         ("max_connections", "100"),

@@ -34,6 +34,8 @@ def owner(postgres: sa.URL) -> Iterator[sa.Connection]:
             "off",
         ),  # as these tests have asked for; a user's own start: tests/e2e/test_start_project.py
         ("password_encryption", "scram-sha-256"),
+        ("log_min_error_statement", "panic"),
+        ("log_error_verbosity", "terse"),
         ("listen_addresses", "127.0.0.1"),
         ("unix_socket_directories", ""),
         ("server_encoding", "UTF8"),

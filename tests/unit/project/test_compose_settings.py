@@ -164,10 +164,12 @@ def test_postgresql_loses_nothing_that_it_has_acknowledged() -> None:
     """Its defaults (fsync, synchronous_commit, full_page_writes: all on) stay as they are."""
     assert service(POSTGRES)["command"] == [
         "postgres",
-        *("-c", "shared_buffers=64MB"),
-        *("-c", "max_wal_size=512MB"),
-        *("-c", "max_connections=100"),
-        *("-c", "max_slot_wal_keep_size=1GB"),
+        "-cshared_buffers=64MB",
+        "-cmax_wal_size=512MB",
+        "-cmax_connections=100",
+        "-cmax_slot_wal_keep_size=1GB",
+        "-clog_min_error_statement=panic",
+        "-clog_error_verbosity=terse",
     ]
     assert service(POSTGRES)["environment"] == {
         "POSTGRES_USER": "orders",
