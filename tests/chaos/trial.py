@@ -84,7 +84,7 @@ class Trial:
         """
         self.customers.go_on()
         first, repeats = len(self.customers.attempts), verdict.repeats(self.topic.seen)
-        odd, began = len(self.customers.odd), time.monotonic()
+        odd, looks, began = len(self.customers.odd), len(self.health), time.monotonic()
         with fault.inject(self):
             threading.Event().wait(fault.lasts_s)
         healed = time.monotonic()
@@ -99,6 +99,7 @@ class Trial:
         ours = attempts[first:]
         problems = self._drain(attempts)
         problems += self._problems(attempts)
+        problems += verdict.untrue_health(ours, self.health[looks:])
         problems += [f"an odd answer: {each}" for each in self.customers.odd[odd:]]
         refused = [a for a in ours if a.first is Outcome.REFUSED]
         unknown = [a for a in ours if a.first is Outcome.UNKNOWN]
@@ -183,7 +184,7 @@ class Trial:
             found += [f"the dashboard never showed {len(lacking)} events"] if lacking else []
             invented = shown - ids_of(self.topic.seen)
             found += [f"the dashboard showed what is not in the topic: {invented}"] if invented else []
-        return found + verdict.untrue_health(attempts, self.health)
+        return found
 
     def _events_of(self, changes: set[tuple[str, int]]) -> set[str]:
         """Return the ids of the events of these changes, as far as a viewer has seen them."""

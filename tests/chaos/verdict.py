@@ -13,7 +13,8 @@ from tests.chaos.observers import AWAY, Seen
 SLACK_S = 4.0
 # An event that comes later than this after it was acknowledged must have been announced: something is not right.
 LATE_S = 35.0
-NEAR_S, SEVERAL = 1.5, 3
+# So many refusals in so short a time before and after a look at health are the same trouble.
+NEAR_S, SEVERAL = 0.5, 3
 NAMED = 5
 
 

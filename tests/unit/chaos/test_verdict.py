@@ -91,14 +91,16 @@ def said(status: str, at: float) -> Health:
 
 
 def test_health_must_not_be_ok_while_orders_are_refused() -> None:
-    refused = [refused_at(28.5 + n / 4) for n in range(12)]
+    refused = [refused_at(28.5 + n / 10) for n in range(30)]
     assert verdict.untrue_health(refused, [said("ok", 30)]) != []
     assert verdict.untrue_health(refused, [said("degraded", 30), said("unavailable", 30.5)]) == []
 
 
 def test_health_may_be_ok_before_and_after_orders_are_refused() -> None:
-    refused = [refused_at(28.5 + n / 4) for n in range(12)]
+    refused = [refused_at(28.5 + n / 10) for n in range(30)]
     assert verdict.untrue_health(refused, [said("ok", 28), said("ok", 32)]) == []
+    between_two_outages = [*refused, *(refused_at(33.5 + n / 10) for n in range(30))]
+    assert verdict.untrue_health(between_two_outages, [said("ok", 32.5)]) == []
     asked_before_and_answered_after = Health(28.0, 32.0, "ok")
     assert verdict.untrue_health(refused, [asked_before_and_answered_after]) == []
 
