@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
+import psutil
 import requests
 from confluent_kafka.admin import AdminClient
 
@@ -22,21 +23,26 @@ from tests.chaos.trial import Fault, Inject, Trial
 from tests.eventually import eventually
 
 FROZEN_S = 20
+# SIGTERM is an orderly end: requests and events on their way are finished.
+ENDED_WITHIN_S = 40
 CUT_S = 10
 AWAY_S = float(os.environ.get("AWAY_S", "60"))
 SLOW_S = 0.2
 
 
 def sent(number: signal.Signals, *services: str) -> Inject:
-    """Send the main processes a signal that ends them; whoever supervises them starts them again."""
+    """Send the main processes a signal that ends them, and wait for their end; their supervisor starts them again."""
 
     @contextmanager
     def inject(trial: Trial) -> Iterator[None]:
+        mains = [trial.stack.main_process(service) for service in services]
         for service in services:
             if number is signal.SIGKILL:
                 trial.stack.kill(service)
             else:
                 trial.stack.signal(service, number)
+        _, left = psutil.wait_procs(mains, timeout=ENDED_WITHIN_S)
+        assert not left, f"{left} did not end"
         yield
 
     return inject

@@ -149,7 +149,7 @@ class Links:
     async def _connect(
         self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self._rules:
+        if any(server in (connection.server, ANY) for _, server in self._rules):
             await asyncio.sleep(FRESH_S)  # so that the next look sees this connection
             await self._look_up()
             self._identify(connection)

@@ -88,6 +88,9 @@ class ProxiedStack(Stack):
         own = self._own_port(POSTGRES)
         return self.env["DATABASE_URL"].replace(f":{self.proxies.get(POSTGRES, own)}/", f":{own}/")
 
+    def main_process(self, service: str) -> psutil.Process:
+        return processes.find(self.home)[service][0]
+
     def signal(self, service: str, number: signal.Signals, *, whole: bool = False) -> None:
         """Send a service's main process a signal, or all of its processes."""
         family = processes.find(self.home).get(service, [])
