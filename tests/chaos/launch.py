@@ -19,13 +19,14 @@ from local_stack.kafka.broker import Node
 from local_stack.services import BROKERS, POSTGRES
 
 VARIABLE = "PROXY_PORTS"
+# As they are, also where another stack's proxies are in place already.
+addresses_of, properties_of = Addresses.of, Node.properties
 PROXIED_STORES = (POSTGRES, *BROKERS, *ports.CONTROLLERS)
 
 
 @contextmanager
 def proxied(proxies: Mapping[str, int]) -> Iterator[None]:
     """Within the block, addresses lead through the proxies, and brokers are configured so."""
-    addresses_of, properties_of = Addresses.of, Node.properties
 
     def of(numbers: Mapping[str, int], password: str) -> Addresses:
         stores = {name: port for name, port in proxies.items() if name in (POSTGRES, *BROKERS)}
