@@ -108,6 +108,8 @@ class Commands:
         """Become the ledger. Its exit code 1 says that something is missing, so what keeps it from looking is 2."""
         options = [*(["--order", order] if order else []), *flags]
         try:
+            if "--recover" in flags:  # a restored database has the schema and the passwords of before
+                one_off.migrate(self.paths, load_settings())
             one_off.become(self.paths, load_settings(), PRODUCER, "producer.ledger", options)
         except StackError as error:
             print(f"error: {error}", file=sys.stderr)

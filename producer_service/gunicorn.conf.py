@@ -12,6 +12,7 @@ MOST_WORKERS = 4
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # the worker's class is beside this file
 
+sys.modules.pop("loop_worker", None)  # a reload reads this file anew, and shall read that one too
 worker_class = "loop_worker.LoopWorker"
 # Each can fill a core; the other half of the machine is for the database and the brokers, which are often here too.
 workers = int(os.environ.get("WEB_CONCURRENCY") or max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // 2)))

@@ -317,6 +317,10 @@ ledger() {
     fi
     terminal=''
     { [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; } || terminal=-T
+    case " $* " in
+        *" --recover "*) # a restored database has the schema and the passwords of before
+            docker compose --progress quiet run --rm -T --no-deps migrate >&2 || exit 2 ;;
+    esac
     # shellcheck disable=SC2086 # nothing or one word
     exec docker compose --progress quiet run --rm $terminal --no-deps producer python -m producer.ledger "$@"
 }

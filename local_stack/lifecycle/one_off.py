@@ -9,11 +9,15 @@ from typing import NoReturn, TypedDict
 
 from local_stack import addresses
 from local_stack.config import Settings
+from local_stack.deadline import Deadline
 from local_stack.errors import StackError
+from local_stack.lifecycle import steps
 from local_stack.lifecycle.health import HEALTHY, HealthChecks
 from local_stack.lifecycle.programs import PRODUCER_FOLDER, app_environment
 from local_stack.paths import Paths
-from local_stack.services import POSTGRES
+from local_stack.services import POSTGRES, PRODUCER
+
+MIGRATED_WITHIN_S = 60
 
 
 class _Place(TypedDict):
@@ -34,6 +38,13 @@ def become(paths: Paths, settings: Settings, service: str, module: str, argument
     place = _place(paths, settings, service)
     os.chdir(place["cwd"])
     os.execve(sys.executable, [sys.executable, "-m", module, *arguments], place["env"])
+
+
+def migrate(paths: Paths, settings: Settings) -> None:
+    """Bring the schema, the roles and their passwords up to date, as a start does. Raises StackError as run()."""
+    place = _place(paths, settings, PRODUCER)
+    own = {"DATABASE_URL": addresses.load(paths).owner_url, "SECRETS": str(paths.secrets)}
+    steps.MIGRATE.run(paths, place["env"] | own, Deadline(MIGRATED_WITHIN_S))
 
 
 def _place(paths: Paths, settings: Settings, service: str) -> _Place:

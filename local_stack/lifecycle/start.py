@@ -51,7 +51,8 @@ def start(
             _reload_producer(paths, settings, environment, found, say)
             stale -= {PRODUCER}
             reloaded = True
-        stop.stop_services(paths, stale)
+        if stale:
+            stop.stop_services(paths, stale)
         running -= stale
     starting = wanted - running
     try:
@@ -108,8 +109,10 @@ def _reload_producer(
     say: Callable[[str], None],
 ) -> None:
     """Migrate the database, then replace the producer's workers. Old and new ones run side by side for a moment, as
-    replicas do with Docker, so a migration must leave the database usable for both."""
+    replicas do with Docker, so a migration must leave the database usable for both. Code that cannot be loaded is
+    found before: gunicorn would end the old workers all the same."""
     environments = StepEnvironments(paths, settings, environment, addresses.load(paths))
+    steps.CHECK.run(paths, environments.of(steps.CHECK), Deadline(TIMEOUT_S))
     steps.MIGRATE.run(paths, environments.of(steps.MIGRATE), Deadline(TIMEOUT_S))
     reload(PRODUCER, supervisor.services()[PRODUCER].pid, paths.log(PRODUCER))
     revisions.record(paths, {PRODUCER})

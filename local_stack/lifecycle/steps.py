@@ -44,3 +44,5 @@ class Step:
 # The schema, then the roles of the apps with their rights and passwords.
 MIGRATE = Step("migrate", PROJECT_ROOT / "db", ("migrate.py",))
 TOPICS = Step("topics", PRODUCER_FOLDER, ("-m", "producer.topics"))
+# Whether the producer's code and gunicorn's settings can be loaded at all; connects to nothing.
+CHECK = Step("check", PRODUCER_FOLDER, ("-m", "gunicorn", "--check-config", "producer:create_app()"))

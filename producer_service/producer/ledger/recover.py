@@ -5,7 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -13,19 +13,19 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from confluent_kafka import Message
-from pydantic import ValidationError
 
 from producer.domain.database import Database
 from producer.domain.draft import OrderDraft
 from producer.domain.history import NotReproducible, past_events
 from producer.domain.models import Order
+from producer.domain.status import Status
 from producer.ledger.run import LedgerTopic, Progress
 from producer.ledger.sighting import Foreign, read_sighting
 
 ORDERS_AT_ONCE = 500
 NAMED = 20
 
-_VERSIONS = sa.text("SELECT id, version FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))")
+_VERSIONS = sa.text("SELECT id, version, event_id FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
 class Change(NamedTuple):
@@ -82,7 +82,7 @@ class Recovery:
         return self.outcome
 
     def _read(self, lost: sqlite3.Connection) -> None:
-        """Keep what is above the stored version of its order: as much as was lost, however large the topic is."""
+        """Keep what is not stored: as much as was lost, however large the topic is."""
         starts, ends = self._topic.starts(), self._topic.ends()
         with self._progress(
             "Topic", sum(end - starts.get(number, 0) for number, end in ends.items())
@@ -95,15 +95,15 @@ class Recovery:
                     [
                         (order_id.bytes, change.version, change.event_id.bytes, change.payload)
                         for order_id, change in seen
-                        if change.version > stored.get(order_id, 0)
+                        if _is_lost(change, *stored.get(order_id, (0, None)))
                     ],
                 )
                 advance(len(messages))
 
-    def _versions(self, order_ids: set[UUID]) -> dict[UUID, int]:
+    def _versions(self, order_ids: set[UUID]) -> dict[UUID, tuple[int, UUID | None]]:
         with self._database.engine.connect() as connection:
             rows = connection.execute(_VERSIONS, {"ids": [str(order_id) for order_id in order_ids]})
-            return {row.id: row.version for row in rows}
+            return {row.id: (row.version, row.event_id) for row in rows}
 
     def _store(self, batch: dict[UUID, list[Change]]) -> None:
         recovered = Recovered()
@@ -121,18 +121,30 @@ class Recovery:
     def _add(self, stored: Order | None, order_id: UUID, changes: list[Change], recovered: Recovered) -> None:
         present = stored.version if stored else 0
         first = {change.version: change for change in reversed(changes) if change.version > present}
+        if stored and any(_is_lost(c, present, stored.event_id) for c in changes if c.version == present):
+            raise NotReproducible("it was changed otherwise since")
         if not first:
             return  # stored meanwhile
         wanted = range(present + 1, max(first) + 1)
-        if set(first) != set(wanted):
+        if len(first) != len(wanted):  # a set of them could have two thousand million members
             raise NotReproducible("an event between what is stored and what is in Kafka is not in Kafka")
         lost = [first[version] for version in wanted]
         order = _after(stored, order_id, lost)
-        if [event.id for event in past_events(order)[present:]] != [change.event_id for change in lost]:
+        events = past_events(order)[present:]
+        if [event.payload.encode() for event in events] != [change.payload for change in lost]:
             raise NotReproducible("what is in Kafka does not follow what is stored")
         _save(order, stored)
         recovered.orders += 1
         recovered.events += len(lost)
+
+
+def _is_lost(change: Change, version: int, event_id: UUID | None) -> bool:
+    """Return whether a change is not stored in an order of this version, whose last event has this id.
+
+    event_id: None for orders of before the release that keeps it."""
+    if change.version == version:
+        return event_id is not None and change.event_id != event_id
+    return change.version > version
 
 
 def _save(order: Order, stored: Order | None) -> None:
@@ -165,18 +177,26 @@ def _after(stored: Order | None, order_id: UUID, lost: list[Change]) -> Order:
     """Return the order as it was after the last of these events. Raises NotReproducible when they are not ours."""
     try:
         events: list[dict[str, Any]] = [json.loads(change.payload) for change in lost]
-        data, times = events[-1]["data"], [datetime.fromisoformat(event["time"]) for event in events]
+        data, times = events[-1]["data"], [_moment(event["time"]) for event in events]
         draft = OrderDraft.model_validate({name: data[name] for name in OrderDraft.model_fields})
         return Order(
             id=order_id,
             **dict(draft),
             total=draft.unit_price * draft.quantity,
-            status=data["status"],
+            status=Status(data["status"]).value,
             version=lost[-1].version,
-            created_at=datetime.fromisoformat(data["placed_at"]),
+            created_at=_moment(data["placed_at"]),
             updated_at=times[-1],
             changed_at=[*stored.changed_at, *times] if stored else times[1:],
             event_id=lost[-1].event_id,
         )
-    except (ValueError, TypeError, KeyError, ValidationError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise NotReproducible("its events are not such as this version of the producer makes") from error
+
+
+def _moment(text: str) -> datetime:
+    """Return a time of an event. Raises ValueError, OverflowError, TypeError: also when it has no time zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment.astimezone(UTC)

@@ -76,6 +76,64 @@ def test_order_that_was_changed_otherwise_since_stays_as_it_is(
 
 
 @pytest.mark.usefixtures("topic")
+def test_order_that_was_changed_otherwise_to_the_same_version_is_named(
+    api: FlaskClient,
+    place: Place,
+    ledger: LedgerCommand,
+    published: Callable[[int], list[Message]],
+    execute: Execute,
+) -> None:
+    order_id = place()
+    assert api.patch(f"/orders/{order_id}", json={"status": "confirmed"}).status_code == 200
+    execute(
+        "UPDATE orders SET status = 'placed', version = 1, updated_at = created_at, changed_at = '{}', event_id ="
+        " :event WHERE id = :id",
+        id=order_id,
+        event=_first_event(published(2), order_id),
+    )
+    assert api.patch(f"/orders/{order_id}", json={"status": "cancelled"}).status_code == 200
+    done = ledger("--recover")
+    assert done.returncode == 1
+    assert f"not put back: order {order_id}: it was changed otherwise since" in done.stdout
+    assert _order(api, order_id)["status"] == "cancelled"
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "a version that leaves out many": {"data": {"version": 2**31 - 1}},
+    "a time without a zone": {"time": "2026-11-26T10:00:00"},
+    "a time before the calendar": {"time": "0001-01-01T00:00:00+14:00"},
+    "an unknown status": {"data": {"status": "refunded"}},
+    "a field of its own": {"extra": 1},
+    "another time": {"time": "2030-01-01T00:00:00.000000Z"},
+}
+
+
+@pytest.mark.usefixtures("topic")
+def test_odd_events_are_named_and_keep_nothing_else_from_being_recovered(
+    api: FlaskClient,
+    place: Place,
+    ledger: LedgerCommand,
+    published: Callable[[int], list[Message]],
+    write: Callable[..., None],
+    execute: Execute,
+) -> None:
+    lost = place()
+    (message,) = published(1)
+    before = _order(api, lost)
+    event = json.loads(message.value() or b"")
+    forged = [str(uuid4()) for _ in ODD]
+    for order_id, odd in zip(forged, ODD.values(), strict=True):
+        data = event["data"] | {"order_id": order_id} | odd.get("data", {})
+        write(json.dumps(event | odd | {"subject": order_id, "data": data}).encode(), order_id)
+    execute("DELETE FROM orders WHERE id = :id", id=lost)
+    done = ledger("--recover")
+    assert done.returncode == 1, done.stderr
+    assert "Put back into the orders: 1, with 1 events" in done.stdout
+    assert all(f"not put back: order {order_id}" in done.stdout for order_id in forged)
+    assert _order(api, lost) == before
+
+
+@pytest.mark.usefixtures("topic")
 def test_what_somebody_else_wrote_is_not_taken_for_an_order(
     place: Place,
     ledger: LedgerCommand,
