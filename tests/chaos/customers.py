@@ -39,10 +39,13 @@ class Attempt:
 
     marker: the name of the customer in the orders, different for each attempt. first: what the first answer said; an
     unknown one is repeated with the same key. changes: what was acknowledged. ended: when its last answer came.
+    wanted: how many orders; 0 for a change. change: what a change would have made of its order.
     """
 
     marker: str
     began: float
+    wanted: int = 0
+    change: Change | None = None
     first: Outcome | None = None
     last: Outcome | None = None
     changes: list[Change] = field(default_factory=list)
@@ -106,8 +109,8 @@ class Customers:
 
     def pause(self, within: float = TIMEOUT_S + PATIENCE_S) -> None:
         """Wait until each customer has an answer or has given up, and let none begin anew."""
-        self._may_go_on.clear()
         with self._lock:
+            self._may_go_on.clear()
             assert self._lock.wait_for(lambda: self._busy == 0, within), "a customer's request never ended"
 
     def go_on(self) -> None:
@@ -116,9 +119,12 @@ class Customers:
     def _run(self, number: int, dice: random.Random) -> None:
         own: dict[str, tuple[int, list[Status]]] = {}
         for count in itertools.count():
-            self._may_go_on.wait()
-            with self._lock:
-                self._busy += 1
+            while True:
+                self._may_go_on.wait()
+                with self._lock:
+                    if self._may_go_on.is_set():
+                        self._busy += 1
+                        break
             try:
                 if self._stop.is_set():
                     return
@@ -137,6 +143,7 @@ class Customers:
             self._stop.wait(self._pause_s)
 
     def _place(self, attempt: Attempt, own: dict[str, tuple[int, list[Status]]], count: int) -> None:
+        attempt.wanted = count
         order = ORDER | {"customer_name": attempt.marker}
         path, body = ("/orders", order) if count == 1 else ("/orders/batch", {"orders": [order] * count})
 
@@ -156,6 +163,7 @@ class Customers:
         """Take an order to its next status. Whether an unanswered change was stored is looked up, as a page does it."""
         order_id = dice.choice(list(own)[-20:])
         version, steps = own.pop(order_id)
+        attempt.change = order_id, version + 1
         url = f"{self._url()}/orders/{order_id}"
 
         def change() -> requests.Response:

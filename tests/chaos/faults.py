@@ -64,7 +64,7 @@ def one_by_one(number: signal.Signals, *services: str) -> Inject:
 
 @contextmanager
 def leader_killed(trial: Trial) -> Iterator[None]:
-    """Kill whoever leads partition 0, and its successor as soon as that leads."""
+    """Kill whoever leads partition 0, and wait until another one does."""
 
     def leader() -> str:
         metadata = AdminClient({"bootstrap.servers": trial.stack.env["KAFKA_BOOTSTRAP_SERVERS"]}).list_topics(

@@ -109,8 +109,10 @@ class Links:
 
     async def _look_up(self) -> None:
         if self._loop.time() - self._clients_at > FRESH_S:
-            self._clients = await asyncio.to_thread(self._find_clients)
-            self._clients_at = self._loop.time()
+            began = self._loop.time()
+            clients = await asyncio.to_thread(self._find_clients)
+            if began > self._clients_at:
+                self._clients, self._clients_at = clients, began
 
     def _identify(self, connection: _Connection) -> None:
         if connection.client is None:

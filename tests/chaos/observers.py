@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.e2e.viewer import Viewer
+from tests.eventually import eventually
 
 AWAY = "away"
 READ_S = 20
@@ -84,17 +85,23 @@ class TopicReader:
             }
         )
         try:
-            partitions = consumer.list_topics(self._topic, timeout=READ_S).topics[self._topic].partitions
-            ends = {
-                number: consumer.get_watermark_offsets(
-                    TopicPartition(self._topic, number), timeout=READ_S, cached=False
-                )[1]
-                for number in partitions
-            }
-            consumer.assign([TopicPartition(self._topic, n, self._next.get(n, 0)) for n in partitions])
+            ends = eventually(lambda: self._ends(consumer), within=READ_S, every=0.2)
+            consumer.assign([TopicPartition(self._topic, n, self._next.get(n, 0)) for n in ends])
             self._read(consumer, ends)
         finally:
             consumer.close()
+
+    def _ends(self, consumer: Consumer) -> dict[int, int]:
+        """Return where each partition ends. Raises AssertionError when that is not known, as just after an election."""
+        try:
+            found = consumer.list_topics(self._topic, timeout=READ_S).topics[self._topic].partitions
+            places = [TopicPartition(self._topic, number) for number in found]
+            return {
+                place.partition: consumer.get_watermark_offsets(place, timeout=READ_S, cached=False)[1]
+                for place in places
+            }
+        except KafkaException as error:
+            raise AssertionError(error.args[0].str()) from error
 
     def _read(self, consumer: Consumer, ends: dict[int, int]) -> None:
         deadline = time.monotonic() + READ_S

@@ -93,12 +93,13 @@ class ProxiedStack(Stack):
 
     def signal(self, service: str, number: signal.Signals, *, whole: bool = False) -> None:
         """Send a service's main process a signal, or all of its processes."""
-        family = processes.find(self.home).get(service, [])
+        family = processes.find(self.home)[service]
         for process in family if whole else family[:1]:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 
     def let_run(self, *services: str) -> None:
+        """Let frozen processes go on."""
         for service in services:
             self.signal(service, signal.SIGCONT, whole=True)
 

@@ -1,7 +1,7 @@
 """What must hold after every fault, whatever happened: pure functions from what was seen to a list of problems."""
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +14,7 @@ SLACK_S = 4.0
 # An event that comes later than this after it was acknowledged must have been announced: something is not right.
 LATE_S = 35.0
 # So many refusals in so short a time before and after a look at health are the same trouble.
-NEAR_S, SEVERAL = 0.5, 3
+NEAR_S, SLOW_S, SEVERAL = 0.5, 6.0, 3
 NAMED = 5
 
 
@@ -61,20 +61,47 @@ def lost_orders(attempts: Iterable[Attempt], stored: Mapping[str, Stored]) -> li
     return _some("acknowledged and not stored", absent)
 
 
-def wrongly_answered(attempts: Iterable[Attempt], stored: Mapping[str, Stored]) -> list[str]:
-    """Report orders of refused requests, and requests that made more orders than they asked for."""
+def wrongly_answered(attempts: Sequence[Attempt], stored: Mapping[str, Stored]) -> list[str]:
+    """Report what was stored although it was refused, answers with other orders than those that were made, and
+    changes that two customers were told to have made."""
     made = defaultdict(set)
     for order_id, order in stored.items():
         made[order.customer].add(order_id)
-    refused, twice = [], []
+    refused, others, many = [], [], []
     for attempt in attempts:
-        if attempt.last is Outcome.REFUSED and made[attempt.marker]:
+        orders, asked = made[attempt.marker], {order for order, version in attempt.changes if version == 1}
+        if attempt.last is Outcome.REFUSED and (orders or _is_stored(attempt.change, stored)):
             refused.append(attempt.marker)
-        asked = {order for order, version in attempt.changes if version == 1}
-        if asked and not made[attempt.marker] <= asked:
-            twice.append(attempt.marker)
-    return _some("stored, although it was answered that nothing was", refused) + _some(
-        "a repetition with the same key made another order", twice
+        if attempt.wanted and asked and orders != asked:
+            others.append(attempt.marker)
+        if attempt.wanted and len(orders) not in (0, attempt.wanted):
+            many.append(attempt.marker)
+    told = Counter(change for attempt in attempts for change in attempt.changes)
+    return [
+        *_some("stored, although it was answered that nothing was", refused),
+        *_some("answered with other orders than those that were made", others),
+        *_some("a request, or its repetition with the same key, made another number of orders", many),
+        *_some("acknowledged more than once", [change for change, times in told.items() if times > 1]),
+    ]
+
+
+def _is_stored(change: tuple[str, int] | None, stored: Mapping[str, Stored]) -> bool:
+    """Return whether a change was made. Its customer leaves the order alone from there on, so nobody else made it."""
+    return change is not None and change[0] in stored and stored[change[0]].version >= change[1]
+
+
+def never_seen(stored: Mapping[str, Stored], seen: Iterable[Seen], observer: str) -> list[str]:
+    """Report what is stored, acknowledged or not, and was never seen."""
+    shown = {(event.order_id, event.version) for event in seen}
+    every = {(order, version) for order, each in stored.items() for version in range(1, each.version + 1)}
+    return _some(f"stored, and {observer} never had it", every - shown)
+
+
+def mixed_up(stored: Mapping[str, Stored], seen: Iterable[Seen], observer: str) -> list[str]:
+    """Report events of an order with another customer's data."""
+    return _some(
+        f"{observer} had another customer's data",
+        {e.event_id for e in seen if e.order_id in stored and e.customer != stored[e.order_id].customer},
     )
 
 
@@ -120,9 +147,11 @@ class Health:
 def untrue_health(attempts: Sequence[Attempt], health: Sequence[Health]) -> list[str]:
     """Report when the producer said `ok` while it refused orders, or `unavailable` while it took them.
 
-    `ok` is untrue when several orders were refused just before it was asked for, and several just after.
+    `ok` is untrue when several orders were refused just before it was asked for and several just after, or when several
+    that were refused in the end had been waiting all the while, and none was taken.
     """
     refused = sorted(attempt.ended for attempt in attempts if attempt.was_answered_503)
+    taken = sorted(a.ended for a in attempts if a.first is Outcome.ACKNOWLEDGED)
 
     def count(since: float, until: float) -> int:
         return bisect_right(refused, until) - bisect_left(refused, since)
@@ -131,10 +160,19 @@ def untrue_health(attempts: Sequence[Attempt], health: Sequence[Health]) -> list
         each
         for each in health
         if each.status == "ok"
-        and count(each.asked - NEAR_S, each.asked) >= SEVERAL
-        and count(each.at, each.at + NEAR_S) >= SEVERAL
+        and (
+            (
+                count(each.asked - NEAR_S, each.asked) >= SEVERAL
+                and count(each.at, each.at + NEAR_S) >= SEVERAL
+            )
+            or (
+                count(each.asked - SLOW_S, each.asked)
+                and sum(a.was_answered_503 and a.began <= each.asked and a.ended >= each.at for a in attempts)
+                >= SEVERAL
+                and not any(each.asked - SLOW_S <= t <= each.at for t in taken)
+            )
+        )
     ]
-    taken = sorted(a.ended for a in attempts if a.first is Outcome.ACKNOWLEDGED)
     wrong = [
         each
         for each in health

@@ -13,6 +13,7 @@ from sqlalchemy.engine import ExceptionContext
 
 # "Insufficient resources", such as 53100 for a full disk, and an error of input or output (PostgreSQL, appendix A).
 CLASS_OF_RESOURCES, DISK_FULL, IO_ERROR = "53", "53100", "58030"
+READS = ("SELECT", "SHOW")
 # Without a further order, nobody knows whether it has ended.
 KEPT_S = 30.0
 
@@ -43,6 +44,8 @@ class Shortage:
             raise OutOfResources(lacking[1])
 
     def _note(self, context: ExceptionContext) -> None:
+        if (context.statement or "").lstrip().upper().startswith(READS):
+            return  # such as a read that needs too much room for a sort
         code = getattr(context.original_exception, "pgcode", None) or ""
         if code.startswith(CLASS_OF_RESOURCES) or code == IO_ERROR:
             said = str(context.original_exception).partition("\n")[0]

@@ -151,6 +151,7 @@ class Dispatcher:
             self._readback.request_proof()
             busy = True
         if not fresh:
+            self._away_since.clear()  # nothing is held; how long each is away counts from when the first is back
             return STALE_WAIT_S if busy else POLL_S
         room = min(CLAIM, self._in_flight - self._unanswered())
         if (
@@ -177,22 +178,26 @@ class Dispatcher:
 
     def _claim(self, room: int, fresh: set[int], partitions: int) -> float:
         events, blocked = self._outbox.claim(room)
-        publish, hold = events, list[DueEvent]()
+        publish, hold = events, dict[int, list[str]]()
         if (
             len(fresh) < partitions
         ):  # computing an order's partition takes as long as all else that is done for it
-            publish = [event for event in events if partition_of(event.order_id, partitions) in fresh]
-            hold = [event for event in events if partition_of(event.order_id, partitions) not in fresh]
+            publish = []
+            for event in events:
+                number = partition_of(event.order_id, partitions)
+                if number in fresh:
+                    publish.append(event)
+                else:
+                    hold.setdefault(number, []).append(event.id)
         self._report_held(set(range(partitions)) - fresh)
         if publish:
             self._claimed_at = self._clock()
         client = self._client_for(len(events) + blocked, room)
         for event in publish:
             self._publish(event, client, self._on_batch_failure)
-        if hold:
-            away_s = self._clock() - min(self._away_since.values())
-            for_s = min(max(HOLD_PART * away_s, HOLD_LEAST_S), HOLD_MOST_S)
-            self._outbox.hold([event.id for event in hold], for_s)
+        for number, ids in hold.items():
+            away_s = self._clock() - self._away_since[number]
+            self._outbox.hold(ids, min(max(HOLD_PART * away_s, HOLD_LEAST_S), HOLD_MOST_S))
         return 0 if events or blocked else POLL_S
 
     def _report_held(self, partitions: set[int]) -> None:

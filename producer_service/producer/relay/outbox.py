@@ -29,11 +29,8 @@ class Lease:
 
     first_s: float = 10
     longest_s: float = 60
-
-    @property
-    def furthest_s(self) -> float:
-        """How far ahead a row may be dated: no lease, no hold and no usual grace is half as long."""
-        return 2 * self.longest_s
+    # How far ahead a row may be dated: no lease, no hold and no grace is half as long.
+    furthest_s: float = 120
 
 
 # Only the earliest row of an order among all its rows (due or not, leased, locked or parked) is taken:
@@ -43,7 +40,8 @@ class Lease:
 # an id cursor: a lower id may be committed later. statement_timestamp(), as no index serves clock_timestamp().
 #
 # A blocked row is re-dated by a second, since its release (below) may pass it over while it is locked here; by
-# more when the earlier one has been tried often, or has been parked for long: it may stay for hours.
+# more when the earlier one has been tried often, is not due for long, or has been parked for long: it may stay for
+# hours, and a backlog of its successors would be written anew each second.
 #
 # The locked rows are found again by their place in the table: by id, PostgreSQL reads the whole table as long as it is
 # of some 10,000 rows. A row that was changed after the statement began, and before it was locked, has a place that the
@@ -57,10 +55,11 @@ CLAIM = sa.text(
         FOR UPDATE SKIP LOCKED
     ), judged AS (
         SELECT place, earliest.id IS NOT NULL AS blocked,
-            CASE WHEN earliest.parked_at IS NULL THEN power(2, least(earliest.attempts, 10) - 1)
+            CASE WHEN earliest.parked_at IS NULL THEN greatest(power(2, least(earliest.attempts, 10) - 1),
+                extract(epoch FROM earliest.due_at - statement_timestamp()) / 4)
             ELSE extract(epoch FROM statement_timestamp() - earliest.parked_at) END AS blocked_s
         FROM due LEFT JOIN LATERAL (
-            SELECT id, attempts, parked_at FROM outbox AS earlier
+            SELECT id, attempts, parked_at, due_at FROM outbox AS earlier
             WHERE earlier.aggregateid = due.aggregateid AND earlier.version < due.version
             ORDER BY earlier.version LIMIT 1
         ) AS earliest ON true

@@ -51,8 +51,8 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     engine = create_relay_engine(settings)
-    longest_s = max(Lease.longest_s, settings.publish_grace.total_seconds())
-    outbox = Outbox(engine, Lease(settings.relay_lease_s, longest_s))
+    furthest_s = 2 * max(Lease.longest_s, settings.publish_grace.total_seconds())
+    outbox = Outbox(engine, Lease(settings.relay_lease_s, furthest_s=furthest_s))
     producer = Producer(relay_producer_settings(settings))
     listener = Listener(engine, wakeup.set)
     readback = ReadBack(

@@ -269,7 +269,7 @@ class Postgres:
             else:
                 tries = 0
                 if earliest.parked_at is None:
-                    wait_s = max(1.0, 2.0 ** (min(earliest.attempts, 10) - 1))
+                    wait_s = max(1.0, 2.0 ** (min(earliest.attempts, 10) - 1), (earliest.due_at - now) / 4)
                 else:
                     wait_s = max(1.0, now - earliest.parked_at)
             due_at = at + min(p["longest_s"], wait_s)

@@ -13,11 +13,15 @@ A, B = "order-a", "order-b"
 
 def attempt(marker: str, *changes: tuple[str, int], at: float = 0.0, last: Outcome | None = None) -> Attempt:
     outcome = last or Outcome.ACKNOWLEDGED
-    return Attempt(marker, at, outcome, outcome, list(changes), at + 0.1)
+    placed = sum(version == 1 for _, version in changes)
+    return Attempt(
+        marker, at, wanted=placed, first=outcome, last=outcome, changes=list(changes), ended=at + 0.1
+    )
 
 
 def event(order: str, version: int, at: float = 0.0) -> Seen:
-    return Seen(f"{order}-{version}", order, version, "1-1", f"{order} {version}".encode(), at)
+    customer = {A: "1-1", B: "1-2"}.get(order, "?")
+    return Seen(f"{order}-{version}", order, version, customer, f"{order} {version}".encode(), at)
 
 
 WHOLE = [event(A, 1), event(B, 1), event(A, 2)]
@@ -31,6 +35,7 @@ def problems(seen: Sequence[Seen]) -> list[str]:
         *verdict.wrongly_answered(ATTEMPTS, STORED),
         *verdict.missing(ATTEMPTS, seen, "viewer 1"),
         *verdict.invented(STORED, seen, "viewer 1"),
+        *verdict.mixed_up(STORED, seen, "viewer 1"),
         *verdict.out_of_order(seen, "viewer 1"),
         *verdict.changed_bytes(seen),
     ]
@@ -77,6 +82,36 @@ def test_stored_order_of_a_refused_request_is_a_lie() -> None:
     assert verdict.wrongly_answered([attempt("1-2", last=Outcome.UNKNOWN)], STORED) == []
 
 
+def test_stored_change_that_was_refused_is_a_lie() -> None:
+    refused = Attempt("1-3", 0.0, change=(A, 2), first=Outcome.REFUSED, last=Outcome.REFUSED)
+    assert verdict.wrongly_answered([refused], STORED) != []
+    assert verdict.wrongly_answered([replace(refused, change=(A, 3))], STORED) == []
+
+
+def test_answer_with_the_order_of_another_is_seen() -> None:
+    told = [attempt("1-1", (A, 1)), attempt("1-2", (A, 1))]
+    assert len(verdict.wrongly_answered(told, {A: Stored(1, "1-1")})) == 2
+
+
+def test_batch_that_was_stored_in_part_is_seen() -> None:
+    unknown = Attempt("1-1", 0.0, wanted=3, first=Outcome.UNKNOWN, last=Outcome.UNKNOWN)
+    assert verdict.wrongly_answered([unknown], {A: Stored(1, "1-1"), B: Stored(1, "1-1")}) != []
+    assert verdict.wrongly_answered([unknown], {}) == []
+
+
+def test_change_that_two_were_told_to_have_made_is_seen() -> None:
+    assert verdict.wrongly_answered([attempt("1-3", (A, 2)), attempt("1-4", (A, 2))], STORED) != []
+
+
+def test_stored_event_that_nobody_had_is_seen_also_when_its_customer_knows_nothing() -> None:
+    assert verdict.never_seen(STORED, WHOLE, "viewer 1") == []
+    assert verdict.never_seen(STORED, WHOLE[:2], "viewer 1") != []
+
+
+def test_event_with_another_customers_data_is_seen() -> None:
+    assert problems([*WHOLE, event(A, 1)._replace(customer="1-2")]) != []
+
+
 def test_second_order_for_one_key_is_seen() -> None:
     stored = STORED | {"order-c": Stored(1, "1-2")}
     assert verdict.wrongly_answered(ATTEMPTS, stored) != []
@@ -94,6 +129,18 @@ def test_health_must_not_be_ok_while_orders_are_refused() -> None:
     refused = [refused_at(28.5 + n / 10) for n in range(30)]
     assert verdict.untrue_health(refused, [said("ok", 30)]) != []
     assert verdict.untrue_health(refused, [said("degraded", 30), said("unavailable", 30.5)]) == []
+
+
+def test_health_must_not_be_ok_while_orders_wait_to_be_refused() -> None:
+    """As with a database that is frozen: each refusal takes seconds."""
+    slow = [
+        replace(refused_at(20 + 5 * n + m / 10), ended=25 + 5 * n + m / 10)
+        for n in range(4)
+        for m in range(4)
+    ]
+    assert verdict.untrue_health(slow, [said("ok", 32)]) != []
+    assert verdict.untrue_health(slow, [said("ok", 22)]) == []  # nothing had been refused yet
+    assert verdict.untrue_health([*slow, attempt("1-9", (A, 1), at=31)], [said("ok", 32)]) == []
 
 
 def test_health_may_be_ok_before_and_after_orders_are_refused() -> None:

@@ -30,8 +30,8 @@ def engine() -> Iterator[sa.Engine]:
 
 
 def refuse(connection: object, cursor: object, statement: str, *others: object) -> None:
-    if statement.startswith("refuse"):
-        raise Refused(statement.removeprefix("refuse") or None)
+    if "refuse" in statement:
+        raise Refused(statement.partition("refuse")[2] or None)
 
 
 @pytest.fixture
@@ -85,4 +85,10 @@ def test_it_is_forgotten_when_nothing_is_stored_for_long(
     with pytest.raises(OutOfResources):
         shortage.require_none()
     clock.now += 0.1
+    shortage.require_none()
+
+
+def test_read_that_is_refused_is_no_shortage(shortage: Shortage, engine: sa.Engine) -> None:
+    with engine.connect() as connection, pytest.raises(Refused):
+        connection.exec_driver_sql("SELECT refuse53400")
     shortage.require_none()

@@ -277,6 +277,32 @@ def test_orders_are_held_the_longer_the_longer_their_partition_is_away(
     assert outbox.held_for_s == [1.0, held_s, 1.0]
 
 
+def test_partition_that_has_just_gone_is_not_held_as_long_as_one_that_is_away_for_long() -> None:
+    outbox, readback, clock = FakeOutbox(), FakeReadBack(), FakeClock()
+    relay = dispatcher(outbox, readback, FakeProducer(), clock=clock)
+    readback.stale = {0: 0.0, 1: 2.0, 2: 0.0}
+    relay.run_once()
+    clock.now += 400
+    readback.stale = {0: 0.0, 1: 400.0, 2: 2.0}
+    outbox.due = [event(str(n)) for n in range(60)]
+    relay.run_once()
+    assert sorted(outbox.held_for_s) == [1.0, 60.0]
+
+
+def test_time_of_an_outage_of_all_partitions_is_not_held_against_those_that_come_back_later() -> None:
+    outbox, readback, clock = FakeOutbox(), FakeReadBack(), FakeClock()
+    relay = dispatcher(outbox, readback, FakeProducer(), clock=clock)
+    readback.stale = {0: 0.0, 1: 2.0}
+    relay.run_once()
+    readback.stale = {0: 2.0, 1: 2.0}
+    relay.run_once()
+    clock.now += 3600
+    readback.stale = {0: 0.0, 1: 3600.0}
+    outbox.due = [event(str(n)) for n in range(20)]
+    relay.run_once()
+    assert outbox.held_for_s == [1.0]
+
+
 def test_event_that_kafka_did_not_acknowledge_is_due_again_before_its_lease_ends() -> None:
     first, second = event("a"), event("b")
     outbox, kafka = FakeOutbox(first, second), FakeProducer()
