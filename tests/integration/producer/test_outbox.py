@@ -256,6 +256,20 @@ def test_held_row_was_not_attempted_and_a_row_to_retry_was(
     assert rows == {held: (0, pytest.approx(30, abs=0.5)), retried: (4, pytest.approx(2, abs=0.5))}
 
 
+def test_blocked_row_is_left_alone_for_longer_when_the_earlier_one_is_not_due_for_long(
+    outbox: Outbox, put_row: PutRow, engine: sa.Engine
+) -> None:
+    """Or a backlog behind a partition that is away would be written anew each second."""
+    order = uuid4()
+    put_row(order, version=1, due=40)
+    blocked = put_row(order, version=2)
+    assert claim(outbox) == set()
+    due = "SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM outbox WHERE id = :id"
+    with engine.begin() as connection:
+        wait_s = connection.execute(sa.text(due), {"id": blocked}).scalar_one()
+    assert wait_s == pytest.approx(10, abs=0.5)
+
+
 def test_rows_dated_too_far_ahead_are_due_at_once_and_their_age_begins(
     outbox: Outbox, put_row: PutRow, engine: sa.Engine
 ) -> None:
