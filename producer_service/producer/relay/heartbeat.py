@@ -19,6 +19,10 @@ class Heartbeat:
         self._file, self._clock = file, clock
         self._written_at = float("-inf")
 
+    def forget_the_last_relay(self) -> None:
+        """Remove the sign of life of a relay that ran before: this one has not proven anything yet."""
+        self._file.unlink(missing_ok=True)
+
     def beat(self, lag: Mapping[int, float], skipped: int, away_s: float = 0) -> None:
         """Tell that the relay is alive, of each partition for how long it has lagged, and what was skipped.
 

@@ -50,6 +50,8 @@ def serve(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    heartbeat = Heartbeat(settings.relay_heartbeat_file)
+    heartbeat.forget_the_last_relay()
     engine = create_relay_engine(settings)
     furthest_s = 2 * max(Lease.longest_s, settings.publish_grace.total_seconds())
     outbox = Outbox(engine, Lease(settings.relay_lease_s, furthest_s=furthest_s))
@@ -71,7 +73,6 @@ def serve(settings: Settings) -> None:
         new_single_producer=lambda: Producer(single_producer_settings(settings)),
         in_flight=min(IN_FLIGHT, settings.publish_queue),
     )
-    heartbeat = Heartbeat(settings.relay_heartbeat_file)
     thread = ReadBackThread(readback)
     thread.start()
     listener.start()

@@ -10,6 +10,14 @@ def test_heartbeat_of_a_relay_that_never_ran_is_a_problem(tmp_path: Path) -> Non
     assert heartbeat.problem(tmp_path / "heartbeat") == "No relay has run here."
 
 
+def test_heartbeat_of_the_last_relay_does_not_count_for_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    Heartbeat(file).forget_the_last_relay()
+    Heartbeat(file).beat({}, 0)
+    Heartbeat(file).forget_the_last_relay()
+    assert heartbeat.problem(file) == "No relay has run here."
+
+
 def test_old_heartbeat_is_a_problem(tmp_path: Path) -> None:
     file = tmp_path / "heartbeat"
     Heartbeat(file).beat({}, 0)
