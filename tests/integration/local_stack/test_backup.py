@@ -115,11 +115,8 @@ def rows(database: Database) -> list[object]:
     return [n for (n,) in database.execute("SELECT n FROM t ORDER BY n")]
 
 
-@pytest.mark.parametrize("name", ["plain", "o'clock", "$(exit 1)%f %p", 'a "b" `c` \\d'])
-def test_archive_is_replayed_whatever_its_folder_is_called(
-    database: Database, tmp_path: Path, name: str
-) -> None:
-    folder = tmp_path / name
+def test_archive_is_replayed_whatever_its_folder_is_called(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / 'a "b" c\'s $(exit 1) `exit 1` %f %p \\d'
     assert "checked" in database.run("backup", folder)
     archive(database, folder, last=1)
     assert "restored  base-" in database.restore(folder)
