@@ -123,7 +123,7 @@ except ImportError:
 reset_native() {
     if [ "$1" != --yes ]; then
         echo "This deletes all orders, events and passwords of the project in $PWD:"
-        for data in .local/postgres .local/postgres.before-* .local/kafka .local/password .local/secrets; do
+        for data in .local/postgres .local/postgres.restored .local/postgres.before-* .local/kafka .local/password .local/secrets; do
             [ ! -e "$data" ] || echo "  $PWD/$data"
         done
         printf 'Type yes to confirm: '
@@ -133,7 +133,7 @@ reset_native() {
     if [ -x .local/venv/bin/python ]; then
         .local/venv/bin/python -m local_stack.bootstrap stop || fail "The stack could not be stopped; nothing was deleted."
     fi
-    rm -rf .local/postgres .local/postgres.part* .local/postgres.before-* .local/kafka .local/password .local/secrets .local/env
+    rm -rf .local/postgres .local/postgres.part* .local/postgres.restored* .local/postgres.before-* .local/kafka .local/password .local/secrets .local/env
     echo "  all data is deleted"
     exit 0
 }

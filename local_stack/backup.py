@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -34,24 +34,39 @@ def restore(paths: Paths, folder: Path, to: str | None, say: Callable[[str], Non
     """Stop what uses the database, and put it back as it was at a time, or as late as the archive goes.
 
     The present data is kept beside it. Return the exit code: 1 when it could not be done, and nothing was changed.
-    Raises StackError when the folder is none."""
+    Raises StackError when the folder is none, and when the time is empty, as of a variable that is not set."""
+    if to == "":
+        raise StackError("--to needs a time such as 2026-11-26T16:20:00Z.")
     if not folder.is_dir():
         raise StackError(f"There is no folder {folder}.")
     paths.create_folders()
     with exclusive_lock(paths.lock, say):
         stop.stop_services(paths, [PRODUCER, RELAY, POSTGRES])
-        part = paths.home / "postgres.part"
-        command = [*postgres.as_non_root(), "/bin/sh", str(SCRIPT), "restore", str(folder), str(part)]
-        passwords.load_or_create_owner_password(paths)
-        done = subprocess.run([*command, *([to] if to else [])], env=_environment(paths, UNUSED_PORT))
-        if done.returncode:
+        restored = postgres.restored(paths)
+        command = [*postgres.as_non_root(), "/bin/sh", str(SCRIPT), "restore", str(folder), str(restored)]
+        if _run([*command, *([to] if to else [])], _environment(paths, UNUSED_PORT)):
             return 1
-        if paths.postgres.exists():
-            kept = paths.home / f"postgres.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-            paths.postgres.rename(kept)
+        kept = paths.home / f"postgres.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        replaced = paths.postgres.exists()
+        with stop.signals_ignored():  # between the two there is no database
+            if replaced:
+                paths.postgres.rename(kept)
+            restored.rename(paths.postgres)
+        if replaced:
             say(f"kept      {kept}: what was there before; delete it when you do not need it")
-        part.rename(paths.postgres)
     return 0
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the script, and return its exit code. Interrupted, wait until it has ended its server."""
+    process = subprocess.Popen(command, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        with stop.signals_ignored():
+            process.terminate()
+            process.wait()
+        raise
 
 
 def _environment(paths: Paths, port: int) -> Mapping[str, str]:

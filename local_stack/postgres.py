@@ -42,9 +42,15 @@ log_error_verbosity = terse
 def create_cluster(paths: Paths) -> None:
     """Create the data directory and the database, unless they exist.
 
-    They are made beside their place and moved there when complete: no later start finds them half-made."""
+    They are made beside their place and moved there when complete: no later start finds them half-made.
+    Raises StackError where a restore was interrupted: an empty database would hide that."""
     if paths.postgres.exists():
         return
+    if restored(paths).exists():
+        raise StackError(
+            "A restore was interrupted, and there is no database: run ./start_project.sh restore again,"
+            f" or delete {restored(paths)} to begin with an empty one."
+        )
     part = paths.home / "postgres.part"
     shutil.rmtree(part, ignore_errors=True)
     load_or_create_owner_password(paths)
@@ -61,6 +67,11 @@ def create_cluster(paths: Paths) -> None:
     )
     _run("postgres", "--single", "-D", str(part), "postgres", input=f"CREATE DATABASE {DATABASE}\n")
     part.rename(paths.postgres)
+
+
+def restored(paths: Paths) -> Path:
+    """Return the folder of what is restored from a backup, until it takes the place of the database."""
+    return paths.home / "postgres.restored"
 
 
 def write_configuration(paths: Paths, port: int, fsync: bool) -> None:

@@ -353,13 +353,22 @@ as_user() {
     esac
 }
 
+given() { if [ "$1" ]; then echo "$1"; else fail "--to needs a time such as 2026-11-26T16:20:00Z."; fi; }
 # In a container with the data's volume: as root it can read the user's folder and give the data to the server.
 restore() {
     folder='' to=''
     while [ $# -gt 0 ]; do
         case $1 in
-            --to) to=${2:-}; shift ;;
-            *) folder=$1 ;;
+            --to)
+                to=$(given "${2:-}") || exit 1
+                shift
+                ;;
+            --to=*) to=$(given "${1#*=}") || exit 1 ;;
+            -*) fail "restore has no option $1; see ./start_project.sh --help." ;;
+            *)
+                [ -z "$folder" ] || fail "restore needs one folder, not $folder and $1."
+                folder=$1
+                ;;
         esac
         shift
     done
@@ -381,11 +390,15 @@ restore() {
             PGPASSWORD=$(cat /secrets/owner/password) && export PGPASSWORD
             part=/var/lib/postgresql/restore.part data=/var/lib/postgresql/18/docker
             /bin/sh /backup.sh restore "$1" "$part" ${2:+"$2"} || exit 1
+            mkdir -p /var/lib/postgresql/18 || exit 1
+            kept=
             if [ -e "$data" ]; then
-                mv "$data" "/var/lib/postgresql/$BEFORE"
-                echo "  kept      $BEFORE in the volume: what was there before; delete it when you do not need it"
+                mv "$data" "/var/lib/postgresql/$BEFORE" || exit 1
+                kept=$BEFORE
             fi
-            mkdir -p /var/lib/postgresql/18 && mv "$part" "$data"
+            mv "$part" "$data" || exit 1
+            [ -z "$kept" ] ||
+                echo "  kept      $kept in the volume: what was there before; delete it when you do not need it"
         ' sh "$folder" "$to"
 }
 

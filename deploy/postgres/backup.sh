@@ -6,14 +6,16 @@
 #   backup.sh archive FOLDER                 write WAL to FOLDER as it is made, until a signal
 #   backup.sh restore FOLDER DATA [TIME]     make the data folder DATA, as it was at TIME or as late as there is WAL
 #
-# FOLDER/base-<UTC time of its end>/ is a base backup, FOLDER/wal/ the archive, and FOLDER/history names the database
-# and its timeline. How to log in comes from libpq's variables, so that no password is on a command line.
+# FOLDER/base-<UTC time of its end>/ is a base backup, FOLDER/wal/ the archive, FOLDER/history names the database, its
+# timeline and its last restore, and who takes a backup holds the lock on FOLDER/lock. How to log in comes from libpq's variables, so that no password is on a command line.
 set -eu
 TZ=UTC
 export TZ
+umask 077 # all that customers have written
 
 slot=archive
 log=''
+server=''
 
 fail() {
     echo "error: $1" >&2
@@ -24,7 +26,7 @@ query() { psql --no-psqlrc --quiet --tuples-only --no-align --command "$1"; }
 
 # After a restore the database goes on under the same name from an earlier state. Its log does not continue the old one.
 same_history() {
-    now=$(query "SELECT system_identifier || ' ' || timeline_id FROM pg_control_system(), pg_control_checkpoint()") ||
+    now=$(query "SELECT concat_ws(' ', system_identifier, timeline_id, nullif(current_setting('order_stream.history', true), '')) FROM pg_control_system(), pg_control_checkpoint()") ||
         fail "PostgreSQL does not answer: ./start_project.sh start postgres comes first."
     mkdir -p "$1/wal" 2>/dev/null || fail "$1 cannot be written."
     if [ -s "$1/history" ]; then
@@ -45,6 +47,8 @@ enough_space() {
 
 backup() {
     same_history "$1"
+    exec 9>"$1/lock" # the kernel releases it when this ends, in whatever way
+    flock --nonblock 9 || fail "Another backup is being taken to $1."
     enough_space "$1"
     part=$1/base.part
     rm -rf "$part"
@@ -115,7 +119,7 @@ restore() {
     sound "$folder/base-$chosen" || fail "The backup base-$chosen is damaged. Nothing was changed."
     log=$data.log
     rm -rf "$data" "$data.wal"
-    trap 'rm -rf "$data" "$data.wal"; exit 1' INT TERM HUP
+    trap abandon INT TERM HUP
     cp -R "$folder/base-$chosen" "$data" || give_up "The data could not be copied."
     rm "$data/backup_manifest"
     chmod 700 "$data"
@@ -133,8 +137,12 @@ restore() {
 # Replay the log, and end as a database of its own.
 recover() {
     : >"$log"
+    # From the environment: in the command, a quote or a percent sign of a path would mean something.
+    ARCHIVE=$2
+    export ARCHIVE
     # The end of the archive is a file that is still being written.
-    fetch=$(printf "cp '%s/%%f' '%%p' || cp '%s/%%f.partial' '%%p'" "$2" "$2")
+    # shellcheck disable=SC2016 # for the shell that PostgreSQL starts
+    fetch='cp "$ARCHIVE/%f" "%p" || cp "$ARCHIVE/%f.partial" "%p"'
     set -- "$1" "$3" -c "restore_command=$fetch" -c hot_standby=off -c archive_mode=off -c recovery_target_action=promote
     data=$1 to=$2
     shift 2
@@ -150,15 +158,32 @@ recover() {
         sleep 0.2
     done
     reached=$(sed -n 's/.*last completed transaction was at log time \(.*\)/\1/p' "$log" | tail -1)
-    kill -INT "$(head -1 "$data/postmaster.pid")"
+    kill -INT "$server"
     wait "$server" || :
+    server=''
     rm -rf "$socket"
-    set_password "$data"
+    [ "$to" ] || whole "$data"
+    set_owner "$data"
 }
 
-# The data may come from another machine, with another password of its owner. `postgres --single` reads statements.
-set_password() {
-    echo "ALTER ROLE $PGUSER PASSWORD '$PGPASSWORD'" | as_server postgres --single -D "$1" postgres >/dev/null 2>>"$log" ||
+# Replay ends without an error at a file that is missing or damaged. Were there later ones, it was not the archive's end.
+# The archive may also have ended before the backup began. A name begins with the timeline, and grows.
+whole() {
+    used=$({
+        sed -n 's/^START WAL LOCATION: .*(file \(.*\))$/\1/p' "$1/backup_label.old"
+        sed -n 's/.*restored log file "\([0-9A-F]\{24\}\)" from archive.*/\1/p' "$log"
+    } | sort | tail -1)
+    later=$(find "$ARCHIVE" -type f | sed -n 's|.*/\([0-9A-F]\{24\}\)\(\.partial\)\{0,1\}$|\1|p' | awk -v used="$used" '("x" $0) > ("x" used)' | sort | head -1)
+    [ -z "$later" ] ||
+        give_up "The archive has a hole after $used: the next file in wal/ is $later. Without the files from there on, what comes before can be restored."
+}
+
+# The data may come from another machine, with another password of its owner. Two restores of one backup have the same
+# timeline, so each gets a name that no other has. `postgres --single` reads a statement from each line.
+set_owner() {
+    name=$(od -A n -N 8 -t x1 /dev/urandom | tr -d ' ')
+    printf "ALTER ROLE %s PASSWORD '%s'\nALTER ROLE %s SET order_stream.history = '%s'\n" "$PGUSER" "$PGPASSWORD" "$PGUSER" "$name" |
+        as_server postgres --single -D "$1" postgres >/dev/null 2>>"$log" ||
         give_up "The owner's password could not be set."
 }
 
@@ -168,9 +193,21 @@ give_up() {
     fail "$reason Nothing was changed. The log of the attempt: $log"
 }
 
+# A server that has just begun ends by TERM only, one that replays ends at once by QUIT only.
+abandon() {
+    [ -z "$server" ] || kill -TERM "$server" 2>/dev/null || :
+    [ -z "$server" ] || kill -QUIT "$server" 2>/dev/null || :
+    [ -z "$server" ] || wait "$server" || :
+    rm -rf "$data" "$data.wal" "$log" "${socket:-}"
+    echo "error: Interrupted. Nothing was changed." >&2
+    exit 1
+}
+
 own() { [ "$(id -u)" != 0 ] || chown postgres:postgres "$@"; }
+# For a subshell, which becomes the server: a signal to it is one to the server.
 as_server() {
-    if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi
+    [ "$(id -u)" != 0 ] || exec setpriv --reuid=postgres --regid=postgres --clear-groups "$@"
+    exec "$@"
 }
 
 case ${1:-} in

@@ -207,3 +207,59 @@ def test_ledger_without_a_database_could_not_look_and_says_2(machine: Path) -> N
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: PostgreSQL is not running")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "restore needs a folder"),
+        (("missing",), "There is no folder missing."),
+        (("backups", "other"), "restore needs one folder, not backups and other."),
+        (("backups", "--yes"), "restore has no option --yes"),
+        (("backups", "-t", "2026-11-26"), "restore has no option -t"),
+        (("backups", "--to"), "--to needs a time"),
+        (("backups", "--to", ""), "--to needs a time"),
+        (("backups", "--to="), "--to needs a time"),
+        (("--to", "", "backups"), "--to needs a time"),
+    ],
+)
+def test_restore_in_docker_that_is_not_understood_stops_nothing(
+    machine: Path, arguments: tuple[str, ...], problem: str
+) -> None:
+    fake_engine(machine, "28.0.0")
+    tell_runs_and_stops(machine)
+    (machine / "backups").mkdir()
+    said, error = run(machine, "--docker", "restore", *arguments)
+    assert error.startswith(f"error: {problem}")
+    assert said == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "to"),
+    [
+        (("backups",), ""),
+        (("backups", "--to", "2026-11-26 16:20"), "2026-11-26 16:20"),
+        (("backups", "--to=2026-11-26 16:20"), "2026-11-26 16:20"),
+        (("--to", "2026-11-26 16:20", "backups"), "2026-11-26 16:20"),
+    ],
+)
+def test_restore_in_docker_takes_the_time_in_both_ways(
+    machine: Path, arguments: tuple[str, ...], to: str
+) -> None:
+    fake_engine(machine, "28.0.0")
+    tell_runs_and_stops(machine)
+    (machine / "bin" / "date").symlink_to(str(shutil.which("date")))
+    (machine / "backups").mkdir()
+    said, error = run(machine, "--docker", "restore", *arguments)
+    assert "compose --progress quiet stop producer relay postgres\n" in said, error
+    assert said.endswith(f"sh {machine}/backups {to}".strip()), error
+
+
+def tell_runs_and_stops(machine: Path) -> None:
+    """Let the docker of fake_engine() tell what it is to run and to stop; the last one, the restore itself, fails."""
+    docker = machine / "bin" / "docker"
+    told = """case "$*" in
+        *' stop '* | *' run '*secrets) echo "$*"; exit ;;
+        run*) echo "$*"; exit 1 ;;
+    esac"""
+    docker.write_text(docker.read_text().replace("case ", f"{told}\ncase ", 1))

@@ -6,8 +6,9 @@ import psutil
 import pytest
 
 from local_stack.config import Settings
+from local_stack.errors import StackError
 from local_stack.paths import Paths
-from local_stack.postgres import remove_stale_pid_file, write_configuration
+from local_stack.postgres import create_cluster, remove_stale_pid_file, restored, write_configuration
 
 
 @pytest.fixture
@@ -41,6 +42,14 @@ def test_pid_file_whose_process_has_ended_is_left_to_postgres(pid_file: Path) ->
 def test_pid_file_may_be_missing(pid_file: Path) -> None:
     remove_stale_pid_file(Paths(pid_file.parent.parent))
     assert not pid_file.exists()
+
+
+def test_no_empty_database_is_made_where_a_restore_was_interrupted(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    restored(paths).mkdir()
+    with pytest.raises(StackError, match=r"A restore was interrupted.* restore again, or delete"):
+        create_cluster(paths)
+    assert list(tmp_path.iterdir()) == [restored(paths)]
 
 
 @pytest.mark.parametrize(("fsync", "value"), [(True, "on"), (False, "off")])
