@@ -70,6 +70,7 @@ class Paths:
     def create_folders(self) -> None:
         for folder in (self.home, self.run, self.logs, self.kafka):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.home.chmod(0o700)  # the first start of a clone has made it for its virtual environment
 
 
 def write_private(path: Path, text: str) -> None:

@@ -30,6 +30,12 @@ CLEAN_UP = 2000
 RETRY_S = 2.0
 # The orders of a partition that is not read back are looked at again when it has been so for a quarter as long again.
 HOLD_PART, HOLD_LEAST_S, HOLD_MOST_S = 0.25, 1.0, 60.0
+# A client that delivers nothing to a partition for so long, while its leader answers the read-back, is stuck:
+# librdkafka's idempotent producer was so for good after a broker was frozen, and after the topic was created anew.
+STUCK_S = 30.0
+# Successes are not reported (they are read back): a partition without a failure for so long is well again. A stuck one
+# fails at the end of each delivery's 5 s, with a pause of RETRY_S between.
+WELL_AFTER_S = 10.0
 # How often rows are looked for that are dated too far ahead, because the clock was set back.
 PULL_IN_EVERY_S = 10.0
 PULL_IN = 2000
@@ -92,6 +98,7 @@ class Dispatcher:
         self._single_producer: KafkaProducer | None = None
         self._suspects: deque[DueEvent] = deque()
         self._unacknowledged: list[str] = []
+        self._failures: dict[int | None, tuple[float, float]] = {}
         self._away_since: dict[int, float] = {}
         self._claimed_at = float("-inf")
         self._clean_at = clock() + CLEAN_UP_EVERY_S
@@ -107,6 +114,7 @@ class Dispatcher:
                 client.poll(0)  # serves the delivery reports, and with them what must be parked
             self._offer_suspects()
             self._retry_unacknowledged()
+            self._require_deliveries()
             more_to_clean = self._clean_up()
             pulled_in = self._pull_in()
             pause_s = self._publish_due()
@@ -215,6 +223,8 @@ class Dispatcher:
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
             if error is not None:
+                if error.code() not in REFUSED:
+                    self._note_failure(message.partition())
                 on_failure(event, error)
 
         try:
@@ -248,6 +258,23 @@ class Dispatcher:
         if self._unacknowledged:
             self._outbox.retry(self._unacknowledged, RETRY_S)
             self._unacknowledged = []
+
+    def _note_failure(self, partition: int | None) -> None:
+        """Remember since when deliveries to a partition have failed, one after the other."""
+        now = self._clock()
+        first, last = self._failures.get(partition, (now, now))
+        self._failures[partition] = (first if now - last < WELL_AFTER_S else now), now
+
+    def _require_deliveries(self) -> None:
+        """Raise KafkaException when a client is stuck: the process ends, and the next one has new clients."""
+        stuck = [number for number, (first, last) in self._failures.items() if last - first >= STUCK_S]
+        fresh = [n for n, stale_s in self._readback.staleness().items() if stale_s < MAX_STALENESS_S]
+        if fresh and set(stuck) & {None, *fresh}:
+            text = (
+                f"Nothing was delivered to partitions {stuck} for {STUCK_S:.0f} s, while their leaders answer"
+            )
+            logger.error("%s: starting anew", text)
+            raise KafkaException(KafkaError(KafkaError._FAIL, text))
 
     def _offer_suspects(self) -> None:
         """Send each event of a refused batch in a batch of its own. What is refused again is parked."""

@@ -262,7 +262,7 @@ class Producer:
         self._kafka, self.owner, self.is_batching = kafka, owner, is_batching
         self._reports_success, self._room, self._produced = reports_success, room, produced
         self._partitions = len(kafka.partitions)
-        self._reports: deque[tuple[OnDelivery, KafkaError | None]] = deque()
+        self._reports: deque[tuple[OnDelivery, KafkaError | None, Any]] = deque()
         self.waiting = 0
         self.is_unusable = self._tells_end = False
 
@@ -291,7 +291,7 @@ class Producer:
         if error is None and not self._reports_success:
             self.waiting -= 1
             return
-        self._reports.append((copy.on_delivery, error))
+        self._reports.append((copy.on_delivery, error, copy.message))
 
     def poll(self, timeout: float) -> int:
         """Serve what has been reported, waiting for it if need be."""
@@ -302,9 +302,9 @@ class Producer:
             raise KafkaException(KafkaError(KafkaError._FATAL))
         served = 0
         while self._reports:
-            on_delivery, error = self._reports.popleft()
+            on_delivery, error, message = self._reports.popleft()
             self.waiting -= 1
-            on_delivery(error, None)  # type: ignore[arg-type]
+            on_delivery(error, message)
             served += 1
         self._kafka.pause("after delivery reports")
         return served

@@ -372,3 +372,44 @@ def test_rows_dated_far_ahead_are_pulled_in_at_any_rate(caplog: pytest.LogCaptur
     assert relay.run_once() == POLL_S
     clock.now += PULL_IN_EVERY_S
     assert relay.run_once() == 0
+
+
+def fail_for(
+    seconds: float, every_s: float, readback: FakeReadBack, code: int = KafkaError._MSG_TIMED_OUT
+) -> None:
+    """Let a relay's deliveries fail, one after the other."""
+    clock, outbox, kafka = FakeClock(), FakeOutbox(), FakeProducer()
+    relay = dispatcher(outbox, readback, kafka, clock=clock)
+    for _ in range(int(seconds / every_s) + 1):
+        outbox.due = [event("a")]
+        relay.run_once()
+        kafka.deliver(KafkaError(code))
+        clock.now += every_s
+        relay.run_once()
+
+
+def test_client_that_delivers_nothing_while_leaders_answer_ends_the_process() -> None:
+    fail_for(29, 7, FakeReadBack())
+    with pytest.raises(KafkaException, match="while their leaders answer"):
+        fail_for(35, 7, FakeReadBack())
+
+
+def test_client_that_fails_now_and_then_is_kept() -> None:
+    fail_for(600, 11, FakeReadBack())
+
+
+def test_client_is_kept_while_no_leader_answers() -> None:
+    """What was handed over before may fail for as long as it takes."""
+    readback = FakeReadBack()
+    clock, kafka = FakeClock(), FakeProducer()
+    relay = dispatcher(FakeOutbox(*(event(str(n)) for n in range(9))), readback, kafka, clock=clock)
+    relay.run_once()
+    readback.stale = {0: 60.0, 1: 60.0}
+    for _ in range(9):
+        kafka.deliver(KafkaError(KafkaError._MSG_TIMED_OUT))
+        clock.now += 7
+        relay.run_once()
+
+
+def test_refused_event_is_no_sign_of_a_client_that_is_stuck() -> None:
+    fail_for(60, 7, FakeReadBack(), KafkaError.MSG_SIZE_TOO_LARGE)
