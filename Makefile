@@ -12,7 +12,7 @@ JAVASCRIPT := '{producer_service,consumer_service,kafka_page,tests/javascript}/*
 # Where it is set, every process that a test starts would compile all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down format lint unit test test-containers test-compose chaos chaos-quick screenshots simulate mutants bench openapi lock
+.PHONY: help up down format lint unit test test-containers test-compose chaos chaos-quick runbook screenshots simulate mutants bench openapi lock
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
@@ -57,7 +57,15 @@ test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in co
 		--ignore tests/integration/kafka_ui --ignore tests/integration/local_stack
 
 test-compose: $(STAMP) ## Docker Compose: the same end-to-end tests through the gateway, and what only holds there
-	$(PY) -m pytest --stack compose tests/compose tests/e2e --ignore tests/e2e/test_start_project.py
+	$(PY) -m pytest --stack compose tests/compose tests/e2e --ignore tests/e2e/test_start_project.py $(NO_RUNBOOK)
+
+# Each fault is waited for as an operator waits: it takes many minutes.
+RUNBOOK := tests/e2e/test_runbook.py
+NO_RUNBOOK := --ignore $(RUNBOOK) --ignore tests/e2e/test_runbook_natively.py --ignore tests/compose/test_runbook.py
+
+runbook: $(STAMP) ## type every command of docs/runbook.md, natively and then, where an engine answers, with Docker
+	$(PY) -m pytest $(RUNBOOK) tests/e2e/test_runbook_natively.py
+	! docker info >/dev/null 2>&1 || $(PY) -m pytest --stack compose $(RUNBOOK) tests/compose/test_runbook.py
 
 # The clock is set for a stack by a small library in C, and disks are small file systems: without a compiler, or not as
 # root, those faults are left out.
