@@ -19,6 +19,7 @@ import io
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -68,21 +69,75 @@ def call_in_thread(threads: ThreadPool, call: Callable[[], T]) -> T:
     return result
 
 
+class CallsToLoop:
+    """What other threads have the loop call.
+
+    gevent's own way, which Event.set takes when another thread calls it, adds to the loop's count of what it waits for
+    while the loop itself, without the interpreter lock, subtracts a timer that ran out. Now and then one of the two is
+    lost, and at the latest when the count is zero the loop raises LoopExit in the middle of serving. The watcher here
+    is started once, and waking it counts nothing.
+    """
+
+    def __init__(self) -> None:
+        """Belong to the loop of the current thread."""
+        self._loop_thread = threading.get_ident()
+        self._calls: deque[Callable[[], None]] = deque()  # each is of a waiting request: bounded as they are
+        self._watcher = gevent.get_hub().loop.async_(ref=False)
+        self._watcher.start(self._call)
+
+    def is_on_loop(self) -> bool:
+        """Return whether the current thread is the loop's."""
+        return threading.get_ident() == self._loop_thread
+
+    def add(self, call: Callable[[], None]) -> None:
+        """Have it called; at once on the loop itself. It must not wait nor raise."""
+        if self.is_on_loop():
+            call()
+        else:
+            self._calls.append(call)
+            self._watcher.send()
+
+    def _call(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
+
+
+class LoopEvent:
+    """An event that a greenlet waits for, and any thread may set."""
+
+    def __init__(self, calls: CallsToLoop):
+        self._calls, self._is_set, self._wakes = calls, False, Event()
+
+    def set(self) -> None:
+        """Wake who waits; it is set at once."""
+        self._is_set = True
+        self._calls.add(self._wakes.set)
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let the others run until it is set, `timeout` seconds at most; return whether it is."""
+        if not self._is_set:
+            self._wakes.wait(timeout)
+        return self._is_set
+
+
 class LoopWaits:
     """How a request waits: on the loop by letting the others run, in a thread by blocking it."""
 
     def __init__(self) -> None:
         """Belong to the loop of the current thread."""
-        self._loop_thread = threading.get_ident()
+        self._calls = CallsToLoop()
         self._threads = ThreadPool(COMMIT_THREADS)
 
-    def event(self) -> Event | threading.Event:
+    def event(self) -> LoopEvent | threading.Event:
         """Return an event that the current request can wait for, and any thread may set."""
-        return Event() if self._is_on_loop() else threading.Event()
+        return LoopEvent(self._calls) if self._calls.is_on_loop() else threading.Event()
 
     def run(self, blocking: Callable[[], T]) -> T:
         """Call it, in a thread of its own if this is the loop."""
-        if not self._is_on_loop():
+        if not self._calls.is_on_loop():
             return blocking()
         return call_in_thread(self._threads, blocking)
 
@@ -91,12 +146,9 @@ class LoopWaits:
 
         Otherwise the loop would commit the first order of many that have arrived. A single one waits for nobody.
         """
-        if self._is_on_loop():
+        if self._calls.is_on_loop():
             with gevent.Timeout(GATHER_S, False):
                 gevent.idle()
-
-    def _is_on_loop(self) -> bool:
-        return threading.get_ident() == self._loop_thread
 
 
 class InThreads:

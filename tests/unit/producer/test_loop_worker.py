@@ -6,6 +6,7 @@ import runpy
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -358,6 +359,46 @@ def test_event_that_another_thread_sets_wakes_the_greenlet(waits: Any) -> None:
         assert has_ended(waiting)
         assert waiting.value
         setter.join()
+
+
+def test_event_is_set_before_the_loop_has_run(waits: Any) -> None:
+    event = waits.event()
+    in_thread(event.set)
+    assert event.is_set()
+    assert event.wait(0)
+
+
+def test_events_that_threads_set_take_nothing_from_the_loop(waits: Any) -> None:
+    """gevent's own Event loses some of the loop's references in 40,000, while timers run out: then it raises LoopExit."""
+    ended, to_set, is_over = 0, deque[Any](), threading.Event()
+
+    def set_events() -> None:
+        while not is_over.is_set():
+            try:
+                to_set.popleft().set()
+            except IndexError:
+                is_over.wait(0.0002)
+
+    def wait_for_events() -> None:
+        nonlocal ended
+        for number in range(1000):
+            event = waits.event()
+            to_set.append(event)
+            assert event.wait(10)
+            gevent.sleep(number % 7 / 5000)
+            ended += 1
+
+    setters = [threading.Thread(target=set_events) for _ in range(2)]
+    for setter in setters:
+        setter.start()
+    try:
+        gevent.joinall([gevent.spawn(wait_for_events) for _ in range(20)], timeout=60)
+    finally:
+        is_over.set()
+        for setter in setters:
+            setter.join(10)
+    assert ended == 20_000
+    assert gevent.get_hub().loop.activecnt == 0
 
 
 def test_event_of_a_thread_is_the_threads(waits: Any) -> None:
