@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
@@ -25,6 +26,10 @@ FLUSH_S = 5.0
 POLL_S = 0.2
 # A new client may be unusable for the same reason as the last one.
 REPLACE_EVERY_S = 1.0
+# A client that has delivered nothing to a partition for so long, whenever it tried, is replaced: librdkafka's
+# idempotent producer was stuck for good after a broker was frozen, and after the topic was created anew. While Kafka is
+# away a client is replaced in vain, which costs little.
+STUCK_S = 30.0
 
 
 class Publisher:
@@ -46,6 +51,8 @@ class Publisher:
         self._new_producer, self._topic, self._grace = new_producer, topic, grace
         self.breaker, self._notify_relay, self._clock = breaker, notify_relay, clock
         self._producer: KafkaProducer | None = None
+        self._replaced: list[KafkaProducer] = []
+        self._failing_since: dict[int | None, float] = {}
         self._replacing = threading.Lock()
         self._replaced_at = float("-inf")
         self._stop = threading.Event()
@@ -87,7 +94,7 @@ class Publisher:
             return False
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
-            self._report(error, permit, producer)
+            self._report(error, message.partition(), permit, producer)
 
         for number, event in enumerate(events):
             if self._clock() >= until:
@@ -102,7 +109,7 @@ class Publisher:
                 logger.warning("The queue to Kafka is full; the relay will publish the remaining events")
                 return True
             except KafkaException as error:
-                self._report(error.args[0], permit, producer)
+                self._report(error.args[0], None, permit, producer)
                 return True
         return bool(events)
 
@@ -123,6 +130,7 @@ class Publisher:
         """Serve the delivery reports until the stop. Whatever happens, this thread goes on."""
         while not self._stop.is_set() and (producer := self._producer) is not None:
             try:
+                self._serve_replaced()
                 producer.poll(POLL_S)
             except KafkaException as error:  # the client tells of its end here, and only once
                 logger.error("The Kafka client is unusable: %s", error.args[0].str())
@@ -131,19 +139,39 @@ class Publisher:
                 logger.exception("A delivery report could not be served")
                 self._stop.wait(POLL_S)
 
-    def _report(self, error: KafkaError | None, permit: Permit, producer: KafkaProducer) -> None:
+    def _serve_replaced(self) -> None:
+        """Serve the last reports of clients that were replaced: a client is closed only when it has given them all."""
+        for producer in list(self._replaced):
+            with suppress(KafkaException):
+                producer.poll(0)
+            if not len(producer):
+                self._replaced.remove(producer)
+
+    def _report(
+        self, error: KafkaError | None, partition: int | None, permit: Permit, producer: KafkaProducer
+    ) -> None:
+        """Take note of a delivery or its failure. partition: None when the client did not get as far."""
         if error is None:
             self.breaker.succeeded(permit)
+            self._failing_since.pop(partition, None)
             return
         self.breaker.failed(permit)
         logger.warning(
             "Kafka did not acknowledge an event; the relay will publish it if needed: %s", error.str()
         )
-        if _is_fatal(error):
+        if _is_fatal(error) or self._is_stuck(partition, producer):
             self._replace(producer)
+
+    def _is_stuck(self, partition: int | None, producer: KafkaProducer) -> bool:
+        """Return whether the client, which has just failed again, has done nothing else there for STUCK_S."""
+        if producer is not self._producer:
+            return False
+        now = self._clock()
+        return now - self._failing_since.setdefault(partition, now) >= STUCK_S
 
     def _replace(self, unusable: KafkaProducer) -> None:
         """Create a new client instead of one that has failed for good: an idempotent producer that lost its place.
+        The order of events does not need the old one: of one order there is never more than one event on its way.
 
         Several threads notice that; the first one does it. A client that cannot be created, or that fails at
         once, is replaced when the next publish meets it.
@@ -158,6 +186,8 @@ class Publisher:
             except KafkaException as error:
                 logger.error("A new Kafka client could not be created: %s", error.args[0].str())
             else:
+                self._replaced.append(unusable)
+                self._failing_since.clear()
                 logger.warning("The Kafka client was replaced")
 
 

@@ -53,9 +53,9 @@ class FakeProducer:
             else:
                 self.reports.append(on_delivery)
 
-    def deliver(self, error: KafkaError | None = None) -> None:
+    def deliver(self, error: KafkaError | None = None, partition: int | None = None) -> None:
         """Report the delivery of the oldest event in flight, or its failure."""
-        self.reports.pop(0)(error, Message())
+        self.reports.pop(0)(error, Message(partition=partition) if partition is not None else Message())
 
     def fail_for_good(self) -> None:
         """Raise a fatal error: the next poll or flush tells it, once, and what is in flight is purged."""

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from producer.domain.events import Event
 from producer.publishing.breaker import Breaker, BreakerPolicy
-from producer.publishing.publisher import Publisher
+from producer.publishing.publisher import STUCK_S, Publisher
 from tests.clock import FakeClock
 from tests.eventually import eventually
 from tests.unit.producer.fake_kafka import FakeProducer
@@ -194,6 +194,67 @@ def test_acknowledged_probe_closes_the_breaker(publisher: Publisher, clock: Fake
     clock.now += POLICY.open_s
     publish(publisher)
     eventually(lambda: publisher.breaker.state == "closed")
+
+
+# --- A client that delivers nothing to a partition is stuck
+
+TIMED_OUT = KafkaError(KafkaError._MSG_TIMED_OUT)
+
+
+@pytest.fixture
+def silent(kafka: Kafka, clock: FakeClock) -> Publisher:
+    """A publisher without its poller, whose clients report when the test says so; its breaker never opens."""
+    kafka.new = FakeProducer
+    breaker = Breaker(BreakerPolicy(failures=1000), clock)
+    publisher = Publisher(kafka, "orders", GRACE, breaker, lambda: None, clock)
+    publisher._producer = kafka()
+    return publisher
+
+
+def test_client_that_delivers_nothing_to_a_partition_is_replaced(
+    silent: Publisher, kafka: Kafka, clock: FakeClock
+) -> None:
+    for _ in range(10):
+        assert len(kafka.clients) == 1
+        publish(silent, event(), event())
+        kafka.clients[0].deliver(partition=1)
+        kafka.clients[0].deliver(TIMED_OUT, partition=0)
+        clock.now += STUCK_S / 9
+    assert len(kafka.clients) == 2
+
+
+def test_client_that_delivers_now_and_then_is_kept(silent: Publisher, kafka: Kafka, clock: FakeClock) -> None:
+    for number in range(30):
+        publish(silent)
+        kafka.clients[0].deliver(TIMED_OUT if number % 5 else None, partition=0)
+        clock.now += STUCK_S / 9
+    assert len(kafka.clients) == 1
+
+
+def test_new_client_has_its_own_time(silent: Publisher, kafka: Kafka, clock: FakeClock) -> None:
+    """Nor do late reports of the replaced one count against it."""
+    publish(silent, event(), event(), event())
+    kafka.clients[0].deliver(TIMED_OUT, partition=0)
+    clock.now += STUCK_S
+    kafka.clients[0].deliver(TIMED_OUT, partition=0)
+    assert len(kafka.clients) == 2
+    kafka.clients[0].deliver(TIMED_OUT, partition=0)
+    clock.now += STUCK_S
+    publish(silent)
+    kafka.clients[1].deliver(TIMED_OUT, partition=0)
+    assert len(kafka.clients) == 2
+
+
+def test_replaced_client_is_polled_until_it_has_told_everything(
+    publisher: Publisher, kafka: Kafka, clock: FakeClock
+) -> None:
+    """Its reports hold on to it: unserved, it would keep its threads and connections for ever."""
+    kafka.clients[0]._acknowledges = False
+    publish(publisher, event(), event())
+    kafka.clients[0].fail_for_good()
+    eventually(lambda: len(kafka.clients) == 2)
+    eventually(lambda: not len(kafka.clients[0]))
+    eventually(lambda: not publisher._replaced)
 
 
 # --- A probe that publishes nothing is given back (P13)
