@@ -33,18 +33,21 @@ def become(paths: Paths, verb: str, folder: Path) -> NoReturn:
 def restore(paths: Paths, folder: Path, to: str | None, say: Callable[[str], None]) -> int:
     """Stop what uses the database, and put it back as it was at a time, or as late as the archive goes.
 
-    The present data is kept beside it. Return the exit code: 1 when it could not be done, and nothing was changed.
+    Nothing is stopped before the backup is known to be whole. The present data is kept beside it. Return the exit code: 1 when it could not be done, and nothing was changed.
     Raises StackError when the folder is none, and when the time is empty, as of a variable that is not set."""
     if to == "":
         raise StackError("--to needs a time such as 2026-11-26T16:20:00Z.")
     if not folder.is_dir():
         raise StackError(f"There is no folder {folder}.")
     paths.create_folders()
+    script = [*postgres.as_non_root(), "/bin/sh", str(SCRIPT)]
+    time, environment = [to] if to else [], _environment(paths, UNUSED_PORT)
     with exclusive_lock(paths.lock, say):
+        if _run([*script, "check", str(folder), *time], environment):
+            return 1
         stop.stop_services(paths, [PRODUCER, RELAY, POSTGRES])
         restored = postgres.restored(paths)
-        command = [*postgres.as_non_root(), "/bin/sh", str(SCRIPT), "restore", str(folder), str(restored)]
-        if _run([*command, *([to] if to else [])], _environment(paths, UNUSED_PORT)):
+        if _run([*script, "restore", str(folder), str(restored), *time], environment):
             return 1
         kept = paths.home / f"postgres.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         replaced = paths.postgres.exists()

@@ -375,6 +375,11 @@ restore() {
     [ "$folder" ] || fail "restore needs a folder, for example: ./start_project.sh restore /backups/orders"
     [ -d "$folder" ] || fail "There is no folder $folder."
     folder=$(absolute "$folder")
+    docker run --rm --init --network none --user 0:0 --read-only --tmpfs /tmp:mode=1777 --cap-drop ALL \
+        --cap-add DAC_OVERRIDE --security-opt no-new-privileges --pids-limit 64 --memory 384m \
+        --mount "type=bind,source=$folder,target=$folder,readonly" \
+        --mount "type=bind,source=$PWD/deploy/postgres/backup.sh,target=/backup.sh,readonly" \
+        --entrypoint /bin/sh "$(postgres_image)" /backup.sh check "$folder" ${to:+"$to"} || exit 1
     compose stop producer relay postgres
     docker compose --progress quiet run --rm -T secrets
     name=$(project)

@@ -4,6 +4,7 @@
 #
 #   backup.sh backup FOLDER                  take a base backup, check it, delete WAL that no backup needs any more
 #   backup.sh archive FOLDER                 write WAL to FOLDER as it is made, until a signal
+#   backup.sh check FOLDER [TIME]            see whether there is a backup for that, and whether it is whole
 #   backup.sh restore FOLDER DATA [TIME]     make the data folder DATA, as it was at TIME or as late as there is WAL
 #
 # FOLDER/base-<UTC time of its end>/ is a base backup, FOLDER/wal/ the archive, FOLDER/history names the database, its
@@ -105,8 +106,9 @@ bases() {
     done | sort
 }
 
-restore() {
-    folder=$1 data=$2 to=${3:-}
+# Choose the backup to begin with, and see that it is whole.
+check() {
+    folder=$1 to=${2:-}
     chosen='' limit=''
     if [ "$to" ]; then
         limit=$(date -d "$to" '+%Y%m%dT%H%M%SZ' 2>/dev/null) || fail "$to is not a time such as 2026-11-26T16:20:00Z."
@@ -117,6 +119,11 @@ restore() {
     done
     [ "$chosen" ] || fail "$folder has no backup${to:+ that ended before $to}. Nothing was changed."
     sound "$folder/base-$chosen" || fail "The backup base-$chosen is damaged. Nothing was changed."
+}
+
+restore() {
+    data=$2
+    check "$1" "${3:-}"
     log=$data.log
     rm -rf "$data" "$data.wal"
     trap abandon INT TERM HUP
@@ -211,6 +218,6 @@ as_server() {
 }
 
 case ${1:-} in
-    backup | archive | restore) "$@" ;;
+    backup | archive | check | restore) "$@" ;;
     *) fail "There is no command ${1:-} here." ;;
 esac

@@ -156,16 +156,15 @@ def two_of_each(trial: Trial) -> Iterator[None]:
     """Run a second producer, which half of the customers use, and a second relay; kill both at the end."""
     stack = trial.stack
     paths, settings = Paths(stack.home), load_settings()
-    port = next(ports.free_ports())
+    port, heartbeat = next(ports.free_ports()), paths.run / "second.heartbeat"
 
     def begin(service: str, *module: str) -> "subprocess.Popen[bytes]":
         environment = app_environment(service, paths, addresses_of(stack), settings)
         log = running.enter_context((stack.home / "logs" / f"second-{service}.log").open("wb"))
-        heartbeat = {"RELAY_HEARTBEAT_FILE": str(paths.run / "second.heartbeat")}
         process = subprocess.Popen(
             [sys.executable, "-m", *module],
             cwd=PRODUCER_FOLDER,
-            env=os.environ | environment | heartbeat,
+            env=os.environ | environment | {"RELAY_HEARTBEAT_FILE": str(heartbeat)},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -185,9 +184,13 @@ def two_of_each(trial: Trial) -> Iterator[None]:
         ]
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: _answers(url), within=40)
+        eventually(heartbeat.exists, within=40)
         trial.urls.append(url)
         try:
             yield
+            before = heartbeat.stat().st_mtime_ns
+            eventually(lambda: heartbeat.stat().st_mtime_ns > before, within=20)
+            assert all(process.poll() is None for process in second), "a second one ended"
         finally:
             for process in second:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -251,14 +251,25 @@ def test_restore_in_docker_takes_the_time_in_both_ways(
     (machine / "bin" / "date").symlink_to(str(shutil.which("date")))
     (machine / "backups").mkdir()
     said, error = run(machine, "--docker", "restore", *arguments)
-    assert "compose --progress quiet stop producer relay postgres\n" in said, error
+    check, stop, _ = said.split("\n", 2)
+    assert check.endswith(f"/backup.sh check {machine}/backups {to}".strip()), error
+    assert stop == "compose --progress quiet stop producer relay postgres"
     assert said.endswith(f"sh {machine}/backups {to}".strip()), error
 
 
-def tell_runs_and_stops(machine: Path) -> None:
+def test_restore_in_docker_stops_nothing_for_a_backup_that_cannot_be_used(machine: Path) -> None:
+    fake_engine(machine, "28.0.0")
+    tell_runs_and_stops(machine, check="exit 1")
+    (machine / "backups").mkdir()
+    said, _ = run(machine, "--docker", "restore", "backups")
+    assert said.endswith(f"/backup.sh check {machine}/backups")
+
+
+def tell_runs_and_stops(machine: Path, check: str = "exit") -> None:
     """Let the docker of fake_engine() tell what it is to run and to stop; the last one, the restore itself, fails."""
     docker = machine / "bin" / "docker"
-    told = """case "$*" in
+    told = f"""case "$*" in
+        *'/backup.sh check '*) echo "$*"; {check} ;;
         *' stop '* | *' run '*secrets) echo "$*"; exit ;;
         run*) echo "$*"; exit 1 ;;
     esac"""

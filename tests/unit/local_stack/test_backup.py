@@ -12,7 +12,7 @@ from local_stack.paths import Paths
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A stack whose backups are a folder with one file."""
     script = tmp_path / "backup.sh"
-    script.write_text('[ -d "$2" ] && mkdir "$3" && echo "${4:-end}" >"$3/restored"')
+    script.write_text('[ -d "$2" ] && [ "$1" = check ] || { mkdir "$3" && echo "${4:-end}" >"$3/restored"; }')
     monkeypatch.setattr(backup, "SCRIPT", script)
     paths = Paths(tmp_path / "home")
     paths.postgres.mkdir(parents=True)
@@ -42,6 +42,16 @@ def test_what_cannot_be_restored_changes_nothing(
     assert backup.restore(paths, tmp_path, None, print) == 1
     assert contents(paths.postgres) == ["lost"]
     assert capsys.readouterr().out == ""
+
+
+def test_nothing_is_stopped_for_a_backup_that_cannot_be_used(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[object] = []
+    monkeypatch.setattr(backup.stop, "stop_services", lambda *of: stopped.append(of))
+    backup.SCRIPT.write_text('[ "$1" != check ] || [ "$3" != 2020-01-01 ]')
+    assert backup.restore(paths, tmp_path, "2020-01-01", print) == 1
+    assert stopped == []
 
 
 @pytest.mark.parametrize(("to", "restored"), [(None, "end\n"), ("2026-11-26", "2026-11-26\n")])
