@@ -33,8 +33,9 @@ def become(paths: Paths, verb: str, folder: Path) -> NoReturn:
 def restore(paths: Paths, folder: Path, to: str | None, say: Callable[[str], None]) -> int:
     """Stop what uses the database, and put it back as it was at a time, or as late as the archive goes.
 
-    Nothing is stopped before the backup is known to be whole. The present data is kept beside it. Return the exit code: 1 when it could not be done, and nothing was changed.
-    Raises StackError when the folder is none, and when the time is empty, as of a variable that is not set."""
+    Nothing is stopped before the backup is known to be whole. The present data is kept beside it. Return the exit code:
+    1 when it could not be done, and nothing was changed. Raises StackError when the folder is none, and when the time
+    is empty, as of a variable that is not set."""
     if to == "":
         raise StackError("--to needs a time such as 2026-11-26T16:20:00Z.")
     if not folder.is_dir():

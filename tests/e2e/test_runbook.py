@@ -262,7 +262,9 @@ def test_restore_to_a_time(operator: Operator, running_stack: Stack, shop: Shop,
     with operator.begin("Archive", FOLDER=folder) as archive:
         kept = shop.place()
         moment = answer(running_stack, "SELECT now()")
-        execute(running_stack, f"DELETE FROM orders WHERE id = '{kept}'", "SELECT pg_switch_wal()")
+        execute(running_stack, f"DELETE FROM orders WHERE id = '{kept}'")
+        deleted = str(answer(running_stack, "SELECT pg_walfile_name(pg_switch_wal())"))
+        eventually((tmp_path / "backups" / "wal" / deleted).exists, within=30)
         archive.end()
     assert kept not in shop.order_ids(at_most=200)
     said = operator.type(f"./start_project.sh restore {folder} --to '2020-01-01T00:00:00Z'")

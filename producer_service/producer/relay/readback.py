@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from producer.relay.backoff import Backoff
 from producer.relay.outbox import Outbox
 from producer.relay.readback_session import STALL_S, ReadBackSession, Stalled
-from producer.relay.topic_watch import TopicChanged
+from producer.relay.topic_watch import TopicChanged, TopicRecreated
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ class ReadBack:
     consumer that receives nothing cannot tell a quiet topic from a silent broker.
 
     One thread may do the steps while others ask.
+
+    found_another_topic: whether the topic has been created again since the first session. It is read back all the same;
+    but librdkafka's idempotent producer may be stuck for good then, so whoever publishes is to make a new one.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class ReadBack:
         self._outbox, self._new_consumer, self._new_admin = outbox, new_consumer, new_admin
         self._topic, self._on_release, self._clock = topic, on_release, clock
         self._session: ReadBackSession | None = None
+        self._topic_id: str | None = None
+        self.found_another_topic = False
         self._proof_requested = threading.Event()
         # Replaced as a whole, never changed: other threads read them.
         self._proven_at: Mapping[int, float] = {}
@@ -65,6 +70,7 @@ class ReadBack:
             return self._begin() if self._session is None else self._follow(self._session)
         except TopicChanged as change:
             logger.warning("The read-back begins anew: %s", change)
+            self.found_another_topic |= isinstance(change, TopicRecreated)
             self._stalled, self._stall_s = None, STALL_S
             self.close()
             return 0.0
@@ -82,6 +88,7 @@ class ReadBack:
         session, self._session = self._session, None
         if session is not None:
             self._skipped += session.skipped
+            self._topic_id = session.topic_id
             if self._away_since is None:
                 self._away_since = self._clock()
             session.close()
@@ -115,7 +122,13 @@ class ReadBack:
 
     def _begin(self) -> float:
         self._session = ReadBackSession(
-            self._outbox, self._new_consumer(), self._new_admin(), self._topic, self._on_release, self._clock
+            self._outbox,
+            self._new_consumer(),
+            self._new_admin(),
+            self._topic,
+            self._on_release,
+            self._clock,
+            self._topic_id,
         )
         self._proven_at = dict.fromkeys(self._session.begin(), NEVER)
         self._away_since = None

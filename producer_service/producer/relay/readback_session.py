@@ -59,17 +59,23 @@ class ReadBackSession:
         topic: str,
         on_release: Callable[[], None],
         clock: Callable[[], float],
+        topic_id: str | None,
     ):
         self._outbox, self._consumer, self._topic = outbox, consumer, topic
         self._on_release, self._clock = on_release, clock
         self._ends = EndOffsets(admin, topic, clock)
-        self._watch = TopicWatch(admin, topic, clock)
+        self._watch = TopicWatch(admin, topic, clock, topic_id)
         self._positions: Positions = {}
         self._missing: list[int] = []
         self._tried_at = float("-inf")
         self._released_at = float("-inf")
         self._silence = Silence()
         self.skipped = 0
+
+    @property
+    def topic_id(self) -> str | None:
+        """What Kafka called the topic when it was last asked."""
+        return self._watch.topic_id
 
     def begin(self) -> list[int]:
         """Assign all partitions whose leader answers; return the topic's partitions."""
@@ -80,6 +86,7 @@ class ReadBackSession:
         self._join([number for number, each in topic.partitions.items() if each.leader >= 0], BEGIN_S)
         if not self._positions:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "No partition of the topic answers"))
+        self._watch.ask()
         return list(topic.partitions)
 
     def read(self) -> float:

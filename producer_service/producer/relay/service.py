@@ -40,7 +40,9 @@ def create_relay_engine(settings: Settings) -> sa.Engine:
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. What is in flight then is finished by whichever relay claims it next."""
+    """Run until SIGTERM or SIGINT. What is in flight then is finished by whichever relay claims it next.
+
+    Raises SystemExit when the topic was created again: the next process has new clients."""
     wakeup, running = Wakeup(), True
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -78,6 +80,8 @@ def serve(settings: Settings) -> None:
     listener.start()
     while running:
         thread.check()
+        if readback.found_another_topic:
+            raise SystemExit("The topic was created again: the relay starts anew, with new clients.")
         heartbeat.beat(readback.lag(), readback.skipped, readback.away_s())
         wakeup.wait(dispatcher.run_once())
     # Dying is safe, so the stop has a bound: whatever still waits for a server is cut off.

@@ -13,14 +13,21 @@ class TopicChanged(Exception):
     """The topic has other partitions than those that are read back, or it was created again."""
 
 
-class TopicWatch:
-    """One question at a time: "which partitions does the topic have now?"."""
+class TopicRecreated(TopicChanged):
+    """The topic was created again: another one of that name."""
 
-    def __init__(self, admin: AdminClient, topic: str, clock: Callable[[], float]):
+
+class TopicWatch:
+    """One question at a time: "which partitions does the topic have now?".
+
+    topic_id: what Kafka calls the topic, beside its name; None where it has not been asked yet.
+    """
+
+    def __init__(self, admin: AdminClient, topic: str, clock: Callable[[], float], topic_id: str | None):
         self._admin, self._topic, self._clock = admin, topic, clock
         self._asked_at = 0.0
         self._answer: Future[TopicDescription] | None = None
-        self._topic_id: str | None = None
+        self.topic_id = topic_id
 
     def ask(self) -> None:
         """Ask the brokers, unless an earlier question is open and not stuck."""
@@ -42,10 +49,9 @@ class TopicWatch:
             topic = answer.result()
         except KafkaException:
             return
+        before, self.topic_id = self.topic_id, str(topic.topic_id)  # two Uuid of one value are not equal
+        if before not in (None, self.topic_id):
+            raise TopicRecreated("The topic was created again.")
         found = sorted(partition.id for partition in topic.partitions)
         if found != sorted(partitions):
             raise TopicChanged(f"The topic has the partitions {found}, read back are {sorted(partitions)}.")
-        topic_id = str(topic.topic_id)  # two Uuid of one value are not equal
-        if self._topic_id not in (None, topic_id):
-            raise TopicChanged("The topic was created again.")
-        self._topic_id = topic_id

@@ -87,7 +87,7 @@ class Database:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, interruptible: None) -> Iterator[Database]:
     database = Database(tmp_path / "home")
     database.start()
     database.execute("CREATE TABLE t AS SELECT 0 AS n")

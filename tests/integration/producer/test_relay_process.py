@@ -9,10 +9,12 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 from confluent_kafka import Message, Producer
+from confluent_kafka.admin import AdminClient
 from flask.testing import FlaskClient
 
 from producer.config import Settings
-from producer.publishing.kafka import producer_settings
+from producer.publishing import topics
+from producer.publishing.kafka import admin_settings, producer_settings
 from producer.services import Services
 from tests.eventually import eventually
 from tests.integration.producer.conftest import RelayCommand, Scalar, StartRelay, TopicMessages
@@ -97,6 +99,22 @@ def test_relay_deletes_directly_published_rows_without_publishing_them_again(
     start_relay()
     eventually(lambda: count_outbox_rows() == 0)
     assert len(topic_messages(20)) == 20
+
+
+def test_relay_ends_for_a_topic_that_was_created_again_and_the_next_one_publishes(
+    api: FlaskClient, settings: Settings, start_relay: StartRelay, topic: str, count_outbox_rows: CountRows
+) -> None:
+    """Its idempotent producer may be stuck for good by that."""
+    api.post("/orders", json=ORDER)
+    relay = start_relay()
+    eventually(lambda: count_outbox_rows() == 0)
+    admin = AdminClient(admin_settings(settings))
+    admin.delete_topics([topic], operation_timeout=10)[topic].result(15)
+    eventually(lambda: topics.ensure(admin, settings) or True)
+    api.post("/orders", json=ORDER)
+    assert relay.wait(60) == 1
+    start_relay()
+    eventually(lambda: count_outbox_rows() == 0)
 
 
 def test_killed_relay_loses_no_event(

@@ -262,6 +262,32 @@ def test_topic_that_was_created_again_is_read_from_anew() -> None:
     prove(stepped)
     prove(stepped)
     assert outbox.rows == set()
+    assert stepped.found_another_topic
+
+
+def test_topic_that_was_created_again_is_noticed_whatever_came_between() -> None:
+    """While it is missing there is an error, and after that another session."""
+    topic, clock = FakeTopic(), FakeClock()
+    stepped = readback(FakeOutbox(), topic, clock)
+    stepped.step()
+    stepped.step()
+    stepped.step()
+    stepped.close()
+    topic.topic_id = "two"
+    prove(stepped)
+    assert stepped.found_another_topic
+    prove(stepped)
+    assert stepped.staleness() == {0: 0.0, 1: 0.0}
+
+
+def test_topic_with_more_partitions_is_the_same_topic() -> None:
+    topic = FakeTopic(partitions=1)
+    stepped = readback(FakeOutbox(), topic, FakeClock())
+    prove(stepped)
+    topic.logs[1] = []
+    prove(stepped)
+    prove(stepped)
+    assert not stepped.found_another_topic
 
 
 def test_unreachable_partition_is_stale_alone_and_its_lag_is_told() -> None:
