@@ -110,7 +110,7 @@ def test_relay_ends_for_a_topic_that_was_created_again_and_the_next_one_publishe
     eventually(lambda: count_outbox_rows() == 0)
     admin = AdminClient(admin_settings(settings))
     admin.delete_topics([topic], operation_timeout=10)[topic].result(15)
-    eventually(lambda: topics.ensure(admin, settings) or True)
+    topics.ensure(admin, settings)
     api.post("/orders", json=ORDER)
     assert relay.wait(60) == 1
     start_relay()

@@ -48,7 +48,7 @@ def test_nothing_is_stopped_for_a_backup_that_cannot_be_used(
     paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped: list[object] = []
-    monkeypatch.setattr(backup.stop, "stop_services", lambda *of: stopped.append(of))
+    monkeypatch.setattr("local_stack.lifecycle.stop.stop_services", lambda *of: stopped.append(of))
     backup.SCRIPT.write_text('[ "$1" != check ] || [ "$3" != 2020-01-01 ]')
     assert backup.restore(paths, tmp_path, "2020-01-01", print) == 1
     assert stopped == []
