@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from producer.ledger.sighting import half_of
+
 PAGE = 5000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,7 +27,7 @@ TOTALS = sa.text(
 # A page by its key and not a cursor: each statement is short, and no snapshot is held for as long as all of it takes.
 ORDERS = sa.text(
     """
-    SELECT id::text, version, created_at, updated_at, changed_at FROM orders
+    SELECT id::text, version, created_at, updated_at, changed_at, event_id FROM orders
     WHERE id > CAST(:after AS uuid) AND id <= CAST(:last AS uuid) ORDER BY id LIMIT :limit
     """
 )
@@ -49,7 +51,11 @@ DISCARDED = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class CommittedOrder:
-    """An order at its version; accounted: the versions whose events are in the outbox or were discarded."""
+    """An order at its version.
+
+    accounted: the versions whose events are in the outbox or were discarded. newest: `half_of` the id of its last
+    event; None for orders of before the release that keeps it.
+    """
 
     id: bytes
     version: int
@@ -57,6 +63,11 @@ class CommittedOrder:
     updated_at: datetime
     changed_at: list[datetime]
     accounted: frozenset[int] = frozenset()
+    newest: int | None = None
+
+    def is_own(self, version: int, event: int) -> bool:
+        """Return whether an event of this version may be the order's: of the last one, the id is known."""
+        return version != self.version or self.newest in (None, event)
 
     def committed_at(self, version: int) -> datetime | None:
         """Return when a version was committed; None where that has not been kept."""
@@ -117,6 +128,7 @@ class Books:
                     row.updated_at,
                     row.changed_at,
                     frozenset(accounted.get(row.id, ())),
+                    half_of(row.event_id) if row.event_id else None,
                 )
                 for row in rows
             ]

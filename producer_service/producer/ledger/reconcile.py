@@ -60,15 +60,15 @@ class Findings:
         next_seen = next(in_topic)
         for order in orders:
             while next_seen is not None and next_seen[0] < order.id:
-                self._count(*next_seen, committed=0)
+                self._count(*next_seen, None)
                 next_seen = next(in_topic)
             versions: set[int] = set()
             if next_seen is not None and next_seen[0] == order.id:
-                versions = self._count(*next_seen, committed=order.version)
+                versions = self._count(*next_seen, order)
                 next_seen = next(in_topic)
             yield from self._missing(order, versions, retention)
         while next_seen is not None:
-            self._count(*next_seen, committed=0)
+            self._count(*next_seen, None)
             next_seen = next(in_topic)
 
     def settle(self, suspects: Iterable[tuple[Missing, bool]], retention: Retention) -> Iterator[Missing]:
@@ -82,14 +82,24 @@ class Findings:
                 self.missing.add(missing.order_id, missing.version)
                 yield missing
 
-    def _count(self, order_id: bytes, occurrences: list[Seen], committed: int) -> set[int]:
-        """Count what was seen of an order that was committed at this version; return the versions.
+    def _count(self, order_id: bytes, occurrences: list[Seen], order: CommittedOrder | None) -> set[int]:
+        """Count what was seen of an order, as it is committed; return the versions.
 
-        A version is committed once. So a second id for one is of an event that was not, or no longer is.
+        A version is committed once. So a second id for one is of an event that was not, or no longer is; and so is any
+        other id of the last version than the one that is kept with the order.
         """
+        committed = order.version if order else 0
         ids: dict[int, set[int]] = {}
+        others: set[Seen] = set()
         highest = 0
         for version, event in occurrences:
+            if order and not order.is_own(version, event):
+                if (version, event) in others:
+                    self.repeats += 1
+                else:
+                    self.never_committed.add(order_id, version)
+                    others.add(Seen(version, event))
+                continue
             known = ids.setdefault(version, set())
             if event in known:
                 self.repeats += 1

@@ -119,23 +119,52 @@ class Recovery:
         self.outcome.events += recovered.events
 
     def _add(self, stored: Order | None, order_id: UUID, changes: list[Change], recovered: Recovered) -> None:
+        """Store the order as it was after the last event that follows from what is stored. Raises NotReproducible, also
+        after that, when there are events beyond it."""
         present = stored.version if stored else 0
-        first = {change.version: change for change in reversed(changes) if change.version > present}
-        if stored and any(_is_lost(c, present, stored.event_id) for c in changes if c.version == present):
+        otherwise = stored and any(
+            _is_lost(c, present, stored.event_id) for c in changes if c.version == present
+        )
+        order, lost, reason = _follow(stored, order_id, changes)
+        if order is not None:
+            _save(order, stored)
+            recovered.orders += 1
+            recovered.events += len(lost)
+        elif otherwise:
             raise NotReproducible("it was changed otherwise since")
-        if not first:
-            return  # stored meanwhile
-        wanted = range(present + 1, max(first) + 1)
-        if len(first) != len(wanted):  # a set of them could have two thousand million members
-            raise NotReproducible("an event between what is stored and what is in Kafka is not in Kafka")
-        lost = [first[version] for version in wanted]
-        order = _after(stored, order_id, lost)
-        events = past_events(order)[present:]
-        if [event.payload.encode() for event in events] != [change.payload for change in lost]:
-            raise NotReproducible("what is in Kafka does not follow what is stored")
-        _save(order, stored)
-        recovered.orders += 1
-        recovered.events += len(lost)
+        if any(change.version > present + len(lost) for change in changes):
+            raise reason or NotReproducible(
+                "an event between what is stored and what is in Kafka is not in Kafka"
+            )
+
+
+def _follow(
+    stored: Order | None, order_id: UUID, changes: list[Change]
+) -> tuple[Order | None, list[Change], NotReproducible | None]:
+    """Return the order after the last change that follows, step by step, from what is stored; None where none does.
+
+    With these changes, and with why those of the next version do not follow; None where there are none. What somebody
+    else wrote to the topic follows from nothing, as each id is made from the one before.
+    """
+    order, lost, present = None, list[Change](), stored.version if stored else 0
+    by_version: dict[int, dict[Change, None]] = {}  # each once, in the order of the topic
+    for change in changes:
+        by_version.setdefault(change.version, {})[change] = None
+    while True:
+        reason = None
+        for change in by_version.get(present + len(lost) + 1, {}):
+            try:
+                following = _after(stored, order_id, [*lost, change])
+                events = past_events(following)[present:]
+                if [event.payload.encode() for event in events] != [c.payload for c in (*lost, change)]:
+                    raise NotReproducible("what is in Kafka does not follow what is stored")
+            except NotReproducible as error:
+                reason = error
+            else:
+                order, lost = following, [*lost, change]
+                break
+        else:
+            return order, lost, reason
 
 
 def _is_lost(change: Change, version: int, event_id: UUID | None) -> bool:

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
-from uuid import UUID
 
-from producer.ledger.sighting import Sighting
+from producer.ledger.sighting import Sighting, half_of
 
 CACHE_KIB = 16 * 1024
 
@@ -21,7 +20,7 @@ class Missing(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One occurrence of an event of an order. event: 64 bits of the event's id, to tell two apart."""
+    """One occurrence of an event of an order. event: `half_of` the event's id."""
 
     version: int
     event: int
@@ -51,7 +50,7 @@ class Sightings:
         """Keep events in the sequence of the topic."""
         self._write(
             "INSERT INTO seen VALUES (?, ?, ?)",
-            ((each.order_id, each.version, _half(each.event_id)) for each in sightings),
+            ((each.order_id, each.version, half_of(each.event_id)) for each in sightings),
         )
 
     def add_later(self, sightings: Iterable[Sighting]) -> None:
@@ -93,8 +92,3 @@ class Sightings:
         self._database.execute("BEGIN")
         self._database.executemany(statement, rows)
         self._database.execute("COMMIT")
-
-
-def _half(event_id: UUID) -> int:
-    """Return the half of a UUID v7 that is not its time."""
-    return int.from_bytes(event_id.bytes[8:], signed=True)

@@ -15,7 +15,7 @@ from producer.domain.models import DiscardedEvent, Order, OutboxEvent
 from producer.ledger.books import CommittedOrder
 from producer.ledger.retention import MARGIN_MS, Retention
 from producer.ledger.run import Progress
-from producer.ledger.sighting import Foreign, read_sighting
+from producer.ledger.sighting import Foreign, half_of, read_sighting
 from producer.ledger.topic import Offsets
 
 
@@ -26,6 +26,10 @@ class TimelineTopic(Protocol):
     def starts_at(self, milliseconds: int) -> Offsets: ...
     def ends(self) -> Offsets: ...
     def read(self, starts: Offsets, ends: Offsets) -> Iterator[list[Message]]: ...
+
+
+# Its text, and whether it may be the order's own event.
+Place = tuple[str, bool]
 
 
 @dataclass
@@ -77,12 +81,13 @@ def timeline(
     judged = range(1, books.order.version + 1) if books.order else range(0)
     for version in sorted({*judged, *places, *books.rows}):
         when = _when(books.order, version)
-        for place in places.get(version, []):
-            never = "" if version <= committed else "  NEVER COMMITTED"
+        for place, is_own in places.get(version, []):
+            never = "" if version <= committed and is_own else "  NEVER COMMITTED"
             found.add(version, f"{when}  {place}{never}", is_well=not never)
         if version in books.rows:
             found.add(version, f"{when}  {books.rows[version]}")
-        if version not in books.rows and version not in places and books.order is not None:
+        is_there = any(is_own for _, is_own in places.get(version, []))
+        if version not in books.rows and not is_there and books.order is not None:
             is_removed = removed.may_have_removed(order_id.bytes, books.order.committed_ms(version))
             what = "not in Kafka: its retention may have removed it" if is_removed else "MISSING"
             found.add(version, f"{when}  {what}", is_well=is_removed)
@@ -99,7 +104,12 @@ def _read_books(database: Database, order_id: UUID) -> _Books:
         if order is None:
             return _Books(None, "", rows)
         committed = CommittedOrder(
-            order_id.bytes, order.version, order.created_at, order.updated_at, order.changed_at
+            order_id.bytes,
+            order.version,
+            order.created_at,
+            order.updated_at,
+            order.changed_at,
+            newest=half_of(order.event_id) if order.event_id else None,
         )
         return _Books(committed, f"{order.status}, version {order.version}", rows)
 
@@ -120,22 +130,22 @@ def _when(order: CommittedOrder | None, version: int) -> str:
 
 def _read_topic(
     order_id: UUID, order: CommittedOrder | None, topic: TimelineTopic, progress: Progress
-) -> dict[int, list[str]]:
+) -> dict[int, list[Place]]:
     """Return where each version is. An event is published after its order was placed, so reading begins there."""
     since = None if order is None else order.committed_ms(1) - MARGIN_MS
     starts = topic.starts() if since is None else topic.starts_at(since)
     ends, key = topic.ends(), str(order_id).encode()
-    places: dict[int, list[str]] = defaultdict(list)
+    places: dict[int, list[Place]] = defaultdict(list)
     with progress("Topic", sum(end - starts.get(number, 0) for number, end in ends.items())) as advance:
         for messages in topic.read(starts, ends):
             for message in messages:
                 if message.key() == key and message.error() is None:
-                    _add_place(places, message)
+                    _add_place(places, message, order)
             advance(len(messages))
     return places
 
 
-def _add_place(places: dict[int, list[str]], message: Message) -> None:
+def _add_place(places: dict[int, list[Place]], message: Message, order: CommittedOrder | None) -> None:
     try:
         sighting = read_sighting(message)
     except Foreign:
@@ -144,4 +154,5 @@ def _add_place(places: dict[int, list[str]], message: Message) -> None:
         moment = utc(datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC))
         again = "again " if places[sighting.version] else ""
         place = f"{again}in Kafka, partition {message.partition()} offset {message.offset()}, {moment}"
-        places[sighting.version].append(f"{sighting.kind} {sighting.event_id}  {place}")
+        is_own = order is None or order.is_own(sighting.version, half_of(sighting.event_id))
+        places[sighting.version].append((f"{sighting.kind} {sighting.event_id}  {place}", is_own))

@@ -12,6 +12,23 @@ from flask.testing import FlaskClient
 from tests.integration.producer.conftest import WELL, Execute, LedgerCommand, Place, Scalar, figures
 from tests.shop import DELIVERY
 
+SetBack = Callable[[str, list[Message]], None]
+
+
+@pytest.fixture
+def set_back(execute: Execute) -> SetBack:
+    """Put an order back to its first version, as a restore does; its events are given."""
+
+    def set_back(order_id: str, events: list[Message]) -> None:
+        execute(
+            "UPDATE orders SET status = 'placed', version = 1, updated_at = created_at, changed_at = '{}',"
+            " event_id = :event WHERE id = :id",
+            id=order_id,
+            event=_first_event(events, order_id),
+        )
+
+    return set_back
+
 
 @pytest.mark.usefixtures("topic")
 def test_lost_orders_and_changes_are_stored_again(
@@ -20,7 +37,7 @@ def test_lost_orders_and_changes_are_stored_again(
     ledger: LedgerCommand,
     published: Callable[[int], list[Message]],
     execute: Execute,
-    scalar: Scalar,
+    set_back: SetBack,
 ) -> None:
     lost, changed, kept = place(), place(), place()
     before = _order(api, changed)
@@ -30,12 +47,7 @@ def test_lost_orders_and_changes_are_stored_again(
     published(7)
     then = [_order(api, order_id) for order_id in (lost, changed, kept)]
     execute("DELETE FROM orders WHERE id = :id", id=lost)
-    execute(
-        "UPDATE orders SET status = 'placed', version = 1, updated_at = created_at, changed_at = '{}', event_id ="
-        " :event WHERE id = :id",
-        id=changed,
-        event=_first_event(published(7), changed),
-    )
+    set_back(changed, published(7))
     assert _order(api, changed) == before
     assert figures(ledger("--json"))["never_committed"] == 5
     done = ledger("--recover")
@@ -56,18 +68,12 @@ def test_order_that_was_changed_otherwise_since_stays_as_it_is(
     place: Place,
     ledger: LedgerCommand,
     published: Callable[[int], list[Message]],
-    execute: Execute,
+    set_back: SetBack,
 ) -> None:
     order_id = place()
     for status in DELIVERY[:2]:
         assert api.patch(f"/orders/{order_id}", json={"status": status}).status_code == 200
-    events = published(3)
-    execute(
-        "UPDATE orders SET status = 'placed', version = 1, updated_at = created_at, changed_at = '{}', event_id ="
-        " :event WHERE id = :id",
-        id=order_id,
-        event=_first_event(events, order_id),
-    )
+    set_back(order_id, published(3))
     assert api.patch(f"/orders/{order_id}", json={"status": "cancelled"}).status_code == 200
     done = ledger("--recover")
     assert done.returncode == 1
@@ -81,16 +87,11 @@ def test_order_that_was_changed_otherwise_to_the_same_version_is_named(
     place: Place,
     ledger: LedgerCommand,
     published: Callable[[int], list[Message]],
-    execute: Execute,
+    set_back: SetBack,
 ) -> None:
     order_id = place()
     assert api.patch(f"/orders/{order_id}", json={"status": "confirmed"}).status_code == 200
-    execute(
-        "UPDATE orders SET status = 'placed', version = 1, updated_at = created_at, changed_at = '{}', event_id ="
-        " :event WHERE id = :id",
-        id=order_id,
-        event=_first_event(published(2), order_id),
-    )
+    set_back(order_id, published(2))
     assert api.patch(f"/orders/{order_id}", json={"status": "cancelled"}).status_code == 200
     done = ledger("--recover")
     assert done.returncode == 1
@@ -131,6 +132,34 @@ def test_odd_events_are_named_and_keep_nothing_else_from_being_recovered(
     assert "Put back into the orders: 1, with 1 events" in done.stdout
     assert all(f"not put back: order {order_id}" in done.stdout for order_id in forged)
     assert _order(api, lost) == before
+
+
+@pytest.mark.usefixtures("topic")
+def test_what_somebody_else_wrote_about_an_order_keeps_nothing_from_being_recovered(
+    api: FlaskClient,
+    place: Place,
+    ledger: LedgerCommand,
+    published: Callable[[int], list[Message]],
+    write: Callable[..., None],
+    set_back: SetBack,
+) -> None:
+    """Of the present version, of one that was lost, and of one that never was; before and after the order's own."""
+    order_id = place()
+    (first,) = published(1)
+    event = json.loads(first.value() or b"")
+    for version in (1, 2, 9):
+        data = event["data"] | {"version": version, "status": "confirmed"}
+        write(json.dumps(event | {"id": str(uuid4()), "data": data}).encode(), order_id)
+    for status in DELIVERY[:2]:
+        assert api.patch(f"/orders/{order_id}", json={"status": status}).status_code == 200
+    events = published(6)
+    then = _order(api, order_id)
+    set_back(order_id, events)
+    done = ledger("--recover")
+    assert "Put back into the orders: 1, with 2 events" in done.stdout
+    assert f"not put back: order {order_id}: an event between what is stored" in done.stdout
+    assert done.returncode == 1
+    assert _order(api, order_id) == then
 
 
 @pytest.mark.usefixtures("topic")

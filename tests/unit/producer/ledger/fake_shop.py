@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, Message
 
 from producer.ledger.books import Books, CommittedOrder, Totals
 from producer.ledger.run import Ledger
+from producer.ledger.sighting import half_of
 from producer.ledger.topic import Offsets
 from producer.relay.partitioner import partition_of
 
@@ -18,11 +19,15 @@ PARTITIONS = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def event_id(order_id: UUID, version: int, copy: int = 0) -> UUID:
+    return UUID(int=order_id.int ^ (version << 8) ^ copy)
+
+
 def event(order_id: UUID, version: int, copy: int = 0) -> bytes:
     """Return an event's value; another copy of the same version has another id."""
-    event_id = UUID(int=order_id.int ^ (version << 8) ^ copy)
+    own_id = event_id(order_id, version, copy)
     return json.dumps(
-        {"id": str(event_id), "type": "order.placed", "subject": str(order_id), "data": {"version": version}}
+        {"id": str(own_id), "type": "order.placed", "subject": str(order_id), "data": {"version": version}}
     ).encode()
 
 
@@ -81,13 +86,17 @@ class FakeTopic:
 
 @dataclass
 class FakeBooks(Books):
-    """The tables. waiting: the events in the outbox, discarded: those given up."""
+    """The tables. waiting: the events in the outbox, discarded: those given up.
+
+    keep_ids: whether orders know the id of their last event.
+    """
 
     versions: dict[UUID, int] = field(default_factory=dict)
     placed_ms: dict[UUID, int] = field(default_factory=dict)
     waiting: set[tuple[UUID, int]] = field(default_factory=set)
     discarded: set[tuple[UUID, int]] = field(default_factory=set)
     between: Callable[[], None] = lambda: None
+    keep_ids: bool = True
 
     def count_orders(self) -> int:
         return len(self.versions)
@@ -106,8 +115,11 @@ class FakeBooks(Books):
 
     def _order(self, order_id: UUID, version: int, gone: set[tuple[UUID, int]]) -> CommittedOrder:
         moment = EPOCH + timedelta(milliseconds=self.placed_ms.get(order_id, 0))
+        newest = half_of(event_id(order_id, version)) if self.keep_ids else None
         accounted = frozenset(number for each, number in gone if each == order_id)
-        return CommittedOrder(order_id.bytes, version, moment, moment, [moment] * (version - 1), accounted)
+        return CommittedOrder(
+            order_id.bytes, version, moment, moment, [moment] * (version - 1), accounted, newest
+        )
 
 
 @contextmanager

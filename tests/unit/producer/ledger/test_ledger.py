@@ -90,6 +90,22 @@ def test_second_id_of_one_version_never_committed(topic: FakeTopic, books: FakeB
     assert (figures(ledger)["never_committed"], figures(ledger)["repeats"]) == (1, 2)
 
 
+def test_another_id_of_the_last_version_does_not_hide_that_its_own_is_missing(
+    topic: FakeTopic, books: FakeBooks
+) -> None:
+    books.versions = {A: 2}
+    topic.publish(A, 1)
+    topic.publish(A, 2, copy=1)
+    assert names(topic, books) == {"missing": [(A, 2)], "never committed": [(A, 2)], "out of order": []}
+    assert figures(run(topic, books))["in_kafka"] == 1
+
+
+def test_order_that_does_not_know_its_last_id_takes_any(topic: FakeTopic, books: FakeBooks) -> None:
+    books.versions, books.keep_ids = {A: 1}, False
+    topic.publish(A, 1, copy=1)
+    assert names(topic, books) == {"missing": [], "never committed": [], "out of order": []}
+
+
 def test_later_repeat_is_not_out_of_order(topic: FakeTopic, books: FakeBooks) -> None:
     books.versions = {A: 2}
     for version in (1, 2, 1):
@@ -211,15 +227,18 @@ MESSAGES = st.one_of(
     versions=st.dictionaries(ORDERS, VERSIONS),
     waiting=st.sets(st.tuples(ORDERS, VERSIONS)),
     discarded=st.sets(st.tuples(ORDERS, VERSIONS)),
+    keep_ids=st.booleans(),
 )
 def test_figures_are_those_of_a_naive_count(
     messages: list[tuple[UUID, int, int] | bytes],
     versions: dict[UUID, int],
     waiting: set[tuple[UUID, int]],
     discarded: set[tuple[UUID, int]],
+    keep_ids: bool,
 ) -> None:
     """Any losses, repeats, disorder, foreign messages and second ids."""
-    topic, books = FakeTopic(), FakeBooks(versions=versions, waiting=waiting, discarded=discarded)
+    topic = FakeTopic()
+    books = FakeBooks(versions=versions, waiting=waiting, discarded=discarded, keep_ids=keep_ids)
     for each in messages:
         if isinstance(each, bytes):
             topic.append(0, each)
@@ -227,11 +246,13 @@ def test_figures_are_those_of_a_naive_count(
             topic.publish(each[0], each[1], copy=each[2])
     events = [each for each in messages if not isinstance(each, bytes)]
     committed = {(order, number) for order, last in versions.items() for number in range(1, last + 1)}
-    seen = {each[:2] for each in events}
+    others = [each for each in events if keep_ids and versions.get(each[0]) == each[1] and each[2]]
+    own = [each for each in events if each not in others]
+    seen = {each[:2] for each in own}
 
     def comes_after_a_later_one(number: int) -> bool:
-        order, version, _ = events[number]
-        before = [each[1] for each in events[:number] if each[0] == order]
+        order, version, _ = own[number]
+        before = [each[1] for each in own[:number] if each[0] == order]
         return version not in before and any(other > version for other in before)
 
     ledger = run(topic, books)
@@ -242,10 +263,11 @@ def test_figures_are_those_of_a_naive_count(
         "discarded": len(discarded),
         "in_kafka": len(seen),
         "repeats": len(events) - len(set(events)),
-        "out_of_order": sum(comes_after_a_later_one(number) for number in range(len(events))),
+        "out_of_order": sum(comes_after_a_later_one(number) for number in range(len(own))),
         "missing": len(committed - seen - waiting - discarded),
-        "never_committed": len({each for each in events if each[:2] not in committed})
-        + sum({(o, v, 0), (o, v, 1)} <= set(events) for o, v in seen & committed),
+        "never_committed": len({each for each in own if each[:2] not in committed})
+        + len(set(others))
+        + sum({(o, v, 0), (o, v, 1)} <= set(own) for o, v in seen & committed),
     }
     assert ledger.foreign == sum(each in (b"", b"{}") for each in messages)
 
