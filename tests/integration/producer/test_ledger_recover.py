@@ -163,6 +163,23 @@ def test_what_somebody_else_wrote_about_an_order_keeps_nothing_from_being_recove
 
 
 @pytest.mark.usefixtures("topic")
+def test_what_somebody_else_wrote_does_not_stand_for_the_orders_own_event(
+    place: Place, ledger: LedgerCommand, published: Callable[[int], list[Message]], execute: Execute
+) -> None:
+    """The order's own has left the outbox and is nowhere: here the one in Kafka is made another's."""
+    order_id = place()
+    published(1)
+    execute("UPDATE orders SET event_id = gen_random_uuid() WHERE id = :id", id=order_id)
+    assert figures(ledger("--json")) == WELL | {
+        "committed": 1, "in_kafka": 0, "missing": 1, "never_committed": 1,
+    }  # fmt: skip
+    timeline = ledger("--order", order_id)
+    assert timeline.returncode == 1
+    assert "NEVER COMMITTED" in timeline.stdout
+    assert "MISSING" in timeline.stdout
+
+
+@pytest.mark.usefixtures("topic")
 def test_what_somebody_else_wrote_is_not_taken_for_an_order(
     place: Place,
     ledger: LedgerCommand,
