@@ -42,8 +42,9 @@ def restore(paths: Paths, folder: Path, to: str | None, say: Callable[[str], Non
         raise StackError(f"There is no folder {folder}.")
     paths.create_folders()
     script = [*postgres.as_non_root(), "/bin/sh", str(SCRIPT)]
-    time, environment = [to] if to else [], _environment(paths, UNUSED_PORT)
+    time = [to] if to else []
     with exclusive_lock(paths.lock, say):
+        environment = _environment(paths, UNUSED_PORT)
         if _run([*script, "check", str(folder), *time], environment):
             return 1
         stop.stop_services(paths, [PRODUCER, RELAY, POSTGRES])

@@ -157,12 +157,28 @@ up() {
     shift
     # shellcheck disable=SC2046 # one word each
     set -- up --detach --wait --wait-timeout "${START_TIMEOUT_S:-600}" "$option" $(scale_options "$@") "$@"
+    # Compose gives up as soon as it sees a container unhealthy, also one that was so before and heals by this start, as
+    # the producer does after PostgreSQL was down.
+    ill=$(unhealthy)
+    show_up "$@" || { [ "$ill" ] && heal && show_up "$@"; } || explain
+}
+show_up() {
     if [ -t 1 ]; then
         : >.local/docker.log
-        docker compose "$@" || explain
+        docker compose "$@"
     else
-        docker compose --progress plain "$@" >.local/docker.log 2>&1 || explain
+        docker compose --progress plain "$@" >.local/docker.log 2>&1
     fi
+}
+unhealthy() { docker ps --quiet --filter health=unhealthy --filter "label=com.docker.compose.project=$(project)"; }
+heal() {
+    tries=45
+    while [ "$tries" -gt 0 ]; do
+        [ "$(unhealthy)" ] || return 0
+        sleep 2
+        tries=$((tries - 1))
+    done
+    return 1
 }
 
 # url SERVICE PORT: print the address of a published port; nothing if there is none.

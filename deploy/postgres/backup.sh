@@ -119,6 +119,7 @@ check() {
     done
     [ "$chosen" ] || fail "$folder has no backup${to:+ that ended before $to}. Nothing was changed."
     sound "$folder/base-$chosen" || fail "The backup base-$chosen is damaged. Nothing was changed."
+    [ -d "$folder/wal" ] || fail "There is no folder $folder/wal: the archive is missing. Nothing was changed."
 }
 
 restore() {

@@ -197,6 +197,24 @@ def test_ledger_in_docker_runs_in_a_container_of_its_own_with_the_rights_of_the_
     assert "run --rm -T --no-deps producer python -m producer.ledger --order some id" in said, error
 
 
+def test_start_waits_for_what_was_unhealthy_before_it(machine: Path) -> None:
+    """Compose gives up at once when it sees it: the first time here, and then it is well."""
+    fake_engine(machine, "28.0.0")
+    docker = machine / "bin" / "docker"
+    said = """case "$*" in
+        'ps --quiet'*) [ -e well ] || echo 1234; [ ! -e tried ] || { : >well; } ; exit ;;
+        *' up '*) [ ! -e well ] || { echo "up again" >&2; exit 0; }; : >tried; echo "producer is unhealthy" >&2; exit 1 ;;
+    esac"""
+    docker.write_text(docker.read_text().replace("case ", f"{said}\ncase ", 1))
+    (machine / "bin" / "sleep").symlink_to(str(shutil.which("true")))
+    done = subprocess.run(
+        ["/bin/sh", str(machine / "start_project.sh"), "--docker", "start", "gateway"],
+        capture_output=True, text=True, env={"PATH": str(machine / "bin")}, timeout=30, cwd=machine,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (machine / ".local" / "docker.log").read_text() == "up again\n"
+
+
 def test_ledger_without_a_database_could_not_look_and_says_2(machine: Path) -> None:
     fake_engine(machine, "28.0.0")
     docker = machine / "bin" / "docker"

@@ -65,9 +65,16 @@ class CommittedOrder:
     accounted: frozenset[int] = frozenset()
     newest: int | None = None
 
+    def id_of(self, version: int) -> int | None:
+        """Return `half_of` the id of a version's event; None where it is not known.
+
+        Of the last one it is, unless a release that does not keep it has changed the order since."""
+        is_kept = version == self.version and len(self.changed_at) == self.version - 1
+        return self.newest if is_kept else None
+
     def is_own(self, version: int, event: int) -> bool:
-        """Return whether an event of this version may be the order's: of the last one, the id is known."""
-        return version != self.version or self.newest in (None, event)
+        """Return whether an event of this version may be the order's."""
+        return self.id_of(version) in (None, event)
 
     def committed_at(self, version: int) -> datetime | None:
         """Return when a version was committed; None where that has not been kept."""

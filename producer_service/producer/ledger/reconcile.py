@@ -125,4 +125,4 @@ class Findings:
             if retention.may_have_removed(order.id, committed_ms):
                 self.removed += 1
             else:
-                yield Missing(order.id, version, committed_ms)
+                yield Missing(order.id, version, committed_ms, order.id_of(version))

@@ -144,27 +144,29 @@ def _follow(
     """Return the order after the last change that follows, step by step, from what is stored; None where none does.
 
     With these changes, and with why those of the next version do not follow; None where there are none. What somebody
-    else wrote to the topic follows from nothing, as each id is made from the one before.
+    else wrote to the topic follows from nothing, as each id is made from the one before. Where two follow, PostgreSQL
+    has been put back before, and the order was changed otherwise then: which one counts is not known here.
     """
-    order, lost, present = None, list[Change](), stored.version if stored else 0
+    order: Order | None = None
+    lost, present = list[Change](), stored.version if stored else 0
     by_version: dict[int, dict[Change, None]] = {}  # each once, in the order of the topic
     for change in changes:
         by_version.setdefault(change.version, {})[change] = None
     while True:
-        reason = None
+        reason: NotReproducible | None = None
+        following: list[tuple[Order, Change]] = []
         for change in by_version.get(present + len(lost) + 1, {}):
             try:
-                following = _after(stored, order_id, [*lost, change])
-                events = past_events(following)[present:]
-                if [event.payload.encode() for event in events] != [c.payload for c in (*lost, change)]:
-                    raise NotReproducible("what is in Kafka does not follow what is stored")
+                following.append((_after(stored, order_id, [*lost, change]), change))
             except NotReproducible as error:
                 reason = error
-            else:
-                order, lost = following, [*lost, change]
-                break
-        else:
+        if len(following) > 1:
+            reason = NotReproducible(
+                "two changes in Kafka follow what is stored; which one counts is not known"
+            )
+        if len(following) != 1:
             return order, lost, reason
+        order, lost = following[0][0], [*lost, following[0][1]]
 
 
 def _is_lost(change: Change, version: int, event_id: UUID | None) -> bool:
@@ -203,12 +205,14 @@ def _changes(messages: Iterable[Message]) -> Iterator[tuple[UUID, Change]]:
 
 
 def _after(stored: Order | None, order_id: UUID, lost: list[Change]) -> Order:
-    """Return the order as it was after the last of these events. Raises NotReproducible when they are not ours."""
+    """Return the order as it was after the last of these events.
+
+    Raises NotReproducible when they are not ours, or do not follow from what is stored."""
     try:
         events: list[dict[str, Any]] = [json.loads(change.payload) for change in lost]
         data, times = events[-1]["data"], [_moment(event["time"]) for event in events]
         draft = OrderDraft.model_validate({name: data[name] for name in OrderDraft.model_fields})
-        return Order(
+        order = Order(
             id=order_id,
             **dict(draft),
             total=draft.unit_price * draft.quantity,
@@ -219,8 +223,12 @@ def _after(stored: Order | None, order_id: UUID, lost: list[Change]) -> Order:
             changed_at=[*stored.changed_at, *times] if stored else times[1:],
             event_id=lost[-1].event_id,
         )
+        made = [event.payload.encode() for event in past_events(order)]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise NotReproducible("its events are not such as this version of the producer makes") from error
+    if made[len(made) - len(lost) :] != [change.payload for change in lost]:
+        raise NotReproducible("what is in Kafka does not follow what is stored")
+    return order
 
 
 def _moment(text: str) -> datetime:

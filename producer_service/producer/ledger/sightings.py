@@ -12,11 +12,15 @@ CACHE_KIB = 16 * 1024
 
 
 class Missing(NamedTuple):
-    """An event that was committed and is nowhere. since_ms: from when on, in ms, it can have been published."""
+    """An event that was committed and is nowhere.
+
+    since_ms: from when on, in ms, it can have been published. event: `half_of` its id, where that is known.
+    """
 
     order_id: bytes
     version: int
     since_ms: int
+    event: int | None = None
 
 
 class Seen(NamedTuple):
@@ -41,8 +45,10 @@ class Sightings:
             PRAGMA temp_store = FILE;
             PRAGMA cache_size = -{CACHE_KIB};
             CREATE TABLE seen (order_id BLOB, version INTEGER, event INTEGER);
-            CREATE TABLE later (order_id BLOB, version INTEGER, PRIMARY KEY (order_id, version)) WITHOUT ROWID;
-            CREATE TABLE missing (order_id BLOB, version INTEGER, since_ms INTEGER);
+            CREATE TABLE later (
+                order_id BLOB, version INTEGER, event INTEGER, PRIMARY KEY (order_id, version, event)
+            ) WITHOUT ROWID;
+            CREATE TABLE missing (order_id BLOB, version INTEGER, since_ms INTEGER, event INTEGER);
             """
         )
 
@@ -56,12 +62,13 @@ class Sightings:
     def add_later(self, sightings: Iterable[Sighting]) -> None:
         """Keep events that came after the orders were looked at: they only say what is not missing."""
         self._write(
-            "INSERT OR IGNORE INTO later VALUES (?, ?)", ((each.order_id, each.version) for each in sightings)
+            "INSERT OR IGNORE INTO later VALUES (?, ?, ?)",
+            ((each.order_id, each.version, half_of(each.event_id)) for each in sightings),
         )
 
     def add_missing(self, missing: Iterable[Missing]) -> None:
         """Keep the events that were neither seen nor in the outbox, sorted by order and version."""
-        self._write("INSERT INTO missing VALUES (?, ?, ?)", missing)
+        self._write("INSERT INTO missing VALUES (?, ?, ?, ?)", missing)
 
     def by_order(self) -> Iterator[tuple[bytes, list[Seen]]]:
         """Iterate over the orders, sorted by id, with what was seen of each in the sequence of the topic."""
@@ -77,8 +84,11 @@ class Sightings:
         """Iterate over the events to be called missing, each with whether it has been seen after all."""
         rows = self._database.execute(
             """
-            SELECT order_id, version, since_ms, later.order_id IS NOT NULL
-            FROM missing LEFT JOIN later USING (order_id, version) ORDER BY missing.rowid
+            SELECT order_id, version, since_ms, event, EXISTS (
+                SELECT 1 FROM later WHERE later.order_id = missing.order_id AND later.version = missing.version
+                AND (missing.event IS NULL OR later.event = missing.event)
+            )
+            FROM missing ORDER BY missing.rowid
             """
         )
         for *missing, was_seen in rows:

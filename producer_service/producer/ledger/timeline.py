@@ -28,8 +28,8 @@ class TimelineTopic(Protocol):
     def read(self, starts: Offsets, ends: Offsets) -> Iterator[list[Message]]: ...
 
 
-# Its text, and whether it may be the order's own event.
-Place = tuple[str, bool]
+# Its text, and `half_of` the event's id.
+Place = tuple[str, int]
 
 
 @dataclass
@@ -69,10 +69,10 @@ def timeline(
     """
     books = _read_books(database, order_id)
     places = _read_topic(order_id, books.order, topic, progress)
-    committed = books.order.version if books.order else 0
-    if max(places, default=0) > committed:
-        later = _read_books(database, order_id).order
-        committed = later.version if later else 0
+    order = books.order
+    if max(places, default=0) > (order.version if order else 0):
+        order = _read_books(database, order_id).order
+    committed = order.version if order else 0
     starts = topic.starts()
     removed = retention(starts, topic.ends())
     found = Timeline(
@@ -81,13 +81,18 @@ def timeline(
     judged = range(1, books.order.version + 1) if books.order else range(0)
     for version in sorted({*judged, *places, *books.rows}):
         when = _when(books.order, version)
-        for place, is_own in places.get(version, []):
+        for place, event in places.get(version, []):
+            is_own = all(each is None or each.is_own(version, event) for each in (books.order, order))
             never = "" if version <= committed and is_own else "  NEVER COMMITTED"
             found.add(version, f"{when}  {place}{never}", is_well=not never)
         if version in books.rows:
             found.add(version, f"{when}  {books.rows[version]}")
-        is_there = any(is_own for _, is_own in places.get(version, []))
-        if version not in books.rows and not is_there and books.order is not None:
+        own = [
+            event
+            for _, event in places.get(version, [])
+            if books.order and books.order.is_own(version, event)
+        ]
+        if version not in books.rows and not own and version in judged and books.order is not None:
             is_removed = removed.may_have_removed(order_id.bytes, books.order.committed_ms(version))
             what = "not in Kafka: its retention may have removed it" if is_removed else "MISSING"
             found.add(version, f"{when}  {what}", is_well=is_removed)
@@ -140,12 +145,12 @@ def _read_topic(
         for messages in topic.read(starts, ends):
             for message in messages:
                 if message.key() == key and message.error() is None:
-                    _add_place(places, message, order)
+                    _add_place(places, message)
             advance(len(messages))
     return places
 
 
-def _add_place(places: dict[int, list[Place]], message: Message, order: CommittedOrder | None) -> None:
+def _add_place(places: dict[int, list[Place]], message: Message) -> None:
     try:
         sighting = read_sighting(message)
     except Foreign:
@@ -154,5 +159,5 @@ def _add_place(places: dict[int, list[Place]], message: Message, order: Committe
         moment = utc(datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC))
         again = "again " if places[sighting.version] else ""
         place = f"{again}in Kafka, partition {message.partition()} offset {message.offset()}, {moment}"
-        is_own = order is None or order.is_own(sighting.version, half_of(sighting.event_id))
-        places[sighting.version].append((f"{sighting.kind} {sighting.event_id}  {place}", is_own))
+        text = f"{sighting.kind} {sighting.event_id}  {place}"
+        places[sighting.version].append((text, half_of(sighting.event_id)))

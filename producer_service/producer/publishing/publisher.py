@@ -51,7 +51,7 @@ class Publisher:
         self._new_producer, self._topic, self._grace = new_producer, topic, grace
         self.breaker, self._notify_relay, self._clock = breaker, notify_relay, clock
         self._producer: KafkaProducer | None = None
-        self._replaced: list[KafkaProducer] = []
+        self._replaced: list[tuple[KafkaProducer, float]] = []
         self._failing_since: dict[int | None, float] = {}
         self._replacing = threading.Lock()
         self._replaced_at = float("-inf")
@@ -75,6 +75,7 @@ class Publisher:
         except KafkaException as error:
             left = len(self._producer)
             logger.warning("The Kafka client is unusable at the stop: %s", error.args[0].str())
+        left += sum(len(producer) for producer, _ in self._replaced)
         if left:
             logger.warning("%d events were not delivered before the stop; the relay will publish them", left)
 
@@ -140,12 +141,15 @@ class Publisher:
                 self._stop.wait(POLL_S)
 
     def _serve_replaced(self) -> None:
-        """Serve the last reports of clients that were replaced: a client is closed only when it has given them all."""
-        for producer in list(self._replaced):
+        """Serve the last reports of clients that were replaced: a client is closed only when it has given them all.
+
+        Nor within the grace: until then a request may be about to use it."""
+        for replaced in list(self._replaced):
+            producer, since = replaced
             with suppress(KafkaException):
                 producer.poll(0)
-            if not len(producer):
-                self._replaced.remove(producer)
+            if not len(producer) and self._grace and self._clock() - since > self._grace.total_seconds():
+                self._replaced.remove(replaced)
 
     def _report(
         self, error: KafkaError | None, partition: int | None, permit: Permit, producer: KafkaProducer
@@ -153,9 +157,11 @@ class Publisher:
         """Take note of a delivery or its failure. partition: None when the client did not get as far."""
         if error is None:
             self.breaker.succeeded(permit)
-            self._failing_since.pop(partition, None)
+            for place in (partition, None):
+                self._failing_since.pop(place, None)
             return
-        self.breaker.failed(permit)
+        if producer is self._producer:  # what a replaced one leaves behind says nothing of the new one
+            self.breaker.failed(permit)
         logger.warning(
             "Kafka did not acknowledge an event; the relay will publish it if needed: %s", error.str()
         )
@@ -186,7 +192,7 @@ class Publisher:
             except KafkaException as error:
                 logger.error("A new Kafka client could not be created: %s", error.args[0].str())
             else:
-                self._replaced.append(unusable)
+                self._replaced.append((unusable, self._clock()))
                 self._failing_since.clear()
                 logger.warning("The Kafka client was replaced")
 

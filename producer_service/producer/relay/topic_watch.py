@@ -8,6 +8,9 @@ from confluent_kafka.admin import AdminClient, TopicDescription
 
 from producer.relay.end_offsets import REQUEST_S, STUCK_S
 
+# What a broker that does not know ids says: 16 zero bytes, as text.
+NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+
 
 class TopicChanged(Exception):
     """The topic has other partitions than those that are read back, or it was created again."""
@@ -49,9 +52,10 @@ class TopicWatch:
             topic = answer.result()
         except KafkaException:
             return
-        before, self.topic_id = self.topic_id, str(topic.topic_id)  # two Uuid of one value are not equal
-        if before not in (None, self.topic_id):
-            raise TopicRecreated("The topic was created again.")
+        if (told := str(topic.topic_id)) not in ("None", NO_ID):  # two Uuid of one value are not equal
+            before, self.topic_id = self.topic_id, told
+            if before not in (None, told):
+                raise TopicRecreated("The topic was created again.")
         found = sorted(partition.id for partition in topic.partitions)
         if found != sorted(partitions):
             raise TopicChanged(f"The topic has the partitions {found}, read back are {sorted(partitions)}.")

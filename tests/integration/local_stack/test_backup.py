@@ -123,6 +123,15 @@ def test_archive_is_replayed_whatever_its_folder_is_called(database: Database, t
     assert rows(database) == [0, 1]
 
 
+def test_archive_that_is_missing_stops_nothing(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    database.run("backup", folder)
+    (folder / "wal").rename(tmp_path / "elsewhere")
+    said = database.run("restore", folder)
+    assert "the archive is missing. Nothing was changed." in said
+    assert database.execute("SELECT 1") == [(1,)]
+
+
 def test_hole_in_the_archive_is_an_error_and_what_comes_before_can_be_restored(
     database: Database, tmp_path: Path
 ) -> None:

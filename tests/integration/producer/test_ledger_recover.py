@@ -99,7 +99,32 @@ def test_order_that_was_changed_otherwise_to_the_same_version_is_named(
     assert _order(api, order_id)["status"] == "cancelled"
 
 
+@pytest.mark.usefixtures("topic")
+def test_neither_of_two_changes_that_follow_is_taken(
+    api: FlaskClient,
+    place: Place,
+    ledger: LedgerCommand,
+    published: Callable[[int], list[Message]],
+    set_back: SetBack,
+) -> None:
+    """A restore lost one, the order was changed otherwise, and a second restore lost that, too."""
+    order_id = place()
+    assert api.patch(f"/orders/{order_id}", json={"status": "cancelled"}).status_code == 200
+    set_back(order_id, published(2))
+    for status in DELIVERY[:2]:
+        assert api.patch(f"/orders/{order_id}", json={"status": status}).status_code == 200
+    set_back(order_id, published(4))
+    done = ledger("--recover")
+    assert done.returncode == 1
+    assert f"not put back: order {order_id}: two changes in Kafka follow what is stored" in done.stdout
+    assert _order(api, order_id)["status"] == "placed"
+
+
 ODD: dict[str, dict[str, Any]] = {
+    "a time of before the epoch": {
+        "data": {"placed_at": "1969-12-31T23:59:59.000000Z"},
+        "time": "1969-12-31T23:59:59.000000Z",
+    },
     "a version that leaves out many": {"data": {"version": 2**31 - 1}},
     "a time without a zone": {"time": "2026-11-26T10:00:00"},
     "a time before the calendar": {"time": "0001-01-01T00:00:00+14:00"},

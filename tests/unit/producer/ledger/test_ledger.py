@@ -100,6 +100,19 @@ def test_another_id_of_the_last_version_does_not_hide_that_its_own_is_missing(
     assert figures(run(topic, books))["in_kafka"] == 1
 
 
+def test_another_id_that_comes_while_the_ledger_runs_does_not_hide_it_either(
+    topic: FakeTopic, books: FakeBooks
+) -> None:
+    books.versions = {A: 1}
+
+    def write() -> None:
+        if not any(topic.logs.values()):
+            topic.publish(A, 1, copy=1)
+
+    books.between = write
+    assert names(topic, books)["missing"] == [(A, 1)]
+
+
 def test_order_that_does_not_know_its_last_id_takes_any(topic: FakeTopic, books: FakeBooks) -> None:
     books.versions, books.keep_ids = {A: 1}, False
     topic.publish(A, 1, copy=1)

@@ -245,6 +245,30 @@ def test_new_client_has_its_own_time(silent: Publisher, kafka: Kafka, clock: Fak
     assert len(kafka.clients) == 2
 
 
+def test_failures_before_a_partition_was_known_are_forgotten_at_a_success(
+    silent: Publisher, kafka: Kafka, clock: FakeClock
+) -> None:
+    for error, partition in ((TIMED_OUT, None), (None, 0), (TIMED_OUT, None)):
+        publish(silent)
+        kafka.clients[0].deliver(error, partition)
+        clock.now += STUCK_S
+    assert len(kafka.clients) == 1
+
+
+def test_what_a_replaced_client_leaves_behind_does_not_open_the_breaker(
+    kafka: Kafka, clock: FakeClock
+) -> None:
+    kafka.new = FakeProducer
+    publisher = Publisher(kafka, "orders", GRACE, Breaker(POLICY, clock), lambda: None, clock)
+    publisher._producer = kafka()
+    publish(publisher, *(event() for _ in range(POLICY.failures + 2)))
+    kafka.clients[0].deliver(KafkaError(KafkaError._FATAL, "fenced", fatal=True))
+    assert len(kafka.clients) == 2
+    while len(kafka.clients[0]):
+        kafka.clients[0].deliver(TIMED_OUT)
+    assert publisher.breaker.state == "closed"
+
+
 def test_replaced_client_is_polled_until_it_has_told_everything(
     publisher: Publisher, kafka: Kafka, clock: FakeClock
 ) -> None:
@@ -254,6 +278,8 @@ def test_replaced_client_is_polled_until_it_has_told_everything(
     kafka.clients[0].fail_for_good()
     eventually(lambda: len(kafka.clients) == 2)
     eventually(lambda: not len(kafka.clients[0]))
+    assert publisher._replaced, "a request may be about to use it"
+    clock.now += GRACE.total_seconds() + 0.1
     eventually(lambda: not publisher._replaced)
 
 

@@ -280,6 +280,19 @@ def test_topic_that_was_created_again_is_noticed_whatever_came_between() -> None
     assert stepped.staleness() == {0: 0.0, 1: 0.0}
 
 
+@pytest.mark.parametrize("no_id", ["None", "A" * 22])
+def test_broker_that_does_not_know_ids_says_nothing_of_the_topic(no_id: str) -> None:
+    topic = FakeTopic()
+    stepped = readback(FakeOutbox(), topic, FakeClock())
+    for topic_id in ("one", no_id, "one", no_id):
+        topic.topic_id = topic_id
+        prove(stepped)
+    assert not stepped.found_another_topic
+    topic.topic_id = "two"
+    prove(stepped)
+    assert stepped.found_another_topic
+
+
 def test_topic_with_more_partitions_is_the_same_topic() -> None:
     topic = FakeTopic(partitions=1)
     stepped = readback(FakeOutbox(), topic, FakeClock())
