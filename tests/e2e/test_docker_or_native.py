@@ -203,7 +203,7 @@ def test_start_waits_for_what_was_unhealthy_before_it(machine: Path) -> None:
     docker = machine / "bin" / "docker"
     said = """case "$*" in
         'ps --quiet'*) [ -e well ] || echo 1234; [ ! -e tried ] || { : >well; } ; exit ;;
-        *' up '*) [ ! -e well ] || { echo "up again" >&2; exit 0; }; : >tried; echo "producer is unhealthy" >&2; exit 1 ;;
+        *' up '*) [ ! -e well ] || { echo "up again" >&2; exit 0; }; : >tried; echo unhealthy >&2; exit 1 ;;
     esac"""
     docker.write_text(docker.read_text().replace("case ", f"{said}\ncase ", 1))
     (machine / "bin" / "sleep").symlink_to(str(shutil.which("true")))
