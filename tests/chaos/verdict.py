@@ -67,10 +67,13 @@ def wrongly_answered(attempts: Sequence[Attempt], stored: Mapping[str, Stored]) 
     made = defaultdict(set)
     for order_id, order in stored.items():
         made[order.customer].add(order_id)
+    # What was refused may be wanted again, and made then.
+    otherwise = {attempt.change for attempt in attempts if attempt.last is not Outcome.REFUSED}
     refused, others, many = [], [], []
     for attempt in attempts:
         orders, asked = made[attempt.marker], {order for order, version in attempt.changes if version == 1}
-        if attempt.last is Outcome.REFUSED and (orders or _is_stored(attempt.change, stored)):
+        is_changed = attempt.change not in otherwise and _is_stored(attempt.change, stored)
+        if attempt.last is Outcome.REFUSED and (orders or is_changed):
             refused.append(attempt.marker)
         if attempt.wanted and asked and orders != asked:
             others.append(attempt.marker)
@@ -86,7 +89,7 @@ def wrongly_answered(attempts: Sequence[Attempt], stored: Mapping[str, Stored]) 
 
 
 def _is_stored(change: tuple[str, int] | None, stored: Mapping[str, Stored]) -> bool:
-    """Return whether a change was made. Its customer leaves the order alone from there on, so nobody else made it."""
+    """Return whether a change was made. Nobody but its customer changes the order."""
     return change is not None and change[0] in stored and stored[change[0]].version >= change[1]
 
 

@@ -86,6 +86,8 @@ def test_stored_change_that_was_refused_is_a_lie() -> None:
     refused = Attempt("1-3", 0.0, change=(A, 2), first=Outcome.REFUSED, last=Outcome.REFUSED)
     assert verdict.wrongly_answered([refused], STORED) != []
     assert verdict.wrongly_answered([replace(refused, change=(A, 3))], STORED) == []
+    wanted_again = replace(refused, marker="1-4", first=Outcome.UNKNOWN, last=Outcome.UNKNOWN)
+    assert verdict.wrongly_answered([refused, wanted_again], STORED) == []
 
 
 def test_answer_with_the_order_of_another_is_seen() -> None:
