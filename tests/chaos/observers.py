@@ -129,7 +129,7 @@ REMEMBER_ROWS = """
 
 
 class Dashboard:
-    """The dashboard in a browser. shown: the ids of the events that it has shown."""
+    """The dashboard in a browser, opened before the load. shown: the ids of the events that it has shown."""
 
     name = "the dashboard in a browser"
 
@@ -140,6 +140,10 @@ class Dashboard:
     def look(self) -> set[str]:
         self.shown |= set(self._page.evaluate("window.shownEvents.splice(0)"))
         return self.shown
+
+    def counts(self) -> int:
+        """Return how many events it says it has had."""
+        return int(self._page.inner_text("#count").replace(",", ""))
 
     def tells_a_gap(self) -> bool:
         return bool(self._page.locator("#gap:visible, .gap:visible").count())
