@@ -8,11 +8,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], within: float = 15, every: float = 0.05) -> T:
+def eventually(
+    condition: Callable[[], T],
+    within: float = 15,
+    every: float = 0.05,
+    not_yet: type[Exception] = AssertionError,
+) -> T:
     """Return the first truthy result of `condition`, called every `every` seconds.
 
-    An AssertionError inside it counts as "not yet". Raises AssertionError, with the last result, when there is
-    none within `within` seconds.
+    An AssertionError inside it counts as "not yet", and so does a `not_yet`. Raises AssertionError, with the last
+    result, when there is none within `within` seconds.
     """
     end = time.monotonic() + within
     pause = threading.Event()
@@ -21,7 +26,7 @@ def eventually(condition: Callable[[], T], within: float = 15, every: float = 0.
             if result := condition():
                 return result
             last = f"last result: {result!r}"
-        except AssertionError as error:
+        except (AssertionError, not_yet) as error:
             last = str(error)
         if time.monotonic() > end:
             raise AssertionError(f"not within {within} s; {last}")

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from confluent_kafka import Producer
 
-from consumer.topic.kafka import Admin, OpenReader, TopicAdmin, TopicReader
+from consumer.topic.kafka import Admin, KafkaUnavailable, OpenReader, TopicAdmin, TopicReader
 from tests.eventually import eventually
 from tests.integration.consumer.conftest import Topic
 from tests.unit.consumer.topic.topic_contract import TopicContract, new_transaction_id
@@ -28,7 +28,9 @@ class RealLog:
     def put_aborted(self, partition: int, value: bytes) -> None:
         self._begin(partition, value).abort_transaction(30)
         # The marker comes a moment later, and what is put now could be before it.
-        eventually(lambda: self.admin.stable_offsets(3) == self.admin.end_offsets(3))
+        eventually(
+            lambda: self.admin.stable_offsets(3) == self.admin.end_offsets(3), not_yet=KafkaUnavailable
+        )
 
     def hold_back(self, partition: int) -> None:
         self._open.append(self._begin(partition, b"held back"))
