@@ -21,9 +21,11 @@ class Settings(BaseSettings):
     kafka_ui_url: str = ""
     trusted_hosts: str = "localhost,127.0.0.1,[::1]"
 
-    # The ring's size is also how much is read back at start: a viewer can resume from nothing older.
+    # The ring's size is also how much is read back at start. Viewers that begin earlier are sent the rest from Kafka,
+    # of which up to replay_bytes are kept for others that want the same.
     ring_events: int = Field(20_000, ge=100)
     ring_bytes: int = Field(16 << 20, ge=1 << 20)
+    replay_bytes: int = Field(16 << 20, ge=1 << 20)
     event_bytes: int = Field(64 << 10, ge=1 << 10)
     orders_remembered: int = Field(20_000, ge=100)
 

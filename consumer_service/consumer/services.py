@@ -20,6 +20,7 @@ from consumer.topic.freshness import FreshnessMonitor
 from consumer.topic.history import History
 from consumer.topic.kafka import TopicAdmin, TopicReader
 from consumer.topic.publish_test_event import TestEventPublisher
+from consumer.topic.replay import READERS, Replay
 from consumer.topic.tail import Tail
 
 EXTENSION = "services"
@@ -40,6 +41,7 @@ class Services:
     monitor: FreshnessMonitor
     tail: Tail
     history: History
+    replay: Replay
     test_events: TestEventPublisher
     test_event_limiter: RateLimiter
     generators: GeneratorFanout
@@ -89,6 +91,11 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         ring, admin, open_reader,
         timeout_s=settings.history_timeout_s, event_bytes=settings.event_bytes, clock=clock,
     )  # fmt: skip
+    replay = Replay(
+        admin, open_reader,
+        orders_remembered=settings.orders_remembered, event_bytes=settings.event_bytes,
+        kept_bytes=settings.replay_bytes, clock=clock,
+    )  # fmt: skip
     policy = FanoutPolicy(
         flush_window_s=settings.flush_window_s,
         heartbeat_s=settings.heartbeat_s,
@@ -96,10 +103,11 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         buffer_bytes=settings.client_buffer_bytes,
     )
     state = partial(_state, tail, monitor)
-    fanout = (ring, state, policy, clock)
+    fanout = (ring, replay, state, policy, clock)
     generators = GeneratorFanout(*fanout)
     sockets = SocketFanout(*fanout) if settings.fanout == "sockets" else None
     runs: dict[str, Run] = {"freshness": monitor.run, "tail": tail.run, "generators": generators.run}
+    runs |= {f"replay {n + 1}": replay.run for n in range(READERS)}
     if sockets:
         runs["fanout"] = sockets.run
     return Services(
@@ -109,6 +117,7 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         monitor=monitor,
         tail=tail,
         history=history,
+        replay=replay,
         test_events=TestEventPublisher(*topic),
         test_event_limiter=RateLimiter(settings.test_event_interval_s, clock),
         generators=generators,

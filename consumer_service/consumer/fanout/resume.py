@@ -3,22 +3,26 @@
 import math
 from datetime import UTC, datetime
 
-from consumer.fanout.viewer import Viewer, live
+from consumer.fanout.filter import EVERYTHING, Filter
+from consumer.fanout.replaying import join
+from consumer.fanout.viewer import Replaying, Viewer, live
 from consumer.ring.position import Position, UnreadablePosition
 from consumer.ring.ring import Ring
 from consumer.ring.types import Gap, GapReason
 from consumer.ring.view import RingView
 
 
-def resume(ring: Ring, last_event_id: str | None, start: str | None) -> Viewer:
-    """Return a viewer that begins at its Last-Event-ID, else at `?from=` (a position or a time), else live."""
+def resume(ring: Ring, last_event_id: str | None, start: str | None, wanted: Filter = EVERYTHING) -> Viewer:
+    """Return a viewer that begins at its Last-Event-ID, else at `?from=` (a position or a time), else live.
+
+    What the ring no longer has it is sent from Kafka."""
     text = last_event_id or start
     if not text:
-        return live(ring)
+        return live(ring, wanted)
     view = ring.view()
-    if last_event_id or ";" in text:
-        return _from_text(view, text)
-    return _from_time(view, text)
+    viewer = _from_text(view, text) if last_event_id or ";" in text else _from_time(view, text)
+    viewer.filter = wanted
+    return viewer
 
 
 def _at_the_end(view: RingView, reason: GapReason, start: Position | None) -> Viewer:
@@ -37,28 +41,27 @@ def _from_text(view: RingView, text: str) -> Viewer:
 
 
 def _from_position(view: RingView, position: Position) -> Viewer:
-    """Begin at a position, or at the floor with a gap.
-
-    A position ahead of ours is no error: another replica was faster. What its viewer has is not sent again."""
-    begin = position.no_earlier_than(view.floor)
-    gap = None if position.covers(view.floor) else Gap("expired", position, begin)
-    number = view.number_at(begin)
-    since = None if view.before(number).offsets == begin.offsets else begin
-    return Viewer(number, begin, since, gap, view.log_end_number)
+    viewer = Viewer(view.head, position.no_earlier_than(_zero(view.position)))
+    if viewer.position.covers(view.floor):
+        join(viewer, view)
+    else:
+        viewer.replaying = Replaying(view.rewinds)
+    return viewer
 
 
 def _from_time(view: RingView, text: str) -> Viewer:
-    """Begin at the first event of each partition that is not older; with a gap where the ring begins later.
-
-    The time is compared with Kafka's own timestamps, and the gap has no start: which offsets a time stands for
-    is known only as far back as the ring reaches."""
+    """Begin at the first event of each partition that is not older, by Kafka's own timestamps."""
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
         return _at_the_end(view, "unreadable", None)
     # Kafka's clock has whole milliseconds: a finer time would skip events of the same millisecond.
     since_ms = math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    viewer = _from_position(view, view.since(since_ms))
-    if not view.is_complete_since(since_ms):
-        viewer.gap = Gap("expired", None, viewer.position)
-    return viewer
+    if view.is_complete_since(since_ms):
+        return _from_position(view, view.since(since_ms))
+    return Viewer(view.head, view.position, replaying=Replaying(view.rewinds, since_ms))
+
+
+def _zero(position: Position) -> Position:
+    """Return offset 0 of every partition: a position from before partitions were added knows nothing of them."""
+    return Position(position.topic_id, (0,) * len(position.offsets))

@@ -4,7 +4,8 @@ Live viewers have everything: they share one place in the ring and are sent the 
 full becomes lagging: it keeps the unsent rest of one write and its own place in the ring, and catches up slice
 by slice as it reads, up to the shared place and never beyond. It is told of a gap when the ring moves on without
 it, and cut when it accepts nothing for a while. A waiting viewer has nothing to be sent although it is not live:
-it is ahead of the shared place, or comes from a faster replica.
+it is ahead of the shared place, or comes from a faster replica. One that is behind the ring is sent what the ring
+no longer has from Kafka, slice by slice like a lagging one, and is away from the others while that is being read.
 
 Each step is bounded, whatever comes in meanwhile: one slice to the live viewers, one to each lagging viewer whose
 socket takes it, and then everything else gets its turn."""
@@ -14,19 +15,25 @@ import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from consumer.fanout import sse
 from consumer.fanout.client import Client, chunk
+from consumer.fanout.filter import EVERYTHING
+from consumer.fanout.live_clients import LiveClients
 from consumer.fanout.policy import FanoutPolicy
+from consumer.fanout.replaying import Replay, next_blocks
 from consumer.fanout.slice_cache import SliceCache
-from consumer.fanout.viewer import Viewer, live
+from consumer.fanout.viewer import Viewer, encode_slice, live
+from consumer.ring.position import Position
 from consumer.ring.ring import Ring
+from consumer.ring.types import Slice
 
 logger = logging.getLogger(__name__)
 
 SEND_S = 20e-6
+ASK_S = 1.0  # how often a viewer asks for past events at least, so that it keeps its place in the line
 READ, READ_WRITE = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 
 
@@ -34,9 +41,11 @@ class SocketFanout:
     """Owns the sockets of all viewers that were attached. state: what the status says, "live" or "stale"."""
 
     def __init__(
-        self, ring: Ring, state: Callable[[], str], policy: FanoutPolicy, clock: Callable[[], float]
-    ) -> None:
+        self, ring: Ring, replay: Replay, state: Callable[[], str], policy: FanoutPolicy,
+        clock: Callable[[], float],
+    ) -> None:  # fmt: skip
         self._ring = ring
+        self._replay = replay
         self._state = state
         self._policy = policy
         self._clock = clock
@@ -47,18 +56,21 @@ class SocketFanout:
         self._selector.register(self._wakened, READ)
         self._slices = SliceCache()
         self._arrivals: deque[Client] = deque()
-        self._live: set[Client] = set()
+        self._live = LiveClients()
         self._lagging: set[Client] = set()
         self._waiting: set[Client] = set()
+        self._away: set[Client] = set()  # behind the ring, and what comes next is being read from Kafka
+        self._asked_at, self._asked_number = float("-inf"), -1
         self._shared: Viewer | None = None  # the place in the ring that all live viewers have in common
         self._flushed_at = self._status_at = float("-inf")
         self._status = ""
         ring.on_change(self.wake)
+        replay.on_change(self.wake)
 
     @property
     def count(self) -> int:
         """How many streams are open."""
-        return len(self._arrivals) + len(self._live) + len(self._lagging) + len(self._waiting)
+        return len(self._arrivals) + sum(len(group) for group in self._groups)
 
     def attach(self, sock: socket.socket, chunked: bool, viewer: Viewer, first: bytes) -> None:
         """Take over a connection and send `first`. May be called from any thread. Raises OSError."""
@@ -93,6 +105,7 @@ class SocketFanout:
             self._flush()
             self._flushed_at = now
         self._review_waiting()
+        self._review_away(now)
         self._send_status_if_due(now)
         for client in [c for c in self._lagging if now - c.progress_at > self._policy.stall_s]:
             self._cut(client)
@@ -124,14 +137,35 @@ class SocketFanout:
 
     def _flush(self) -> None:
         """Send one slice of what is new to all live viewers."""
-        if self._shared and self._live:
-            self._send_to_live(self._shared.take(self._ring, self._policy.live_slice_bytes(len(self._live))))
+        if not self._shared or not self._live:
+            return
+        pieces: list[Slice] = []
 
-    def _send_to_live(self, data: bytes) -> None:
+        def encode(piece: Slice, since: Position | None) -> bytes:
+            pieces.append(piece)
+            return encode_slice(piece, since)
+
+        data = self._shared.take(self._ring, self._policy.live_slice_bytes(len(self._live)), encode=encode)
+        self._send_to_all(self._live.unfiltered, data)
+        if not pieces or any(batch.gap for batch in pieces[0].batches):
+            self._send_filtered_one_by_one(data, pieces)
+            return
+        for clients, payloads in self._live.wanting(
+            event for batch in pieces[0].batches for event in batch.events
+        ):
+            self._send_to_all(clients, sse.events(payloads, pieces[0].position))
+
+    def _send_filtered_one_by_one(self, data: bytes, pieces: Sequence[Slice]) -> None:
+        """Send a gap, which everyone is told, whatever they want."""
+        for client in self._live.filtered():
+            wanted = encode_slice(pieces[0], None, client.viewer.filter) if pieces else data
+            self._send_to_all([client], wanted)
+
+    def _send_to_all(self, clients: Iterable[Client], data: bytes) -> None:
         if not data:
             return
         framed = chunk(data)
-        for client in list(self._live):
+        for client in list(clients):
             try:
                 if not client.send_framed(framed if client.chunked else data):
                     self._become_lagging(client)
@@ -140,7 +174,7 @@ class SocketFanout:
 
     def _become_lagging(self, client: Client) -> None:
         if client in self._live and self._shared:
-            client.viewer = replace(self._shared)
+            client.viewer = replace(self._shared, filter=client.viewer.filter)
         self._move(client, self._lagging, READ_WRITE)
 
     def _catch_up(self, client: Client) -> None:
@@ -148,21 +182,49 @@ class SocketFanout:
         try:
             if not client.send_rest() or self._shared is None:
                 return
+            size = self._policy.lagging_slice_bytes(len(self._lagging))
+            if client.viewer.is_behind:
+                self._send_past(client, size)
+                return
             if client.viewer.number < self._shared.number:
-                size = self._policy.lagging_slice_bytes(len(self._lagging))
-                data = client.viewer.take(self._ring, size, self._shared.number, self._slices.encode)
+                encode = self._slices.encode if client.viewer.filter == EVERYTHING else None
+                data = client.viewer.take(self._ring, size, self._shared.number, encode)
                 if data and not client.send_framed(self._slices.chunked(data) if client.chunked else data):
                     return
-            if client.viewer.number >= self._shared.number:
+            if client.viewer.number >= self._shared.number and not client.viewer.is_behind:
                 self._settle(client)
         except OSError:
             self._drop(client)
+
+    def _send_past(self, client: Client, size: int) -> None:
+        """Send one slice of what the ring no longer has, or wait until it has been read. Raises OSError."""
+        data = next_blocks(client.viewer, self._ring, self._replay, self._state(), size)
+        if data is None:
+            self._move(client, self._away, READ)
+            return
+        self._move(client, self._lagging, READ_WRITE)
+        if data:
+            client.send(data)
+
+    def _review_away(self, now: float) -> None:
+        """Let those ask again that wait for Kafka: when something was read, and to keep their places in the line."""
+        number = self._replay.number
+        if number == self._asked_number and now < self._asked_at + ASK_S:
+            return
+        self._asked_number, self._asked_at = number, now
+        for client in list(self._away):
+            self._catch_up(client)
 
     def _settle(self, client: Client) -> None:
         """Make a viewer live that has all that live viewers have, and no more."""
         if self._shared and client.viewer.number == self._shared.number and client.viewer.since is None:
             self._shared.joined_by(client.viewer)
             self._move(client, self._live, READ)
+            if client.viewer.replaying is not None:
+                client.viewer.replaying = None
+                self._send_own(
+                    client, sse.status(self._state(), client.viewer.position)
+                )  # it is live from here on
         else:
             self._move(client, self._waiting, READ)
 
@@ -185,10 +247,10 @@ class SocketFanout:
             self._drop(client)
         return False
 
-    def _move(self, client: Client, group: set[Client], events: int) -> None:
+    def _move(self, client: Client, group: set[Client] | LiveClients, events: int) -> None:
         if client in group:
             return
-        for other in (self._live, self._lagging, self._waiting):
+        for other in self._groups:
             other.discard(client)
         group.add(client)
         client.progress_at = self._clock()
@@ -204,13 +266,17 @@ class SocketFanout:
             return
         self._status, self._status_at = state, now
         if self._live and self._shared:
-            self._send_to_live(sse.status(state, self._shared.refreshed(self._ring).position))
-        for client in [*self._waiting, *self._lagging]:
+            self._send_to_all(self._live, sse.status(state, self._shared.refreshed(self._ring).position))
+        for client in [*self._waiting, *self._lagging, *self._away]:
             if not client.has_rest:
-                self._send_own(client, sse.status(state, client.viewer.position))
+                self._send_own(client, client.viewer.status(state))
+
+    @property
+    def _groups(self) -> tuple[set[Client] | LiveClients, ...]:
+        return self._live, self._lagging, self._waiting, self._away
 
     def _drop(self, client: Client) -> None:
-        for group in (self._live, self._lagging, self._waiting):
+        for group in self._groups:
             group.discard(client)
         self._selector.unregister(client.sock)
         client.sock.close()
@@ -222,9 +288,9 @@ class SocketFanout:
 
     def end_all(self) -> None:
         """End every stream in an orderly way."""
-        for client in [*self._live, *self._waiting]:
+        for client in [*self._live, *self._waiting, *self._away]:
             client.send_last_chunk()
-        for client in [*self._live, *self._lagging, *self._waiting]:
+        for client in [client for group in self._groups for client in group]:
             self._drop(client)
         while self._arrivals:
             self._arrivals.popleft().sock.close()

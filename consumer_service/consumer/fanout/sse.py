@@ -20,9 +20,12 @@ def named(event: str, data: Mapping[str, object], position: Position | None = No
     return f"event: {event}\ndata: {text}\n{end}".encode()
 
 
-def status(state: str, position: Position) -> bytes:
-    """Encode a heartbeat, which is also a bookmark."""
-    return named("status", {"state": state, "position": str(position)}, position)
+def status(state: str, position: Position | None, replay: str = "") -> bytes:
+    """Encode a heartbeat, which is also a bookmark.
+
+    position: None while it is not known yet where a time is in the topic. replay: for a viewer that is not live yet."""
+    data: dict[str, object] = {"state": state, "position": str(position) if position else None}
+    return named("status", data | {"replay": replay} if replay else data, position)
 
 
 def gap(gap: Gap) -> bytes:

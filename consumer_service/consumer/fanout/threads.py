@@ -5,8 +5,8 @@ For servers that cannot hand a connection over: TLS or HTTP/2 in gunicorn, anoth
 import threading
 from collections.abc import Callable, Iterator
 
-from consumer.fanout import sse
 from consumer.fanout.policy import FanoutPolicy
+from consumer.fanout.replaying import Replay, next_blocks
 from consumer.fanout.viewer import Viewer
 from consumer.ring.ring import Ring
 
@@ -17,9 +17,11 @@ class GeneratorFanout:
     """Streams as generators, which the server iterates over in a thread of its own each."""
 
     def __init__(
-        self, ring: Ring, state: Callable[[], str], policy: FanoutPolicy, clock: Callable[[], float]
-    ) -> None:
+        self, ring: Ring, replay: Replay, state: Callable[[], str], policy: FanoutPolicy,
+        clock: Callable[[], float],
+    ) -> None:  # fmt: skip
         self._ring = ring
+        self._replay = replay
         self._state = state
         self._policy = policy
         self._clock = clock
@@ -44,15 +46,37 @@ class GeneratorFanout:
     def _blocks(self, viewer: Viewer) -> Iterator[bytes]:
         status, status_at = self._state(), self._clock()
         while not self._stopping.is_set():
-            if data := viewer.take(self._ring, self._policy.buffer_bytes):
-                yield data
-            if gap := viewer.check_position(self._ring):
-                yield gap
+            yield from self._past(viewer) if viewer.is_behind else self._present(viewer)
             state, now = self._state(), self._clock()
             if state != status or now >= status_at + self._policy.heartbeat_s:
                 status, status_at = state, now
-                yield sse.status(state, viewer.refreshed(self._ring).position)
-            self._ring.wait_past(viewer.number, min(STOP_S, self._policy.heartbeat_s / 4))
+                yield viewer.status(state) if viewer.is_behind else viewer.refreshed(self._ring).status(state)
+
+    def _present(self, viewer: Viewer) -> Iterator[bytes]:
+        """Return what the ring has for a viewer, and wait for more."""
+        if data := viewer.take(self._ring, self._policy.buffer_bytes):
+            yield data
+        if viewer.is_behind:
+            return
+        if gap := viewer.check_position(self._ring):
+            yield gap
+        if viewer.replaying is not None and viewer.number == self._ring.head:
+            viewer.replaying = None
+            yield viewer.status(self._state())  # it is live from here on
+        self._ring.wait_past(viewer.number, self._wait_s)
+
+    def _past(self, viewer: Viewer) -> Iterator[bytes]:
+        """Return what the ring no longer has, or wait until it has been read."""
+        number = self._replay.number
+        data = next_blocks(viewer, self._ring, self._replay, self._state(), self._policy.buffer_bytes)
+        if data:
+            yield data
+        elif data is None:
+            self._replay.wait_past(number, self._wait_s)
+
+    @property
+    def _wait_s(self) -> float:
+        return min(STOP_S, self._policy.heartbeat_s / 4)
 
     def _change_count(self, by: int) -> None:
         with self._lock:

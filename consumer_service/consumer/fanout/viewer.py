@@ -1,24 +1,40 @@
 """One viewer: its place in the ring, and what it is to be sent next. Knows no sockets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from consumer.fanout import sse
+from consumer.fanout.filter import EVERYTHING, Filter
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
-from consumer.ring.types import Batch, Evicted, Gap, Slice
+from consumer.ring.types import Batch, Event, Evicted, Gap, Rewind, Slice
 
 Encode = Callable[[Slice, Position | None], bytes]
 
 
 @dataclass(slots=True)
+class Replaying:
+    """A viewer's way to the live ones from a place that is older than the ring (replaying.py).
+
+    rewinds: those of the ring that its position takes into account. since_ms: the time, Kafka's, whose position is not
+    known yet. has_joined: whether its place is in the ring. state: what its status says.
+    """
+
+    rewinds: Mapping[int, Rewind]
+    since_ms: int | None = None
+    has_joined: bool = False
+    state: Literal["waiting", "reading"] = "waiting"
+
+
+@dataclass(slots=True)
 class Viewer:
-    """A viewer's place in the ring.
+    """A viewer's place in the ring, or on its way to the ring.
 
     number: the batch to send next. position: the id of what it was sent last. since: what the viewer had before
     it came back, in partitions where it is ahead of the next batch: that is not sent again, and no id is
-    earlier. gap: what it must be told first. log_end_number: see Ring.log_end_after.
+    earlier. gap: what it must be told first. log_end_number: see Ring.log_end_after. filter: which events it wants;
+    its position moves past the others. replaying: until it is live, if its place was older than the ring.
     """
 
     number: int
@@ -26,13 +42,28 @@ class Viewer:
     since: Position | None = None
     gap: Gap | None = None
     log_end_number: int = 0
+    filter: Filter = EVERYTHING
+    replaying: Replaying | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether its place is not in the ring yet."""
+        return self.replaying is not None and not self.replaying.has_joined
+
+    def status(self, state: str) -> bytes:
+        """Return the status as it is for this viewer."""
+        if self.replaying is None:
+            return sse.status(state, self.position)
+        position = None if self.replaying.since_ms is not None else self.position
+        return sse.status(state, position, self.replaying.state)
 
     def greeting(self, state: str) -> bytes:
         """Return the first blocks: the status and, if there is one, the gap.
 
         The status bears the position *before* what follows: a viewer that is cut off here resumes the same."""
-        start = self.gap.start if self.gap and self.gap.start else self.position
-        return sse.status(state, start) + (sse.gap(self.gap) if self.gap else b"")
+        if self.gap is None:
+            return self.status(state)
+        return sse.status(state, self.gap.start or self.position) + sse.gap(self.gap)
 
     def take(
         self, ring: Ring, max_bytes: int, until: int | None = None, encode: Encode | None = None
@@ -45,7 +76,7 @@ class Viewer:
             piece = ring.slice(self.number, max_bytes, until)
         except Evicted as evicted:
             return self._skip_evicted(evicted)
-        data = (encode or encode_slice)(piece, self.since)
+        data = encode(piece, self.since) if encode else encode_slice(piece, self.since, self.filter)
         self.number = piece.number
         self._move_to(piece.position, _since_after(piece, self.since))
         return data
@@ -89,6 +120,9 @@ class Viewer:
             self.position, self.since = position.no_earlier_than(since), since
 
     def _skip_evicted(self, evicted: Evicted) -> bytes:
+        if self.replaying is not None and not evicted.is_anew:
+            self.replaying.has_joined = False  # the ring moved on before this viewer was live: Kafka has it
+            return b""
         since = None if evicted.is_anew else self.since
         end = _merged(evicted.floor, since)
         gap = Gap("recreated" if evicted.is_anew else "overflow", self.position, end)
@@ -97,7 +131,7 @@ class Viewer:
         return sse.gap(gap)
 
 
-def encode_slice(piece: Slice, since: Position | None = None) -> bytes:
+def encode_slice(piece: Slice, since: Position | None = None, wanted: Filter = EVERYTHING) -> bytes:
     """Encode batches as blocks; the last block bears the position after them. since: see Viewer."""
     blocks = []
     payloads: list[bytes] = []
@@ -108,7 +142,7 @@ def encode_slice(piece: Slice, since: Position | None = None) -> bytes:
                 blocks.append(sse.events(payloads, _merged(batch.before, since)))
             blocks.append(sse.gap(_gap_since(batch.gap, since)))
             payloads = []
-        payloads += _unseen(batch, since)
+        payloads += _unseen(batch, since, wanted)
     if payloads:
         blocks.append(sse.events(payloads, _merged(piece.position, since)))
     return b"".join(blocks)
@@ -135,13 +169,16 @@ def _gap_since(gap: Gap, since: Position | None) -> Gap:
     return Gap(gap.reason, start, _merged(gap.end, since))
 
 
-def _unseen(batch: Batch, since: Position | None) -> list[bytes]:
-    if since is None or batch.before.covers(since):
-        return [event.payload for event in batch.events]
-    return [event.payload for event in batch.events if event.offset >= since.at(event.partition)]
+def _unseen(batch: Batch, since: Position | None, wanted: Filter) -> list[bytes]:
+    events: Iterable[Event] = batch.events
+    if since is not None and not batch.before.covers(since):
+        events = (event for event in events if event.offset >= since.at(event.partition))
+    if wanted != EVERYTHING:
+        events = filter(wanted.passes, events)
+    return [event.payload for event in events]
 
 
-def live(ring: Ring) -> Viewer:
+def live(ring: Ring, wanted: Filter = EVERYTHING) -> Viewer:
     """Return a viewer that begins with the next event."""
     end = ring.end()
-    return Viewer(end.number, end.position)
+    return Viewer(end.number, end.position, filter=wanted)

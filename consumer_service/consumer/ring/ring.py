@@ -71,6 +71,7 @@ class Ring:
                 rewinds=dict(self._rewinds),
                 known_since_ms=dict(self._known_since_ms),
                 log_end_number=self._log_end[0] if self._log_end else 0,
+                began=self._began,
             )
 
     def open(self, position: Position) -> None:

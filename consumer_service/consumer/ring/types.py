@@ -8,18 +8,21 @@ from consumer.ring.position import Position
 
 GapReason = Literal["expired", "recreated", "unreadable", "overflow"]
 
-EVENT_OVERHEAD = 200
+EVENT_OVERHEAD = 290  # the object, its numbers and its subject
 BATCH_OVERHEAD = 350
 BATCH_BYTES = 8 << 10
 
 
 class Event(NamedTuple):
-    """An event as it came from Kafka: its place, Kafka's time, and its bytes."""
+    """An event as it came from Kafka: its place, Kafka's time, its bytes, and what filters ask: its type and subject
+    (the order's id)."""
 
     partition: int
     offset: int
     timestamp_ms: int
     payload: bytes
+    type: str = ""
+    subject: str = ""
 
     @property
     def size(self) -> int:
@@ -104,6 +107,15 @@ class Slice(NamedTuple):
     batches: Sequence[Batch]
     number: int
     position: Position
+
+
+class FoundTime(NamedTuple):
+    """Where the first events of each partition are that are not older than a time.
+
+    is_complete: whether none of them can have been deleted by retention."""
+
+    position: Position
+    is_complete: bool
 
 
 class Evicted(Exception):

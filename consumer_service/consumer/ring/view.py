@@ -13,7 +13,8 @@ class RingView:
     """An immutable copy of what a ring holds; the batches themselves are shared.
 
     first: the number of the first batch. known_since_ms: by partition, the earliest time (Kafka's, in ms) from
-    which on every event is held or known to be evicted later; absent where no time is known.
+    which on every event is held or known to be evicted later; absent where no time is known. began: the number of the
+    batch that tells everyone of the last new beginning; -1 when there was none.
     """
 
     batches: Sequence[Batch]
@@ -22,6 +23,7 @@ class RingView:
     rewinds: Mapping[int, Rewind]
     known_since_ms: Mapping[int, int]
     log_end_number: int
+    began: int
 
     @property
     def floor(self) -> Position:

@@ -6,6 +6,7 @@ SSE cannot carry a CR, so a CR makes a message unreadable."""
 
 import json
 from dataclasses import dataclass
+from sys import intern
 from typing import NoReturn
 
 
@@ -58,7 +59,7 @@ def _envelope(message: dict[str, object]) -> OrderEvent:
     data = message.get("data")
     if not isinstance(data, dict):
         raise UnreadableEvent("no data")
-    return OrderEvent(_text(message, "id"), kind, _text(message, "subject"), _version(kind, data))
+    return OrderEvent(_text(message, "id"), intern(kind), _text(message, "subject"), _version(kind, data))
 
 
 def _text(message: dict[str, object], name: str) -> str:

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 ADMIN_TIMEOUT_S = 2.0
 BATCH = 500
+NO_OFFSET = -1  # no message is as new as a time
 
 
 class Topic(NamedTuple):
@@ -56,6 +57,7 @@ class Admin(Protocol):
     def beginning_offsets(self, partitions: int) -> tuple[int, ...]: ...
     def end_offsets(self, partitions: int) -> tuple[int, ...]: ...
     def stable_offsets(self, partitions: int) -> tuple[int, ...]: ...
+    def offsets_since(self, since_ms: int, partitions: int) -> tuple[int | None, ...]: ...
 
 
 class Reader(Protocol):
@@ -148,14 +150,29 @@ class TopicAdmin:
         message. Raises KafkaUnavailable."""
         return self._offsets(partitions, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
 
+    def offsets_since(self, since_ms: int, partitions: int) -> tuple[int | None, ...]:
+        """Return the first offset of each partition that is not older than a time of Kafka's; None where all are.
+
+        Raises KafkaUnavailable."""
+        found = self._list_offsets(partitions, OffsetSpec.for_timestamp(since_ms))
+        if any(offset < NO_OFFSET for offset in found):
+            raise KafkaUnavailable("a partition has no leader")
+        return tuple(None if offset == NO_OFFSET else offset for offset in found)
+
     def _offsets(
+        self, partitions: int, which: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+    ) -> tuple[int, ...]:
+        found = self._list_offsets(partitions, which, isolation)
+        if any(offset < 0 for offset in found):  # -1001: a leader that has just gone gives no error
+            raise KafkaUnavailable("a partition has no leader")
+        return found
+
+    def _list_offsets(
         self, partitions: int, which: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
     ) -> tuple[int, ...]:
         wanted = {TopicPartition(self._name, partition): which for partition in range(partitions)}
         futures = self._admin.list_offsets(wanted, isolation_level=isolation, request_timeout=ADMIN_TIMEOUT_S)
         found = {tp.partition: self._result(future).offset for tp, future in futures.items()}
-        if any(offset < 0 for offset in found.values()):  # -1001: a leader that has just gone gives no error
-            raise KafkaUnavailable("a partition has no leader")
         return tuple(found[partition] for partition in range(partitions))
 
     @staticmethod

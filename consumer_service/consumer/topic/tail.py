@@ -234,15 +234,15 @@ class Tail:
         """Return the event, or None when it is not to be shown; the position moves past it all the same."""
         offsets[record.partition] = record.offset + 1
         try:
-            event = read_event(record.value, self._event_bytes)
+            read_as = read_event(record.value, self._event_bytes)
         except UnreadableEvent as exc:
             self._skip(record, exc)
             return None
-        if self._deduplicator.is_duplicate(event):
+        if self._deduplicator.is_duplicate(read_as):
             self.counts.repeats += 1
             return None
         self.counts.shown += 1
-        return Event(record.partition, record.offset, record.timestamp_ms, record.value or b"")
+        return Event(*record[:3], record.value or b"", read_as.type, read_as.subject)
 
     def _skip(self, record: Record, reason: UnreadableEvent) -> None:
         """Count every unreadable message; of a flood log every hundredth, or the log would be the next flood."""

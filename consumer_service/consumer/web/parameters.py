@@ -9,3 +9,11 @@ def read_parameter(request: Request, name: str) -> str | None:
         return request.args.get(name)
     except UnicodeDecodeError:
         return None
+
+
+def read_parameters(request: Request, name: str) -> list[str]:
+    """Return every value of a parameter that may be repeated."""
+    try:
+        return request.args.getlist(name)
+    except UnicodeDecodeError:
+        return []

@@ -73,6 +73,10 @@ def _stand_ins() -> dict[str, object]:
         "hijack": _hijack,
         "SLICE_BYTES": 2000,
         "BATCH": 5,
+        "PART_OFFSETS": 4,
+        "PART_BYTES": 2000,
+        "BUFFER_BYTES": 4000,
+        "MAX_IN_LINE": 3,
     }
 
 
@@ -93,7 +97,7 @@ def _hijack(environ: dict[str, Any], take: Callable[[Any, bool], None]) -> Itera
 
 def _make_pausable(stack: ExitStack) -> None:
     """Make every call of these classes a point at which another thread may run, also in the middle of a step."""
-    for path in ("consumer.ring.ring.Ring", "consumer.fanout.viewer.Viewer"):
+    for path in ("consumer.ring.ring.Ring", "consumer.fanout.viewer.Viewer", "consumer.topic.replay.Replay"):
         module, _, name = path.rpartition(".")
         cls = getattr(sys.modules[module], name)
         for attribute, value in list(vars(cls).items()):

@@ -12,6 +12,7 @@ from tests.simulation.stream.scheduler import Scheduler
 
 TOPIC = "orders"
 OFFSET_INVALID = -1001
+NO_OFFSET = -1
 
 Key = tuple[int, int]
 """An order's number and a version."""
@@ -40,6 +41,13 @@ class Log:
     @property
     def end(self) -> int:
         return len(self.entries)
+
+    def offset_since(self, since_ms: int) -> int:
+        """Return the first offset that is left and not older, -1 if there is none."""
+        offsets = range(self.first, self.end)
+        return next(
+            (offset for offset in offsets if self.entries[offset].timestamp_ms >= since_ms), NO_OFFSET
+        )
 
 
 class Cluster:
@@ -272,11 +280,11 @@ class FakeAdminClient:
     ) -> dict[TopicPartition, Answer]:
         cluster = self._cluster
         cluster.scheduler.pause("asking Kafka for offsets")
-        answers = {tp: self._listed(tp.partition, type(which).__name__) for tp, which in wanted.items()}
+        answers = {tp: self._listed(tp.partition, which) for tp, which in wanted.items()}
         cluster.scheduler.pause("having Kafka's answer about offsets")
         return answers
 
-    def _listed(self, partition: int, which: str) -> Answer:
+    def _listed(self, partition: int, which: object) -> Answer:
         cluster = self._cluster
         if cluster.is_down:
             return Answer(error=KafkaError(KafkaError._TIMED_OUT))
@@ -287,4 +295,6 @@ class FakeAdminClient:
                 return Answer(error=KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
             return Answer(ListedOffset(OFFSET_INVALID))
         log = cluster.logs[partition]
-        return Answer(ListedOffset(log.first if which == "EarliestSpec" else log.end))
+        if (since_ms := getattr(which, "timestamp", None)) is not None:
+            return Answer(ListedOffset(log.offset_since(since_ms)))
+        return Answer(ListedOffset(log.first if type(which).__name__ == "EarliestSpec" else log.end))

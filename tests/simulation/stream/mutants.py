@@ -10,9 +10,11 @@ from consumer.fanout import resume as resuming
 from consumer.fanout import sse
 from consumer.fanout import viewer as viewing
 from consumer.fanout.client import Client
+from consumer.fanout.filter import Filter
 from consumer.fanout.policy import SLICE_BYTES
+from consumer.fanout.replaying import join
 from consumer.fanout.sockets import READ, SocketFanout
-from consumer.fanout.viewer import Viewer
+from consumer.fanout.viewer import Replaying, Viewer
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Batch, Evicted, Gap
@@ -41,7 +43,7 @@ def _c1() -> AbstractContextManager[object]:
 def _c2() -> AbstractContextManager[object]:
     def flush(self: SocketFanout) -> None:
         while self._shared and self._live and self._shared.number != self._ring.head:
-            self._send_to_live(self._shared.take(self._ring, SLICE_BYTES))
+            self._send_to_all(self._live, self._shared.take(self._ring, SLICE_BYTES))
 
     return patch.object(SocketFanout, "_flush", flush)
 
@@ -103,19 +105,20 @@ def _history_with(view: Callable[[Ring], RingView]) -> AbstractContextManager[ob
 def _c3_resume() -> AbstractContextManager[object]:
     def from_position(ring: Ring, position: Position) -> Viewer:
         floor = ring.view().floor
-        begin = position.no_earlier_than(floor)
-        gap = None if position.covers(floor) else Gap("expired", position, begin)
         view = ring.view()
-        number = view.number_at(begin)
-        since = None if view.before(number).offsets == begin.offsets else begin
-        return Viewer(number, begin, since, gap, view.log_end_number)
+        viewer = Viewer(view.head, position.no_earlier_than(Position(floor.topic_id, ())))
+        if position.covers(floor):
+            join(viewer, view)
+        else:
+            viewer.replaying = Replaying(view.rewinds)
+        return viewer
 
-    def resume(ring: Ring, last_event_id: str | None, start: str | None) -> Viewer:
+    def resume(ring: Ring, last_event_id: str | None, start: str | None, wanted: Filter) -> Viewer:
         view = ring.view()
         text = last_event_id or start
-        if text and Position.parse(text).topic_id == view.position.topic_id:
+        if text and ";" in text and Position.parse(text).topic_id == view.position.topic_id:
             return from_position(ring, view.before_rewinds(Position.parse(text)))
-        return resuming.resume(ring, last_event_id, start)
+        return resuming.resume(ring, last_event_id, start, wanted)
 
     return patch.object(stream, "resume", resume)
 

@@ -17,6 +17,7 @@ SMALLEST: Mapping[str, Any] = {
     "fetch": 1,
     "ring_events": 1000,
     "ring_bytes": 1 << 20,
+    "replay_bytes": 1 << 20,
     "orders_remembered": 1000,
     "buffer_bytes": 4000,
     "padding": 0,
@@ -31,6 +32,7 @@ def random_plan(rng: random.Random) -> Plan:
         "fetch": rng.choice((1, 2, 5)),
         "ring_events": rng.choice((3, 6, 12, 1000)),
         "ring_bytes": rng.choice((6000, 1 << 20, 1 << 20)),
+        "replay_bytes": rng.choice((3000, 1 << 20)),
         "orders_remembered": rng.choice((3, 1000)),
         "buffer_bytes": rng.choice((300, 1500, 4000)),
         "padding": rng.choice((0, 0, 300)),
@@ -53,7 +55,7 @@ def _pauses(rng: random.Random) -> int:
 
 
 def _run(rng: random.Random) -> Step:
-    kind = rng.choices(("tail", "fanout", "freshness"), (5, 5, 1))[0]
+    kind = rng.choices(("tail", "fanout", "freshness", "replay 1", "replay 2"), (5, 5, 1, 2, 1))[0]
     return rng.randrange(3), kind, _pauses(rng)
 
 
@@ -71,6 +73,7 @@ STEPS: dict[str, tuple[int, str | None, Arguments]] = {
     "clock": (8, None, lambda rng: (rng.choice((0.03, 0.03, 1.1, 3.0, 11.0)),)),
     "page": (3, None, lambda rng: (rng.randrange(3), _pauses(rng))),
     "curl": (2, None, lambda rng: (rng.randrange(3), rng.choice(ROOMS), rng.random() < 0.7, _pauses(rng))),
+    "since": (2, None, lambda rng: (rng.randrange(3), rng.choice((0.0, 1.0, 5.0, 30.0)), _pauses(rng))),
     "connect": (
         12,
         None,
@@ -110,9 +113,9 @@ def simpler(step: Step) -> Sequence[Step]:
 
 
 def _smaller(name: str, index: int, value: Any) -> Sequence[Any]:
-    if name in ("run", "requests", "page", "history", "curl", "connect") and index == _last(name):
+    if name in ("run", "requests", "page", "history", "curl", "since", "connect") and index == _last(name):
         return [] if value == UNLIMITED else [UNLIMITED]
-    if value is False or name in ("race", "clock", "join"):
+    if value is False or name in ("race", "clock", "join", "since"):
         return []
     if isinstance(value, bool):
         return [False]
@@ -124,7 +127,7 @@ def _smaller(name: str, index: int, value: Any) -> Sequence[Any]:
 
 
 def _last(name: str) -> int:
-    return {"run": 2, "requests": 1, "page": 1, "history": 2, "curl": 3, "connect": 5}[name]
+    return {"run": 2, "requests": 1, "page": 1, "history": 2, "curl": 3, "since": 2, "connect": 5}[name]
 
 
 def simpler_setups(setup: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -44,6 +44,7 @@ class Replica:
             ring_events=setup["ring_events"],
             ring_bytes=setup["ring_bytes"],
             event_bytes=1000,
+            replay_bytes=setup["replay_bytes"],
             orders_remembered=setup["orders_remembered"],
             client_buffer_bytes=setup["buffer_bytes"],
             fanout="sockets",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -83,6 +84,7 @@ class Viewer:
         self.is_loading = False
         # As in stream.js: the position of the page's script, the URL of its EventSource, and the browser's own id.
         self.position = ""
+        self.since_ms = -1  # where it begins, if it begins at a time
         self._url_from = ""
         self._last_event_id = ""
         self._connection_id: Position | None = None
@@ -159,14 +161,24 @@ class Viewer:
     def connect(self, automatically: bool) -> tuple[str, dict[str, str]]:
         """Return the query and headers of a new connection: EventSource's own, or that of a new EventSource."""
         if not (automatically and (self._url_from or self._last_event_id)):
-            self._url_from, self._last_event_id = self.position, ""
+            self._url_from, self._last_event_id = self.position or self._begin_at_time(), ""
         self.is_connecting = True
         resumed = self._last_event_id or self._url_from
-        if resumed:
+        if ";" in resumed:
             self._excuse_cut_back(Position.parse(resumed))
         query = f"from={quote(self._url_from)}" if self._url_from else ""
         headers = {"HTTP_LAST_EVENT_ID": self._last_event_id} if self._last_event_id else {}
         return query, headers
+
+    def _begin_at_time(self) -> str:
+        """Return the time at which the viewer begins, if it does: it is to be sent all that is not older."""
+        if self.since_ms < 0:
+            return ""
+        logs = self.world.cluster.logs
+        found = ((log.offset_since(self.since_ms), log.end) for log in logs)
+        offsets = tuple(end if offset < 0 else offset for offset, end in found)
+        self._begin_at(Position(self.world.cluster.topic_id, offsets))
+        return datetime.fromtimestamp(self.since_ms / 1000, UTC).isoformat()
 
     def _excuse_cut_back(self, resumed: Position) -> None:
         """Expect nothing of a partition that was cut back below the position: nobody can be told.
@@ -208,6 +220,7 @@ class Viewer:
 
     def _take(self, name: str, data: bytes, last_id: str | None) -> None:
         position = Position.parse(last_id) if last_id else None
+        is_greeting = name == "status" and self._connection_id is None
         if name == "message":
             self._take_event(data)
         elif name == "gap":
@@ -219,7 +232,7 @@ class Viewer:
         elif name == "busy":
             self.world.tell(f"{self.name} ← busy: {json.loads(data)['reason']}")
         if position is not None:
-            self._take_id(position, last_id or "")
+            self._take_id(position, last_id or "", is_greeting)
 
     def _take_event(self, data: bytes) -> None:
         key = self.world.key_of(data)
@@ -237,6 +250,7 @@ class Viewer:
         lost: dict[str, list[int]] = gap["lost"]  # type: ignore[assignment]  # as docs/delivery.md describes it
         reason, start = gap["reason"], gap["from"]
         self.world.tell(f"{self.name} ← gap {reason} from {short(start)} to {short(str(end))}: lost {lost}")
+        self._check_that_kafka_has_lost(reason, lost, end)
         if reason == "recreated" or start is None:
             # Everything before `end` is told as lost; the table's older rows stay as they are.
             self._covered.clear()
@@ -249,7 +263,17 @@ class Viewer:
         for partition, (first, past) in lost.items():
             self._covered.update((int(partition), offset) for offset in range(first, past))
 
-    def _take_id(self, position: Position, text: str) -> None:
+    def _check_that_kafka_has_lost(self, reason: object, lost: dict[str, list[int]], end: Position) -> None:
+        """What Kafka still has must not be told as expired: it is to be sent, however old it is."""
+        if reason != "expired" or end.topic_id != self.world.cluster.topic_id:
+            return
+        logs = self.world.cluster.logs
+        if any(past > logs[int(partition)].first for partition, (_, past) in lost.items()):
+            raise Violation(f"{self.name} is told as lost what Kafka has: {lost}")
+        if not lost and not any(log.first for log in logs):
+            raise Violation(f"{self.name} is told that something is lost, and Kafka has everything")
+
+    def _take_id(self, position: Position, text: str, is_greeting: bool) -> None:
         previous = self._connection_id
         told, self._is_told_anew = self._is_told_anew, False
         if previous is not None and not told:
@@ -265,7 +289,8 @@ class Viewer:
             self._begin_at(position)
             if self.is_page and not self._may_load:
                 self._may_load, self.cursor = True, text
-        self._verify(position)
+        if not is_greeting:  # of one that begins at a time the gap, if there is one, comes with it
+            self._verify(position)
 
     # What it must have
 

@@ -21,7 +21,7 @@ NEWCOMER_PAUSES = 600
 SETTLE_ROUNDS = 80
 SETTLE_S = 1.3
 MOST_VIEWERS = 8
-THREADS = ("tail", "fanout", "freshness")
+THREADS = ("tail", "fanout", "freshness", "replay 1", "replay 2")
 
 ODD: tuple[bytes | None, ...] = (
     None,
@@ -368,6 +368,14 @@ class World:
             self.viewers.append(Viewer(self, f"viewer {len(self.viewers) + 1}", is_page=False))
             self._connect(len(self.viewers) - 1, replica, False, room, hijack, pauses)
 
+    def _since(self, replica: int, ago: float, pauses: int) -> None:
+        """Open a stream without a page that begins at a time in the past."""
+        if len(self.viewers) < MOST_VIEWERS:
+            viewer = Viewer(self, f"viewer {len(self.viewers) + 1}", is_page=False)
+            viewer.since_ms = int((self.scheduler.now - ago) * 1000)
+            self.viewers.append(viewer)
+            self._connect(len(self.viewers) - 1, replica, False, 100_000, True, pauses)
+
     def _viewer(self, which: int) -> Viewer | None:
         return self.viewers[which % len(self.viewers)] if self.viewers else None
 
@@ -461,10 +469,14 @@ class World:
         is_over = ring._events > self.setup["ring_events"] or ring._bytes > self.setup["ring_bytes"]
         if is_over and not lock.is_held:
             raise Violation(f"{replica.name}'s ring holds {ring._events} events, {ring._bytes} bytes")
+        replay = replica.services.replay
+        kept: Any = replay._changed
+        if replay._bytes > self.setup["replay_bytes"] and not kept.is_held:
+            raise Violation(f"{replica.name} keeps {replay._bytes} bytes of what it has replayed")
         sockets = replica.services.sockets
         assert sockets is not None
         bound = max(self.setup["buffer_bytes"], 2000) + 5 * 1400 + 1000
-        for client in [*sockets._live, *sockets._lagging, *sockets._waiting]:
+        for client in [client for group in sockets._groups for client in group]:
             if len(client._rest) > bound:
                 raise Violation(f"{replica.name} keeps {len(client._rest)} bytes for one viewer")
 

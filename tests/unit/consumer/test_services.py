@@ -100,7 +100,7 @@ def test_each_part_has_the_topic_and_its_thread(services: Services) -> None:
     assert (services.test_events._bootstrap_servers, services.test_events._topic) == ("127.0.0.1:1", "other")
     assert services.history._admin is services.monitor._admin is admin
     names = {thread.name for thread in services.background._threads}
-    assert names == {"freshness", "tail", "generators", "fanout"}
+    assert names == {"freshness", "tail", "generators", "fanout", "replay 1", "replay 2"}
 
 
 def test_body_is_bounded() -> None:

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from consumer.fanout.filter import EVERYTHING, Filter
 from consumer.fanout.policy import FanoutPolicy
 from consumer.fanout.resume import resume
 from consumer.fanout.sockets import SocketFanout
@@ -11,6 +12,7 @@ from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Event
 from tests.clock import FakeClock
+from tests.unit.consumer.fanout.fake_replay import FakeReplay
 from tests.unit.consumer.fanout.stream_text import Block, blocks, shown
 from tests.unit.consumer.topic.fake_kafka import TOPIC_ID
 
@@ -27,15 +29,22 @@ class FanoutHarness:
         self.clock = FakeClock()
         self.state = "live"
         policy = FanoutPolicy(WINDOW_S, HEARTBEAT_S, STALL_S, buffer_bytes)
-        self.fanout = SocketFanout(self.ring, lambda: self.state, policy, self.clock)
+        self.replay = FakeReplay()
+        self.fanout = SocketFanout(self.ring, self.replay, lambda: self.state, policy, self.clock)
         self.browsers: list[socket.socket] = []
 
-    def join(self, chunked: bool = False, last_event_id: str | None = None, steps: int = 3) -> socket.socket:
+    def join(
+        self,
+        chunked: bool = False,
+        last_event_id: str | None = None,
+        steps: int = 3,
+        wanted: Filter = EVERYTHING,
+    ) -> socket.socket:
         """Attach a viewer; return the browser's end of its connection. steps: 0 is one without a flush window."""
         server, browser = socket.socketpair()
         self.browsers.append(browser)
         browser.setblocking(False)
-        viewer = resume(self.ring, last_event_id, None)
+        viewer = resume(self.ring, last_event_id, None, wanted)
         self.fanout.attach(server, chunked, viewer, viewer.greeting(self.state))
         if steps:
             self.step(steps)

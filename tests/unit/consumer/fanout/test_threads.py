@@ -11,6 +11,7 @@ from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Event
 from tests.clock import FakeClock
+from tests.unit.consumer.fanout.fake_replay import FakeReplay
 from tests.unit.consumer.fanout.stream_text import blocks, shown
 from tests.unit.consumer.topic.fake_kafka import TOPIC_ID
 
@@ -48,9 +49,12 @@ def put(ring: Ring, payload: bytes) -> None:
     ring.append([Event(0, at, 0, payload)], Position(TOPIC_ID, (at + 1,)))
 
 
-def fanout_of(ring: Ring, clock: FakeClock, states: list[str]) -> GeneratorFanout:
+def fanout_of(
+    ring: Ring, clock: FakeClock, states: list[str], replay: FakeReplay | None = None
+) -> GeneratorFanout:
     """Return a fan-out that reports the last of `states`."""
-    return GeneratorFanout(ring, lambda: states[-1], FanoutPolicy(0.02, HEARTBEAT_S, 15, 8 << 10), clock)
+    policy = FanoutPolicy(0.02, HEARTBEAT_S, 15, 8 << 10)
+    return GeneratorFanout(ring, replay or FakeReplay(), lambda: states[-1], policy, clock)
 
 
 def test_quiet_stream_gets_a_heartbeat_in_time(ring: Ring, clock: FakeClock) -> None:

@@ -91,6 +91,14 @@ class FakeTopic:
         ends = self.end_offsets(partitions)
         return tuple(self.open_transactions.get(partition, end) for partition, end in enumerate(ends))
 
+    def offsets_since(self, since_ms: int, partitions: int) -> tuple[int | None, ...]:
+        """Return the first offset of each partition that is left and not older."""
+        self._raise_if_down(partitions)
+        return tuple(
+            next((at for at in range(first, len(log)) if log[at][0] >= since_ms), None)
+            for first, log in zip(self.first[:partitions], self.logs, strict=False)
+        )
+
     def open_reader(self, offsets: Sequence[int]) -> "FakeReader":
         """Return a reader that begins at these offsets."""
         self.on_open()

@@ -1,0 +1,159 @@
+"""A stretch of the topic, read anew from a position, in order of time.
+
+Kafka delivers the partitions in any proportion, but a viewer's rows come in order of time and its id is a position over
+all of them. So records wait here until every partition that has more has shown its next one; the earliest goes first.
+Where that takes too much memory, or a partition keeps everyone waiting, what there is goes on without it: its events
+come later, and none is lost, as the position says how far each partition has come."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from heapq import heapify, heappop, heappush
+
+from consumer.ring.position import Position
+from consumer.ring.types import Batch, Event, Gap, Slice, split
+from consumer.topic.deduplicator import Deduplicator
+from consumer.topic.events import UnreadableEvent, read_event
+from consumer.topic.kafka import Admin, KafkaUnavailable, OpenReader, Read
+
+POLL_S = 0.1
+PATIENCE_S = 2.0  # for a partition that gives nothing while others do
+GIVE_UP_S = 5.0  # when none gives anything
+BUFFER_BYTES = 4 << 20
+
+# Where one part of the stretch ends and the next begins: behind every such offset of a partition. That depends on the
+# log alone, so viewers that begin at different places soon ask for the same parts.
+PART_OFFSETS = 1024
+PART_BYTES = 1 << 20
+
+
+class Stretch:
+    """An open reader, what it has read ahead, and the position before all that. Belongs to one thread.
+
+    position: everything of this topic before it has been given, or was told as lost."""
+
+    def __init__(
+        self, admin: Admin, open_reader: OpenReader, deduplicator: Deduplicator, position: Position,
+        partitions: int, *, event_bytes: int, clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        """Open a reader at a position, or where Kafka's logs begin. Raises KafkaUnavailable."""
+        self._admin = admin
+        self._deduplicator = deduplicator
+        self._event_bytes = event_bytes
+        self._clock = clock
+        self._check_topic(position)
+        asked = position.no_earlier_than(Position(position.topic_id, (0,) * partitions))
+        begin = Position(position.topic_id, admin.beginning_offsets(partitions))
+        self.position = asked.no_earlier_than(begin)
+        self._gap = None if asked.covers(begin) else Gap("expired", asked, self.position)
+        self._partitions = range(partitions)
+        self._reached = list(self.position.offsets[:partitions])
+        self._records: list[deque[Event]] = [deque() for _ in self._partitions]
+        self._bytes = 0
+        self._reader = open_reader(self._reached)
+
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()
+
+    def read(self, until: Position) -> Slice:
+        """Read the next part: to where it ends, or up to `until`, whichever comes first. Raises KafkaUnavailable.
+
+        The position of what is returned is never beyond `until`, but where the stretch began there."""
+        batches: list[Batch] = []
+        if self._gap is not None and self._gap.start is not None:
+            batches.append(Batch(self._gap.start, (), self._gap))
+        before = self.position
+        events = list(self._next_events(until))
+        batches += split(before, events)
+        self._check_topic(self.position)  # or the offsets were those of another topic of the same name
+        self._gap = None
+        return Slice(batches, len(batches), self.position)
+
+    def _check_topic(self, position: Position) -> None:
+        if self._admin.describe().id != position.topic_id:
+            raise KafkaUnavailable("the topic was created anew")
+
+    def _next_events(self, until: Position) -> Iterator[Event]:
+        """Yield the events of one part, and move the position past them."""
+        size = 0
+        is_end = False
+        while not is_end:
+            is_complete = self._wait_for_all(until)
+            for event in self._in_order(until, is_complete):
+                yield event
+                size += event.size
+                if is_end := event.offset % PART_OFFSETS == PART_OFFSETS - 1 or size > PART_BYTES:
+                    break
+            is_end = is_end or not is_complete or not self._unknown(until)
+        self._move_on(until)
+
+    def _wait_for_all(self, until: Position) -> bool:
+        """Read until every partition that has more has shown its next event; return whether that is so.
+
+        Raises KafkaUnavailable when nothing comes at all."""
+        came_at = self._clock()
+        while unknown := self._unknown(until):
+            waited_s = self._clock() - came_at
+            is_something_ready = any(self._is_ready(partition, until) for partition in self._partitions)
+            if is_something_ready and (self._bytes > BUFFER_BYTES or waited_s > PATIENCE_S):
+                return False
+            if waited_s > GIVE_UP_S:
+                raise KafkaUnavailable(f"nothing has come from partitions {unknown} for {waited_s:.0f} s")
+            if self._take(self._reader.read(POLL_S)):
+                came_at = self._clock()
+        return True
+
+    def _in_order(self, until: Position, is_complete: bool) -> Iterator[Event]:
+        """Take what is ready, the earliest first; if all have shown theirs, until a partition has no more to show."""
+        ready = [
+            (self._records[partition][0].timestamp_ms, partition)
+            for partition in self._partitions
+            if self._is_ready(partition, until)
+        ]
+        heapify(ready)
+        while ready:
+            _, partition = heappop(ready)
+            event = self._records[partition].popleft()
+            self._bytes -= event.size
+            yield event
+            if self._is_ready(partition, until):
+                heappush(ready, (self._records[partition][0].timestamp_ms, partition))
+            elif is_complete and self._is_unknown(partition, until):
+                return
+
+    def _unknown(self, until: Position) -> list[int]:
+        return [partition for partition in self._partitions if self._is_unknown(partition, until)]
+
+    def _is_unknown(self, partition: int, until: Position) -> bool:
+        """Return whether the next event of a partition may exist and has not been read yet."""
+        return not self._records[partition] and self._reached[partition] < until.at(partition)
+
+    def _is_ready(self, partition: int, until: Position) -> bool:
+        """Return whether the next event of a partition is here, and not beyond `until`."""
+        records = self._records[partition]
+        return bool(records) and records[0].offset < until.at(partition)
+
+    def _take(self, read: Read) -> bool:
+        """Keep what is readable and no repeat; return whether anything has come. Raises KafkaUnavailable."""
+        if read.out_of_range:
+            raise KafkaUnavailable(f"the log has moved in partitions {sorted(read.out_of_range)}")
+        for record in read.records:
+            self._reached[record.partition] = record.offset + 1
+            with suppress(UnreadableEvent):  # the tail has counted and logged it
+                read_as = read_event(record.value, self._event_bytes)
+                if not self._deduplicator.is_duplicate(read_as):
+                    event = Event(*record[:3], record.value or b"", read_as.type, read_as.subject)
+                    self._records[record.partition].append(event)
+                    self._bytes += event.size
+        for partition, end in read.end_offsets.items():
+            self._reached[partition] = max(self._reached[partition], end)
+        return bool(read.records or read.end_offsets)
+
+    def _move_on(self, until: Position) -> None:
+        reached = (
+            max(at, min(records[0].offset if records else self._reached[partition], until.at(partition)))
+            for partition, (at, records) in enumerate(zip(self.position.offsets, self._records, strict=False))
+        )
+        beyond = self.position.offsets[len(self._partitions) :]
+        self.position = Position(self.position.topic_id, (*reached, *beyond))
