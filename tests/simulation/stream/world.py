@@ -202,7 +202,7 @@ class World:
         """Put something on the topic that no reader is given."""
         partition %= len(self.cluster.logs)
         now = self.scheduler.now
-        offset = self.cluster.append(partition, Entry(b"", None, 0, now, is_visible=False))
+        offset = self.cluster.append(partition, Entry(b"", None, int(now * 1000), now, is_visible=False))
         self.tell(f"Kafka has a transaction marker at {partition}:{offset}")
 
     def _silence(self) -> None:

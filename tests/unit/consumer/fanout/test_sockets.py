@@ -10,7 +10,7 @@ from consumer.fanout.resume import resume
 from consumer.fanout.sockets import SocketFanout
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
-from consumer.ring.types import Event
+from consumer.ring.types import Batch, Event, FoundTime, Slice
 from tests.clock import FakeClock
 from tests.unit.consumer.fanout.fake_replay import FakeReplay
 from tests.unit.consumer.fanout.stream_text import Block, blocks, shown
@@ -251,3 +251,86 @@ def test_bytes_from_a_viewer_are_ignored(harness: FanoutHarness) -> None:
     harness.put(b"one")
     harness.step()
     assert shown(receive(browser)) == ["one"]
+
+
+def test_viewer_from_before_the_ring_waits_hears_and_is_live_in_the_end() -> None:
+    with closing(FanoutHarness(max_events=3)) as harness:
+        for n in range(8):
+            harness.put(b"%d" % n)
+        viewer = harness.join(last_event_id=f"{TOPIC_ID};0:2")
+        harness.clock.now += HEARTBEAT_S
+        harness.step()
+        waiting = blocks(receive(viewer))
+        assert [(block.event, block.json.get("replay")) for block in waiting] == [("status", "waiting")] * 3
+        assert {block.last_id for block in waiting} == {f"{TOPIC_ID};0:2"}
+        past = tuple(Event(0, n, 0, b"%d" % n) for n in range(2, 5))
+        batch = Batch(Position(TOPIC_ID, (2,)), past)
+        harness.replay.keep(Position(TOPIC_ID, (2,)), Slice([batch], 1, Position(TOPIC_ID, (5,))))
+        harness.step()
+        *rest, status = blocks(receive(viewer))
+        assert [block.data for block in rest] == ["2", "3", "4", "5", "6", "7"]
+        assert (status.json, status.last_id) == (
+            {"state": "live", "position": f"{TOPIC_ID};0:8"},
+            f"{TOPIC_ID};0:8",
+        )
+        harness.put(b"8")
+        harness.step()
+        assert shown(receive(viewer)) == ["8"]
+
+
+def test_viewer_that_waits_for_kafka_keeps_its_place_in_the_line_and_is_not_cut() -> None:
+    with closing(FanoutHarness(max_events=3)) as harness:
+        for n in range(8):
+            harness.put(b"%d" % n)
+        viewer = harness.join(last_event_id=f"{TOPIC_ID};0:2")
+        asked = len(harness.replay.asked)
+        for _ in range(40):
+            harness.clock.now += 1
+            harness.step(1)
+        assert 38 <= len(harness.replay.asked) - asked <= 41
+        assert harness.fanout.count == 1
+        assert not receive(viewer).endswith(END)
+
+
+def test_a_crowd_that_waits_for_kafka_is_not_asked_at_every_step() -> None:
+    with closing(FanoutHarness(max_events=3)) as harness:
+        for n in range(8):
+            harness.put(b"%d" % n)
+        for _ in range(50):
+            harness.join(last_event_id=f"{TOPIC_ID};0:2", steps=0)
+        asked = len(harness.replay.asked)
+        harness.step(20)
+        assert len(harness.replay.asked) - asked <= 50
+
+
+def test_viewer_that_leaves_while_it_waits_for_kafka_is_dropped() -> None:
+    with closing(FanoutHarness(max_events=3)) as harness:
+        for n in range(8):
+            harness.put(b"%d" % n)
+        viewer, other = (harness.join(last_event_id=f"{TOPIC_ID};0:2") for _ in range(2))
+        viewer.close()
+        harness.step()
+        assert harness.fanout.count == 1
+        harness.fanout.end_all()
+        assert receive(other).endswith(END)
+
+
+def test_viewer_that_begins_at_a_time_is_greeted_with_its_position() -> None:
+    with closing(FanoutHarness(max_events=3)) as harness:
+        for n in range(8):
+            harness.put(b"%d" % n)
+        server, browser = socket.socketpair()
+        harness.browsers.append(browser)
+        browser.setblocking(False)
+        harness.fanout.attach(
+            server, False, resume(harness.ring, None, "1970-01-01T00:00:00Z"), b"retry: 1\n\n"
+        )
+        harness.step()
+        (waiting,) = blocks(receive(browser))
+        assert (waiting.json["position"], waiting.json["replay"], waiting.last_id) == (None, "waiting", "")
+        harness.replay.times[0] = FoundTime(Position(TOPIC_ID, (6,)), is_complete=True)
+        harness.replay.number += 1
+        harness.step()
+        first, *rest = blocks(receive(browser))
+        assert (first.event, first.last_id) == ("status", f"{TOPIC_ID};0:6")
+        assert [block.data for block in rest if block.event == "message"] == ["6", "7"]

@@ -9,7 +9,7 @@ from consumer.fanout.resume import resume
 from consumer.fanout.threads import GeneratorFanout
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
-from consumer.ring.types import Event
+from consumer.ring.types import Batch, Event, Slice
 from tests.clock import FakeClock
 from tests.unit.consumer.fanout.fake_replay import FakeReplay
 from tests.unit.consumer.fanout.stream_text import blocks, shown
@@ -21,8 +21,8 @@ HEARTBEAT_S = 10.0
 class TimedRing(Ring):
     """A ring in which waiting takes no time but the clock's: as long as it is said to."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__(1000, 1 << 20)
+    def __init__(self, clock: FakeClock, max_events: int = 1000) -> None:
+        super().__init__(max_events, 1 << 20)
         self._clock = clock
 
     def wait_past(self, number: int, timeout: float) -> bool:
@@ -88,3 +88,17 @@ def test_stream_ends_at_the_stop_and_is_counted_until_then(ring: Ring, clock: Fa
     fanout.run(stopping)
     assert list(stream) == []
     assert fanout.count == 0
+
+
+def test_viewer_from_before_the_ring_is_sent_the_past_and_then_the_ring(clock: FakeClock) -> None:
+    ring, replay = TimedRing(clock, max_events=2), FakeReplay()
+    ring.open(Position(TOPIC_ID, (0,)))
+    for n in range(5):
+        put(ring, b"%d" % n)
+    stream = fanout_of(ring, clock, ["live"], replay).stream(resume(ring, f"{TOPIC_ID};0:1", None), b"")
+    next(stream)
+    batch = Batch(Position(TOPIC_ID, (1,)), tuple(Event(0, n, 0, b"%d" % n) for n in (1, 2)))
+    replay.keep(Position(TOPIC_ID, (1,)), Slice([batch], 1, Position(TOPIC_ID, (3,))))
+    assert shown(next(stream) + next(stream)) == ["1", "2", "3", "4"]
+    (status,) = blocks(next(stream))
+    assert status.json == {"state": "live", "position": f"{TOPIC_ID};0:5"}

@@ -54,7 +54,10 @@ class WebHarness:
         """Go live with the events of the orders o0, o1, … in the ring."""
         ring = self.services.ring
         ring.open(Position(TOPIC_ID, (0, 0)))
-        ring.append([Event(0, n, n, event(f"o{n}")) for n in range(many)], Position(TOPIC_ID, (many, 0)))
+        ring.append(
+            [Event(0, n, n, event(f"o{n}"), "order.placed", f"o{n}") for n in range(many)],
+            Position(TOPIC_ID, (many, 0)),
+        )
         topic = FakeTopic()
         history = History(ring, topic, topic.open_reader, timeout_s=1, event_bytes=10_000)
         self.replace(history=history)

@@ -1,10 +1,11 @@
+import json
 from collections.abc import Iterator
 from typing import cast
 
 import pytest
 
 from consumer.services import State
-from tests.unit.consumer.fanout.stream_text import blocks
+from tests.unit.consumer.fanout.stream_text import blocks, shown
 from tests.unit.consumer.topic.fake_kafka import TOPIC_ID, event
 from tests.unit.consumer.web.harness import WebHarness
 
@@ -52,3 +53,27 @@ def test_stream_falls_back_to_a_generator(web: WebHarness) -> None:
     assert web.services.open_streams == 1
     response.close()
     assert web.services.open_streams == 0
+
+
+@pytest.mark.parametrize("query", ["type=placed", "type=order.placed&type=x", "order=" + "x" * 201])
+def test_filter_that_no_event_could_pass_is_refused_as_a_stream(web: WebHarness, query: str) -> None:
+    """An error status would end the browser's EventSource without a word."""
+    web.read_topic()
+    response = web.client.get(f"/stream?{query}")
+    assert response.status_code == 200
+    assert [(b.event, b.json) for b in blocks(response.data)] == [("busy", {"reason": "filter"})]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("order=o1", ["o1"]), ("type=order.placed&order=o2", ["o2"]), ("type=order.shipped", [])],
+)
+def test_stream_is_filtered_by_type_and_order(web: WebHarness, query: str, expected: list[str]) -> None:
+    web.read_topic()
+    response = web.client.get(f"/stream?from={TOPIC_ID};0:0,1:0&{query}", buffered=False)
+    body = cast("Iterator[bytes]", response.response)
+    next(body)
+    web.services.ring.append([], web.services.ring.position)
+    found = shown(next(body)) if expected else []
+    assert [json.loads(data)["subject"] for data in found] == expected
+    response.close()

@@ -1,0 +1,228 @@
+"""A stretch of the topic, read anew: complete, in order of time, never beyond where it may go."""
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.ring.position import Position
+from consumer.ring.types import Event, Slice
+from consumer.topic.deduplicator import Deduplicator
+from consumer.topic.kafka import KafkaUnavailable
+from consumer.topic.stretch import BUFFER_BYTES, GIVE_UP_S, PART_OFFSETS, PATIENCE_S, Stretch
+from tests.clock import FakeClock
+from tests.unit.consumer.topic.fake_kafka import MARKER, TOPIC_ID, FakeTopic, event
+
+
+def at(*offsets: int) -> Position:
+    return Position(TOPIC_ID, offsets)
+
+
+def stretch_of(
+    topic: FakeTopic, *offsets: int, clock: FakeClock | None = None, partitions: int = 0
+) -> Stretch:
+    return Stretch(
+        topic, topic.open_reader, Deduplicator(1000), at(*offsets), partitions or len(topic.logs),
+        event_bytes=10_000, clock=clock or FakeClock(tick_s=0.01),
+    )  # fmt: skip
+
+
+def events_of(part: Slice) -> list[Event]:
+    return [event for batch in part.batches for event in batch.events]
+
+
+def orders(part: Slice) -> list[str]:
+    return [json.loads(event.payload)["subject"] for event in events_of(part)]
+
+
+def read_all(stretch: Stretch, until: Position) -> list[Slice]:
+    """Return the parts up to a position."""
+    parts = []
+    while not stretch.position.covers(until):
+        parts.append(stretch.read(until))
+    return parts
+
+
+def test_partitions_are_merged_by_their_time() -> None:
+    topic = FakeTopic(3)
+    for n in range(30):
+        topic.put(n % 3, event(f"o{n}"), at=n)
+    part = stretch_of(topic, 0, 0, 0).read(at(10, 10, 10))
+    assert orders(part) == [f"o{n}" for n in range(30)]
+    assert part.position == at(10, 10, 10)
+
+
+def test_what_filters_ask_is_read() -> None:
+    topic = FakeTopic(1)
+    topic.put(0, event("o1", type="order.shipped"))
+    (read,) = events_of(stretch_of(topic, 0).read(at(1)))
+    assert (read.type, read.subject) == ("order.shipped", "o1")
+
+
+def test_nothing_is_given_beyond_where_the_ring_is() -> None:
+    topic = FakeTopic(2)
+    for n in range(10):
+        topic.put(n % 2, event(f"o{n}"), at=n)
+    stretch = stretch_of(topic, 0, 0)
+    part = stretch.read(at(3, 2))
+    assert (orders(part), part.position) == (["o0", "o1", "o2", "o3", "o4"], at(3, 2))
+    assert orders(stretch.read(at(5, 5))) == ["o5", "o6", "o7", "o8", "o9"]
+
+
+def test_partition_in_which_the_viewer_is_ahead_stays_where_it_is() -> None:
+    topic = FakeTopic(2)
+    for n in range(10):
+        topic.put(n % 2, event(f"o{n}"), at=n)
+    part = stretch_of(topic, 0, 5).read(at(5, 2))
+    assert (orders(part), part.position) == (["o0", "o2", "o4", "o6", "o8"], at(5, 5))
+
+
+def test_partition_that_the_ring_does_not_know_yet_is_kept_in_the_position() -> None:
+    topic = FakeTopic(1)
+    topic.put(0, event("o0"))
+    part = stretch_of(topic, 0, 7, partitions=1).read(at(1))
+    assert part.position == at(1, 7)
+
+
+def test_partition_that_was_added_is_read_from_its_beginning() -> None:
+    topic = FakeTopic(2)
+    topic.put(1, event("o1"))
+    assert orders(stretch_of(topic, 0).read(at(0, 1))) == ["o1"]
+
+
+def test_position_moves_past_what_is_not_shown() -> None:
+    topic = FakeTopic(1)
+    topic.put(0, event("o0"), event("o0"), b"garbage", None, MARKER, MARKER)
+    part = stretch_of(topic, 0).read(at(6))
+    assert (orders(part), part.position) == (["o0"], at(6))
+
+
+def test_what_retention_has_deleted_is_told_and_nothing_else() -> None:
+    topic = FakeTopic(2)
+    for n in range(10):
+        topic.put(n % 2, event(f"o{n}"), at=n)
+    topic.first = [3, 0]
+    part = stretch_of(topic, 1, 1).read(at(5, 5))
+    gap = part.batches[0].gap
+    assert gap is not None
+    assert (gap.reason, gap.start, gap.end, gap.lost) == ("expired", at(1, 1), at(3, 1), {"0": [1, 3]})
+    assert orders(part) == ["o3", "o5", "o6", "o7", "o8", "o9"]
+
+
+def test_gap_is_told_once() -> None:
+    topic = FakeTopic(1)
+    topic.put(0, *(event(f"o{n}") for n in range(6)))
+    topic.first = [2]
+    stretch = stretch_of(topic, 0)
+    stretch.read(at(4))
+    assert not any(batch.gap for batch in stretch.read(at(6)).batches)
+
+
+def test_topic_that_was_created_again_is_not_taken_for_the_old_one() -> None:
+    topic = FakeTopic(1)
+    topic.put(0, event("o0"), event("o1"))
+    stretch = stretch_of(topic, 0)
+    stretch.read(at(1))
+    topic.recreate(1)
+    with pytest.raises(KafkaUnavailable, match="created anew"):
+        stretch.read(at(2))
+    with pytest.raises(KafkaUnavailable, match="created anew"):
+        stretch_of(topic, 0)
+
+
+def test_log_that_moves_meanwhile_ends_the_stretch() -> None:
+    topic = FakeTopic(1)
+    topic.put(0, event("o0"), event("o1"))
+    stretch = stretch_of(topic, 0)
+    topic.first = [1]
+    with pytest.raises(KafkaUnavailable, match="moved"):
+        stretch.read(at(2))
+
+
+def test_partition_that_gives_nothing_keeps_the_others_waiting_for_a_moment_only() -> None:
+    topic, clock = FakeTopic(2), FakeClock(tick_s=0.01)
+    topic.put(0, event("o0"))
+    topic.put(1, event("o1"), at=5)
+    topic.stuck = {0}
+    stretch, since = stretch_of(topic, 0, 0, clock=clock), clock.now
+    part = stretch.read(at(1, 1))
+    assert (orders(part), part.position) == (["o1"], at(0, 1))
+    assert PATIENCE_S < clock.now - since < PATIENCE_S + 1
+    topic.stuck = set()
+    assert orders(stretch.read(at(1, 1))) == ["o0"]
+
+
+def test_reader_from_which_nothing_comes_is_given_up() -> None:
+    topic, clock = FakeTopic(1), FakeClock(tick_s=0.01)
+    topic.put(0, event("o0"))
+    topic.silent_readers = 1
+    stretch, since = stretch_of(topic, 0, clock=clock), clock.now
+    with pytest.raises(KafkaUnavailable, match="nothing has come from partitions"):
+        stretch.read(at(1))
+    assert GIVE_UP_S < clock.now - since < GIVE_UP_S + 1
+
+
+def test_order_of_time_is_given_up_where_it_would_take_too_much_memory() -> None:
+    topic = FakeTopic(2)
+    topic.put(0, *(event(f"o{n}", note="x" * 9000) for n in range(1000)), at=10)
+    topic.put(1, event("early"), at=5)
+    topic.stuck = {1}
+    stretch = stretch_of(topic, 0, 0)
+    assert stretch.read(at(1000, 1)).position.at(0) > 0
+    assert stretch._bytes < 2 * BUFFER_BYTES + 1000 * 9500
+
+
+def test_viewers_that_begin_at_different_places_come_to_the_same_parts() -> None:
+    topic = FakeTopic(2)
+    for n in range(4 * PART_OFFSETS):
+        topic.put(n % 2, event(f"o{n}"), at=n)
+    until = at(2 * PART_OFFSETS, 2 * PART_OFFSETS)
+    first = [part.position for part in read_all(stretch_of(topic, 0, 0), until)]
+    other = [part.position for part in read_all(stretch_of(topic, 17, 4), until)]
+    assert first == other
+    assert len(first) > 2
+
+
+def test_part_is_bounded_whatever_the_events_weigh() -> None:
+    topic = FakeTopic(1)
+    topic.put(0, *(event(f"o{n}", note="x" * 9000) for n in range(1000)))
+    parts = read_all(stretch_of(topic, 0), at(1000))
+    assert max(sum(event.size for event in events_of(part)) for part in parts) < (1 << 20) + 10_000
+    assert [order for part in parts for order in orders(part)] == [f"o{n}" for n in range(1000)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), max_size=60),
+    st.tuples(*[st.integers(0, 8)] * 3),
+    st.tuples(*[st.integers(0, 20)] * 3),
+)
+@settings(max_examples=300, deadline=None)
+def test_everything_from_a_position_on_comes_once_and_in_order(
+    written: Sequence[tuple[int, int, bool]], start: tuple[int, ...], until: tuple[int, ...]
+) -> None:
+    topic, now = FakeTopic(3), 0
+    for n, (partition, pause, is_odd) in enumerate(written):
+        now += pause
+        topic.put(partition, b"odd" if is_odd else event(f"o{n}"), at=now)
+    ends = topic.end_offsets(3)
+    start = tuple(map(min, start, ends))
+    until = tuple(map(min, until, ends))
+    stretch = stretch_of(topic, *start)
+    read: list[Event] = []
+    positions = [stretch.position]
+    while not stretch.position.covers(at(*until)):
+        read += events_of(stretch.read(at(*until)))
+        positions.append(stretch.position)
+    assert all(later.covers(earlier) for earlier, later in pairwise(positions))
+    for partition in range(3):
+        expected = [
+            (offset, value)
+            for offset, (_, value) in enumerate(topic.logs[partition])
+            if start[partition] <= offset < until[partition] and value != b"odd"
+        ]
+        assert [(e.offset, e.payload) for e in read if e.partition == partition] == expected
+    times = [event.timestamp_ms for event in read]
+    assert times == sorted(times)
