@@ -113,8 +113,8 @@ class Server:
         self.process = None
         return code
 
-    def listen(self, last_event_id: str | None = None, start: str | None = None) -> Listener:
-        return Listener(self.port, last_event_id, start)
+    def listen(self, last_event_id: str | None = None, start: str | None = None, **wanted: str) -> Listener:
+        return Listener(self.port, last_event_id, start, **wanted)
 
     def get(self, path: str, **query: Any) -> requests.Response:
         return requests.get(self.url + path, params=query, timeout=15)

@@ -17,15 +17,22 @@ class Listener:
     ended_well: whether the stream ended as HTTP demands; None while it is open.
     """
 
-    def __init__(self, port: int, last_event_id: str | None = None, start: str | None = None) -> None:
+    def __init__(
+        self, port: int, last_event_id: str | None = None, start: str | None = None, **wanted: str
+    ) -> None:
+        """Connect. wanted: the parameters that filter."""
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        query = "?" + urlencode({"from": start}) if start else ""
+        parameters = wanted | ({"from": start} if start else {})
+        query = "?" + urlencode(parameters) if parameters else ""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         self._connection.request("GET", "/stream" + query, headers=headers)
         self._socket = self._connection.sock
         self.response = self._connection.getresponse()
         self.blocks: list[Block] = []
         self._rest = b""
+        self._received = 0
+        self._pause_at = float("inf")
+        self._may_go_on = threading.Event()
         self.ended_well: bool | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -34,9 +41,21 @@ class Listener:
         try:
             while data := self.response.read1(1 << 16):
                 self._take(data)
+                self._received += len(data)
+                if self._received > self._pause_at:
+                    self._may_go_on.wait(60)
             self.ended_well = True
         except (OSError, http.client.HTTPException, ValueError):
             self.ended_well = False
+
+    def pause_after(self, received: int) -> None:
+        """Read no more after so many bytes, for at most a minute."""
+        self._pause_at = received
+
+    def go_on(self) -> None:
+        """Read again."""
+        self._pause_at = float("inf")
+        self._may_go_on.set()
 
     def _take(self, data: bytes) -> None:
         complete, end, self._rest = (self._rest + data).rpartition(b"\n\n")

@@ -88,21 +88,6 @@ def test_stream_can_begin_at_a_time(topic: Topic, consumer_server: Server) -> No
         assert listener.named("gap") == []
 
 
-def test_gap_is_sent_when_the_position_is_older_than_the_ring(
-    topic: Topic, start_server: StartServer
-) -> None:
-    server = start_server(ring_events=100)
-    with server.listen() as listener:
-        position = listener.position
-    topic.put(*order_events(400))
-    eventually(lambda: server.checks["events"]["shown"] == 400)
-    with server.listen(last_event_id=position) as late:
-        (gap,) = eventually(lambda: late.named("gap"))
-        lost_from, lost_to = gap["lost"]["0"]
-        assert (gap["reason"], gap["from"], lost_from) == ("expired", position, 0)
-        assert late.wait_for(400 - lost_to) == decoded(order_events(400))[lost_to:]
-
-
 def test_gap_is_sent_when_retention_deleted_events_during_a_restart(
     topic: Topic, consumer_server: Server
 ) -> None:

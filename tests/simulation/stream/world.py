@@ -18,7 +18,7 @@ from tests.simulation.stream.viewer import Viewer, key_name, short
 
 NEWCOMER_PAUSES = 600
 """How long the fan-out may do other things before it takes a newcomer up."""
-SETTLE_ROUNDS = 80
+SETTLE_ROUNDS = 400  # a replay of a flood takes many
 SETTLE_S = 1.3
 MOST_VIEWERS = 8
 THREADS = ("tail", "fanout", "freshness", "replay 1", "replay 2")
