@@ -17,11 +17,13 @@ from consumer.fanout.sockets import READ, SocketFanout
 from consumer.fanout.viewer import Replaying, Viewer
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
-from consumer.ring.types import Batch, Evicted, Gap
+from consumer.ring.types import Batch, Evicted, FoundTime, Gap, Slice
 from consumer.ring.view import RingView
 from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.history import History
 from consumer.topic.kafka import KafkaUnavailable, TopicAdmin
+from consumer.topic.replay import Place, Replay
+from consumer.topic.stretch import Stretch
 from consumer.topic.tail import Tail
 from consumer.web import stream
 from tests.simulation.runner import Patch
@@ -226,6 +228,59 @@ def _n8() -> AbstractContextManager[object]:
     return patch.object(Batch, "left_off", property(lambda batch: batch.before))
 
 
+def _r1() -> AbstractContextManager[object]:
+    def slice_(self: Replay, position: Position, until: Position, *_: Any) -> Slice:
+        return Slice([], 0, until)
+
+    return patch.object(Replay, "slice", slice_)
+
+
+def _r2() -> AbstractContextManager[object]:
+    move_on = Stretch._move_on
+
+    def past_what_waits(self: Stretch, until: Position) -> None:
+        move_on(self, until)
+        offsets = (min(reached, until.at(p)) for p, reached in enumerate(self._reached))
+        self.position = self.position.no_earlier_than(Position(self.position.topic_id, tuple(offsets)))
+
+    return patch.object(Stretch, "_move_on", past_what_waits)
+
+
+def _r3() -> AbstractContextManager[object]:
+    find = Replay._find
+
+    def complete(self: Replay, since_ms: int, until: Position) -> FoundTime:
+        return find(self, since_ms, until)._replace(is_complete=True)
+
+    return patch.object(Replay, "_find", complete)
+
+
+def _r4() -> AbstractContextManager[object]:
+    def from_position(view: RingView, position: Position) -> Viewer:
+        begin = position.no_earlier_than(view.floor)
+        viewer = Viewer(view.head, begin)
+        join(viewer, view)
+        viewer.gap = None if position.covers(view.floor) else Gap("expired", position, begin)
+        return viewer
+
+    return patch.object(resuming, "_from_position", from_position)
+
+
+def _r5() -> AbstractContextManager[object]:
+    def keep_the_end(self: Replay, place: Place, piece: Slice) -> None:
+        """Keep the batches in the order of the part, and so drop the one that is waited for."""
+        positions = [place.position, *(batch.before for batch in piece.batches[1:]), piece.position]
+        slices = [Slice([b], 1, after) for b, after in zip(piece.batches, positions[1:], strict=False)]
+        for before, part in zip(positions, slices or [Slice([], 0, piece.position)], strict=False):
+            self._kept[Place(before, place.began)] = part
+            self._bytes += sum(batch.size for batch in part.batches)
+        while self._bytes > self._kept_bytes:
+            _, evicted = self._kept.popitem(last=False)
+            self._bytes -= sum(batch.size for batch in evicted.batches)
+
+    return patch.object(Replay, "_keep", keep_the_end)
+
+
 MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "C1": ("a page without a position loads history before its stream has begun", _c1),
     "C2": ("a flush goes on for as long as events come in", _c2),
@@ -247,5 +302,10 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
     ),
     "N1": ("history fails for good once retention has passed its cursor", _n1),
     "N6": ("a new beginning is told as an overflow when its marker was evicted", _n6),
+    "R1": ("a viewer from before the ring is sent nothing of what lies between", _r1),
+    "R2": ("a part's position is past what was read ahead and not given", _r2),
+    "R3": ("what retention has passed is not told to who begins at a time", _r3),
+    "R4": ("what the ring no longer has is told as lost although Kafka has it", _r4),
+    "R5": ("where little is kept, the part that is waited for goes first", _r5),
     "N8": ("a bookmark is of the new log before the gap is told", _n8),
 }
