@@ -8,7 +8,7 @@ export function describeGap(gap) {
     : "Some events may have been";
   switch (gap.reason) {
     case "expired":
-      return `${events} missed: this page was away for longer than the server keeps events. The stream continues live.`;
+      return `${events} missed: this page was away for longer than Kafka keeps events. The stream continues live.`;
     case "overflow":
       return `${events} skipped: they arrived faster than this page could receive them. The stream continues live.`;
     case "recreated":

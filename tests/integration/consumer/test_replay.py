@@ -14,8 +14,6 @@ from tests.integration.consumer.conftest import Server, StartServer, Topic
 from tests.integration.consumer.listener import Listener
 from tests.unit.consumer.topic.fake_kafka import event
 
-SMALL_RING = {"ring_events": 100}
-
 
 def subjects(listener: Listener) -> list[str]:
     """Return the orders of the events, in the order in which they came."""
@@ -64,7 +62,7 @@ def test_position_before_the_ring_is_served_from_kafka_without_a_gap(
     topic: Topic, start_server: StartServer
 ) -> None:
     orders = put_unevenly(topic, 3000)
-    server = start_server(**SMALL_RING)
+    server = start_server(ring_events=100)
     with server.listen(start_of(topic_id_of(server))) as listener:
         listener.wait_for(3000, within=30)
         topic.put(event("later"), partition=2)
@@ -80,7 +78,7 @@ def test_replay_joins_the_live_ones_while_a_producer_never_pauses(
     topic: Topic, start_server: StartServer
 ) -> None:
     orders = put_unevenly(topic, 3000)
-    server = start_server(**SMALL_RING)
+    server = start_server(ring_events=100)
     begin = start_of(topic_id_of(server))
     with publishing(topic) as live, server.listen(begin) as one, server.listen(start=begin) as other:
         for listener in (one, other):
@@ -123,7 +121,7 @@ def test_stream_begins_at_a_time_before_the_ring(topic: Topic, start_server: Sta
     put_unevenly(topic, 500, "early")
     between = datetime.now(UTC)
     orders = put_unevenly(topic, 1000, "late")
-    server = start_server(**SMALL_RING)
+    server = start_server(ring_events=100)
     with server.listen(start=between.isoformat()) as listener:
         listener.wait_for(1000, within=30)
         assert sorted(subjects(listener)) == sorted(orders)
@@ -136,7 +134,7 @@ def test_what_retention_has_deleted_is_a_gap_and_the_rest_is_served(
 ) -> None:
     topic.put(*(event(f"o{n}") for n in range(1000)), partition=0)
     topic.delete_before(0, 400)
-    server = start_server(**SMALL_RING)
+    server = start_server(ring_events=100)
     begin = start_of(topic_id_of(server))
     with server.listen(begin) as listener:
         listener.wait_for(600, within=30)
@@ -151,7 +149,7 @@ def test_what_retention_has_deleted_is_a_gap_and_the_rest_is_served(
 
 def test_crowd_of_the_same_stretch_is_served_by_few_readers(topic: Topic, start_server: StartServer) -> None:
     put_unevenly(topic, 2000)
-    server = start_server(**SMALL_RING)
+    server = start_server(ring_events=100)
     begin = start_of(topic_id_of(server))
     listeners = [server.listen(begin) for _ in range(20)]
     try:
@@ -166,7 +164,7 @@ def test_crowd_of_the_same_stretch_is_served_by_few_readers(topic: Topic, start_
 def test_slow_reader_is_served_to_the_end(topic: Topic, start_server: StartServer) -> None:
     """It takes little at a time, so that its part is no longer kept when it comes for the next."""
     topic.put(*(event(f"o{n}", note="x" * 2000) for n in range(3000)), partition=0)
-    server = start_server(**SMALL_RING, replay_bytes=1 << 20)
+    server = start_server(ring_events=100, replay_bytes=1 << 20)
     begin = start_of(topic_id_of(server))
     with server.listen(begin) as slow:
         slow.pause_after(64 << 10)
@@ -182,7 +180,7 @@ def test_slow_reader_is_served_to_the_end(topic: Topic, start_server: StartServe
 def test_filters_hold_before_and_after_the_join(topic: Topic, start_server: StartServer) -> None:
     put_unevenly(topic, 1000)
     topic.put(event("o7", 2, type="order.shipped"), partition=1)
-    server = start_server(**SMALL_RING)
+    server = start_server(ring_events=100)
     begin = start_of(topic_id_of(server))
     with (
         server.listen(start=begin, order="o7") as followed,
@@ -208,7 +206,7 @@ def test_a_time_to_come_is_live(topic: Topic, start_server: StartServer, fanout:
 
 def test_fallback_serves_the_past_too(topic: Topic, start_server: StartServer) -> None:
     orders = put_unevenly(topic, 2000)
-    server = start_server(**SMALL_RING, fanout="generator")
+    server = start_server(ring_events=100, fanout="generator")
     with server.listen(start_of(topic_id_of(server))) as listener:
         listener.wait_for(2000, within=30)
         assert sorted(subjects(listener)) == sorted(orders)

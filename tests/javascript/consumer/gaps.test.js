@@ -7,7 +7,7 @@ const lost = { 0: [120, 340], 3: [7, 8] };
 test("the events of all partitions are counted", () => {
   assert.equal(
     describeGap({ reason: "expired", lost }),
-    "221 events were missed: this page was away for longer than the server keeps events. The stream continues live.",
+    "221 events were missed: this page was away for longer than Kafka keeps events. The stream continues live.",
   );
 });
 
@@ -34,7 +34,7 @@ test("every reason is told in words of its own", () => {
     "unreadable",
     "a reason of a later version",
   ].map((reason) => describeGap({ reason, lost: {} }));
-  assert.match(expired, /longer than the server keeps events/);
+  assert.match(expired, /longer than Kafka keeps events/);
   assert.match(overflow, /faster than this page could receive them/);
   assert.match(recreated, /^The Kafka topic was created again or has lost events/);
   assert.match(unreadable, /^The server could not tell where this page had left off/);

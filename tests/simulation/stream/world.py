@@ -18,7 +18,7 @@ from tests.simulation.stream.viewer import Viewer, key_name, short
 
 NEWCOMER_PAUSES = 600
 """How long the fan-out may do other things before it takes a newcomer up."""
-SETTLE_ROUNDS = 400  # a replay of a flood takes many
+SETTLE_ROUNDS = 200
 SETTLE_S = 1.3
 MOST_VIEWERS = 8
 THREADS = ("tail", "fanout", "freshness", "replay 1", "replay 2")
@@ -519,7 +519,7 @@ class World:
             self._serve_viewers(round_)
             self._run_all()
             for _ in range(500):
-                if not sum(viewer.read(1 << 20) for viewer in self.viewers):
+                if not sum(viewer.read(1 << 20) for viewer in self.viewers) and not self._is_replaying():
                     break
                 self.scheduler.now += 0.02
                 self._run_all()
@@ -531,6 +531,10 @@ class World:
             raise Violation(self._who_waits())
         for viewer in self.viewers:
             viewer.check_at_the_end()
+
+    def _is_replaying(self) -> bool:
+        replays = (replica.services.replay for replica in self.replicas)
+        return any(replay._line or replay._reading for replay in replays)
 
     def _run_all(self) -> None:
         for _ in range(200):

@@ -59,7 +59,7 @@ def test_words_of_the_pages_are_those_of_the_pages() -> None:
         for name in ("gaps.js", "dashboard.js")
     )
     for quoted in (
-        "this page was away for longer than the server keeps events.",
+        "this page was away for longer than Kafka keeps events.",
         "they arrived faster than this page could receive them.",
         "The server could not tell where this page had left off.",
         "The server is running, but cannot tell whether Kafka has newer events.",
