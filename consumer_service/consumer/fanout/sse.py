@@ -20,9 +20,10 @@ def named(event: str, data: Mapping[str, object], position: Position | None = No
     return f"event: {event}\ndata: {text}\n{end}".encode()
 
 
-def status(state: str, position: Position) -> bytes:
-    """Encode a heartbeat, which is also a bookmark."""
-    return named("status", {"state": state, "position": str(position)}, position)
+def status(state: str, position: Position, gap_follows: bool = False) -> bytes:
+    """Encode a heartbeat, which is also a bookmark. gap_follows: whether the next block says that it means nothing."""
+    data: dict[str, object] = {"state": state, "position": str(position)}
+    return named("status", data | {"gap": True} if gap_follows else data, position)
 
 
 def gap(gap: Gap) -> bytes:

@@ -32,7 +32,9 @@ class Viewer:
 
         The status bears the position *before* what follows: a viewer that is cut off here resumes the same."""
         start = self.gap.start if self.gap and self.gap.start else self.position
-        return sse.status(state, start) + (sse.gap(self.gap) if self.gap else b"")
+        if self.gap is None:
+            return sse.status(state, start)
+        return sse.status(state, start, gap_follows=True) + sse.gap(self.gap)
 
     def take(
         self, ring: Ring, max_bytes: int, until: int | None = None, encode: Encode | None = None

@@ -194,6 +194,15 @@ def test_greeting_before_a_gap_has_the_old_position_as_id() -> None:
     assert (status.last_id, gap.last_id) == (str(at(0, 0)), str(at(1, 0)))
 
 
+def test_greeting_says_whether_a_gap_follows() -> None:
+    """A page that has other means to go on from its position must know that it means nothing."""
+    ring = filled_ring(max_events=3)
+    behind, _ = blocks(resume(ring, str(at(0, 0)), None).greeting("live"))
+    (in_time,) = blocks(resume(ring, str(at(2, 2)), None).greeting("live"))
+    assert behind.json["gap"] is True
+    assert "gap" not in in_time.json
+
+
 def test_gap_reason_is_recreated_for_a_position_of_another_topic() -> None:
     gap = gap_of(resume(filled_ring(), str(at(1, 1, topic=OTHER_ID)), None))
     assert gap is not None
