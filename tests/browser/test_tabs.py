@@ -1,10 +1,12 @@
 """Several tabs of the dashboard in one browser: they share one connection, as a browser opens six to a server."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.eventually import eventually
 from tests.shop import Shop
@@ -82,17 +84,30 @@ def test_eight_tabs_share_one_connection_and_every_button_works(
     assert [tab.locator("#notice").is_visible() for tab in tabs] == [False] * 8
 
 
-def test_the_next_tab_takes_over_when_the_holder_is_closed(open_tabs: OpenTabs, shop: Shop) -> None:
+def close(tab: Page) -> None:
+    tab.close()
+
+
+def crash(tab: Page) -> None:
+    """End the tab's renderer; the tab stays, with a page that says so."""
+    with tab.expect_event("crash"), suppress(PlaywrightError):
+        tab.goto("chrome://crash")
+
+
+@pytest.mark.parametrize("end", [close, crash])
+def test_the_next_tab_takes_over_from_a_holder_that_ends(
+    open_tabs: OpenTabs, shop: Shop, end: Callable[[Page], None]
+) -> None:
     tabs = open_tabs(3)
-    for closed in range(2):
+    for ended in range(2):
         holder = the_holder(tabs)
         shop.post("/orders/random", {"count": 50})
-        holder.close()
+        end(holder)
         tabs.remove(holder)
-        shop.place(customer_name=f"After {closed}")
-        expect_shown(tabs, f"After {closed}")
+        shop.place(customer_name=f"After {ended}")
+        expect_shown(tabs, f"After {ended}")
         for tab in tabs:
-            expect(tab.locator("#count")).to_have_text(str(51 * (closed + 1)))
+            expect(tab.locator("#count")).to_have_text(str(51 * (ended + 1)))
 
 
 def test_the_next_tab_takes_over_when_the_holder_is_frozen(open_tabs: OpenTabs, shop: Shop) -> None:
