@@ -20,12 +20,17 @@ def named(event: str, data: Mapping[str, object], position: Position | None = No
     return f"event: {event}\ndata: {text}\n{end}".encode()
 
 
-def status(state: str, position: Position | None, replay: str = "") -> bytes:
+def status(state: str, position: Position | None, replay: str = "", gap_follows: bool = False) -> bytes:
     """Encode a heartbeat, which is also a bookmark.
 
-    position: None while it is not known yet where a time is in the topic. replay: for a viewer that is not live yet."""
+    position: None while it is not known yet where a time is in the topic. replay: for a viewer that is not live yet.
+    gap_follows: whether the next block says that the position means nothing."""
     data: dict[str, object] = {"state": state, "position": str(position) if position else None}
-    return named("status", data | {"replay": replay} if replay else data, position)
+    if replay:
+        data["replay"] = replay
+    if gap_follows:
+        data["gap"] = True
+    return named("status", data, position)
 
 
 def gap(gap: Gap) -> bytes:

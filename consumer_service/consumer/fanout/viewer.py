@@ -63,7 +63,9 @@ class Viewer:
         The status bears the position *before* what follows: a viewer that is cut off here resumes the same."""
         if self.gap is None:
             return self.status(state)
-        return sse.status(state, self.gap.start or self.position) + sse.gap(self.gap)
+        replay = self.replaying.state if self.replaying else ""
+        start = self.gap.start or self.position
+        return sse.status(state, start, replay, gap_follows=True) + sse.gap(self.gap)
 
     def take(
         self, ring: Ring, max_bytes: int, until: int | None = None, encode: Encode | None = None

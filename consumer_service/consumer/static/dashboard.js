@@ -6,7 +6,7 @@ import { Figures, formatDuration } from "./figures.js";
 import { describeGap } from "./gaps.js";
 import { History } from "./history.js";
 import { ServerClock } from "./server_clock.js";
-import { Stream } from "./stream.js";
+import { SharedStream } from "./shared_stream.js";
 import { ago, MAX_ROWS, Table } from "./table.js";
 
 const FIRST_PAGE = 99;
@@ -48,7 +48,7 @@ let renderAgainAt = 0;
 let isFrameDue = false;
 let isLoaded = false;
 
-const stream = new Stream("/stream", document.body.dataset.position, {
+const stream = new SharedStream("/stream", document.body.dataset.position, {
   state: showState,
   event: receive,
   gap(data) {

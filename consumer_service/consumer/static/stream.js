@@ -11,7 +11,10 @@ export class Stream {
   #url;
   #on;
   #source = null;
+  #tab;
+  #ticks = null;
   #timer = null;
+  #openAt = 0;
   #waitMs = MIN_WAIT_MS;
   #heardAt = 0;
   #state = "connecting";
@@ -19,36 +22,59 @@ export class Stream {
   #hasBegun = false;
 
   /**
-   * on: the callbacks {state(name), event(text), gap(data), begin(position)}; begin is called once, with the position
-   * before everything that the stream brings.
+   * on: the callbacks {state(name, data), event(text), gap(data), begin(position), reached()}; data is what the server
+   * has said about the state, {} if it has said nothing. begin is called once, with the position before everything that
+   * the stream brings; reached after each block that ends at a position of its own. tab: the window.
    */
-  constructor(url, position, on) {
+  constructor(url, position, on, tab = window) {
     this.#url = url;
     this.#position = position;
     this.#on = on;
-  }
-
-  start() {
-    setInterval(() => this.#checkSilence(), 1_000);
-    addEventListener("pagehide", () => this.#close());
-    addEventListener("pageshow", (event) => event.persisted && this.#open());
-    addEventListener("online", () => this.#state !== "live" && this.#open());
-    this.#open();
+    this.#tab = tab;
+    tab.addEventListener("online", () => this.#source && this.#state !== "live" && this.#connect());
   }
 
   get position() {
     return this.#position;
   }
 
-  #open() {
-    this.#close();
-    this.#heardAt = performance.now();
+  /** Tell what has been reached by other ways while this stream was closed. */
+  set position(position) {
+    this.#position = position;
+  }
+
+  open() {
+    this.#ticks ??= this.#tab.setInterval(() => this.check(), 1_000);
+    this.#connect();
+  }
+
+  close() {
+    this.#tab.clearInterval(this.#ticks);
+    this.#ticks = null;
+    this.#disconnect();
+  }
+
+  /** Do what is due. A timer of a hidden tab may be a minute late: whoever knows that the time has come may call this. */
+  check() {
+    if (this.#timer && this.#tab.performance.now() >= this.#openAt) {
+      this.#connect();
+    } else {
+      this.#checkSilence();
+    }
+  }
+
+  #connect() {
+    this.#disconnect();
+    this.#heardAt = this.#tab.performance.now();
     const query = this.#position ? `?from=${encodeURIComponent(this.#position)}` : "";
-    const source = new EventSource(this.#url + query);
+    const source = new this.#tab.EventSource(this.#url + query);
     this.#source = source;
     source.addEventListener("message", (event) => {
-      this.#hear(event);
+      const hasMoved = this.#hear(event);
       this.#on.event(event.data);
+      if (hasMoved) {
+        this.#on.reached();
+      }
     });
     source.addEventListener("error", () => this.#handleError());
     source.addEventListener("status", (event) => {
@@ -58,31 +84,36 @@ export class Stream {
         this.#hasBegun = true;
         this.#on.begin(event.lastEventId);
       }
-      this.#setState(JSON.parse(event.data).state);
+      const data = JSON.parse(event.data);
+      this.#setState(data.state, data);
+      this.#on.reached();
     });
     source.addEventListener("gap", (event) => {
       this.#hear(event);
       this.#on.gap(JSON.parse(event.data));
+      this.#on.reached();
     });
     source.addEventListener("busy", (event) => {
       this.#hear(event);
+      const data = JSON.parse(event.data);
       // Any other reason means that no consumer can be reached: it is starting, or there is none behind the gateway.
-      this.#setState(JSON.parse(event.data).reason === "streams" ? "busy" : "reconnecting");
+      this.#setState(data.reason === "streams" ? "busy" : "reconnecting", data);
     });
   }
 
-  #close() {
-    clearTimeout(this.#timer);
+  #disconnect() {
+    this.#tab.clearTimeout(this.#timer);
     this.#timer = null;
     this.#source?.close();
     this.#source = null;
   }
 
+  /** Take note of a block; return whether it has moved the position. Without an id it bears that of the last one. */
   #hear(event) {
-    this.#heardAt = performance.now();
-    if (event.lastEventId) {
-      this.#position = event.lastEventId;
-    }
+    this.#heardAt = this.#tab.performance.now();
+    const last = this.#position;
+    this.#position = event.lastEventId || last;
+    return this.#position !== last;
   }
 
   /** Open a new source if this one is CLOSED: the browser reconnects by itself only while it is CONNECTING. */
@@ -90,22 +121,24 @@ export class Stream {
     if (this.#state !== "busy") {
       this.#setState("reconnecting");
     }
-    if (this.#source?.readyState === EventSource.CLOSED && !this.#timer) {
-      this.#timer = setTimeout(() => this.#open(), this.#waitMs * (0.5 + Math.random()));
+    if (this.#source?.readyState === this.#tab.EventSource.CLOSED && !this.#timer) {
+      const waitMs = this.#waitMs * (0.5 + Math.random());
+      this.#openAt = this.#tab.performance.now() + waitMs;
+      this.#timer = this.#tab.setTimeout(() => this.#connect(), waitMs);
       this.#waitMs = Math.min(this.#waitMs * 2, MAX_WAIT_MS);
     }
   }
 
   #checkSilence() {
-    if (!this.#source || performance.now() - this.#heardAt < SILENCE_MS) {
+    if (!this.#source || this.#tab.performance.now() - this.#heardAt < SILENCE_MS) {
       return;
     }
     this.#setState("reconnecting");
-    this.#open();
+    this.#connect();
   }
 
-  #setState(name) {
+  #setState(name, data = {}) {
     this.#state = name;
-    this.#on.state(name);
+    this.#on.state(name, data);
   }
 }

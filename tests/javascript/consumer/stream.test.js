@@ -9,14 +9,15 @@ const from = (position) => `/stream?from=${encodeURIComponent(position)}`;
 
 function open(position = FIRST) {
   const page = new Page("dashboard");
-  const said = { states: [], events: [], gaps: [], begins: [] };
+  const said = { states: [], events: [], gaps: [], begins: [], reached: [] };
   const stream = new Stream("/stream", position, {
     state: (name) => said.states.push(name),
     event: (text) => said.events.push(text),
     gap: (data) => said.gaps.push(data),
     begin: (at) => said.begins.push(at),
+    reached: () => said.reached.push(stream.position),
   });
-  stream.start();
+  stream.open();
   return { page, stream, said };
 }
 
@@ -182,23 +183,54 @@ test("one failure that is told twice opens one source", async () => {
   assert.equal(page.sources.length, 2);
 });
 
-test("a page in the browser's cache has no connection, and connects anew when it is shown again", async () => {
-  const { page } = open();
-  page.source.send("message", "an event", LATER);
-  await page.dispatch("pagehide");
+test("a closed stream has no connection, and begins where it was told to when it is opened again", async () => {
+  const { page, stream } = open();
+  stream.close();
   assert.equal(page.source.readyState, 2);
   await page.clock.advance(60_000);
+  await page.dispatch("online");
   assert.equal(page.sources.length, 1);
-  await page.dispatch("pageshow", { persisted: false });
-  assert.equal(page.sources.length, 1); // an ordinary load: it is connected already
-  await page.dispatch("pageshow", { persisted: true });
+  stream.position = LATER;
+  stream.open();
   assert.deepEqual([page.sources.length, page.source.url], [2, from(LATER)]);
 });
 
-test("a page that is left while it waits to connect again stays without a connection", async () => {
-  const { page } = open();
+test("a place is reached with each block that has an id of its own", () => {
+  const { page, said } = open();
+  page.source.send("status", { state: "live" }, FIRST);
+  page.source.send("message", "one", FIRST); // browsers give a block without an id that of the last one
+  page.source.send("message", "two", LATER);
+  page.source.send("gap", { reason: "unreadable" }, LATER);
+  page.source.send("busy", { reason: "streams" });
+  assert.deepEqual(said.reached, [FIRST, LATER, LATER]);
+});
+
+test("the state comes with what the server says about it", () => {
+  const data = [];
+  const page = new Page("dashboard");
+  new Stream("/stream", FIRST, { state: (...said) => data.push(said), begin() {}, reached() {} }).open();
+  page.source.send("status", { state: "live", replay: "waiting" }, FIRST);
+  page.source.fail(false);
+  assert.deepEqual(data, [
+    ["live", { state: "live", replay: "waiting" }],
+    ["reconnecting", {}],
+  ]);
+});
+
+test("a connection that is overdue is opened when somebody says that it is time", async () => {
+  const { page, stream } = open();
   page.source.fail(true);
-  await page.dispatch("pagehide");
+  stream.check();
+  assert.equal(page.sources.length, 1);
+  page.clock.now += 2_000; // timers of a hidden tab may be late
+  stream.check();
+  assert.equal(page.sources.length, 2);
+});
+
+test("a stream that is closed while it waits to connect again stays without a connection", async () => {
+  const { page, stream } = open();
+  page.source.fail(true);
+  stream.close();
   await page.clock.advance(60_000);
   assert.equal(page.sources.length, 1);
 });

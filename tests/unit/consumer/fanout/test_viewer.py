@@ -171,6 +171,15 @@ def test_time_that_one_partition_reaches_back_to_and_another_does_not_is_read_fr
     assert shown(take_all(ring, complete)) == ["b51"]
 
 
+def test_greeting_says_whether_a_gap_follows() -> None:
+    """A page that has other means to go on from its position must know that it means nothing."""
+    ring = filled_ring(max_events=3)
+    foreign, _ = blocks(resume(ring, str(at(0, 0, topic=OTHER_ID)), None).greeting("live"))
+    (in_time,) = blocks(resume(ring, str(at(2, 2)), None).greeting("live"))
+    assert foreign.json["gap"] is True
+    assert "gap" not in in_time.json
+
+
 def test_gap_reason_is_recreated_for_a_position_of_another_topic() -> None:
     gap = gap_of(resume(filled_ring(), str(at(1, 1, topic=OTHER_ID)), None))
     assert gap is not None
