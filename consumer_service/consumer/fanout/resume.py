@@ -58,7 +58,10 @@ def _from_time(view: RingView, text: str) -> Viewer:
     # Kafka's clock has whole milliseconds: a finer time would skip events of the same millisecond.
     since_ms = math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     if view.is_complete_since(since_ms):
-        return _from_position(view, view.since(since_ms))
+        viewer = _from_position(view, view.since(since_ms))
+        if viewer.number < view.head:  # who asks for a time is told when it has all that there is
+            viewer.replaying = Replaying(view.rewinds, has_joined=True, state="reading")
+        return viewer
     return Viewer(view.head, view.position, replaying=Replaying(view.rewinds, since_ms))
 
 

@@ -15,7 +15,7 @@ Encode = Callable[[Slice, Position | None], bytes]
 
 @dataclass(slots=True)
 class Replaying:
-    """A viewer's way to the live ones from a place that is older than the ring (replaying.py).
+    """A viewer's way to the live ones from a time, or from a place that is older than the ring (replaying.py).
 
     rewinds: those of the ring that its position takes into account. since_ms: the time, Kafka's, whose position is not
     known yet. has_joined: whether its place is in the ring. state: what its status says.
@@ -34,7 +34,7 @@ class Viewer:
     number: the batch to send next. position: the id of what it was sent last. since: what the viewer had before
     it came back, in partitions where it is ahead of the next batch: that is not sent again, and no id is
     earlier. gap: what it must be told first. log_end_number: see Ring.log_end_after. filter: which events it wants;
-    its position moves past the others. replaying: until it is live, if its place was older than the ring.
+    its position moves past the others. replaying: until it is live, if it begins in the past (see there).
     """
 
     number: int

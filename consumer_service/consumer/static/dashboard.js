@@ -5,9 +5,13 @@ import { withTexts } from "./events.js";
 import { Figures, formatDuration } from "./figures.js";
 import { describeGap } from "./gaps.js";
 import { History } from "./history.js";
+import { PastView } from "./past_view.js";
+import { Past } from "./past.js";
 import { ServerClock } from "./server_clock.js";
 import { SharedStream } from "./shared_stream.js";
+import { Sparkline } from "./sparkline.js";
 import { ago, MAX_ROWS, Table } from "./table.js";
+import { describeLatencies, describeRates, Trends } from "./trends.js";
 
 const FIRST_PAGE = 99;
 const HISTORY_PAGE = 100;
@@ -42,6 +46,11 @@ const deduplicator = new Deduplicator();
 const clock = new ServerClock();
 const table = new Table(byId("rows"), () => clock.now());
 const history = new History("/events", document.body.dataset.position, clock);
+const past = new PastView(new Past("/stream"), table, { say, changed: showPast, live: goLive });
+const trends = new Trends();
+const rateLine = new Sparkline(byId("rate-line"), describeRates);
+const latencyLine = new Sparkline(byId("latency-line"), (values) => describeLatencies(values, formatDuration));
+let missed = null; // the gap that the notice is about, if what was missed can be shown
 let queue = [];
 let lastEvent = null;
 let renderAgainAt = 0;
@@ -57,6 +66,8 @@ const stream = new SharedStream("/stream", document.body.dataset.position, {
     }
     byId("notice-text").textContent = describeGap(data);
     byId("notice").hidden = false;
+    missed = data.reason === "overflow" && data.from ? data : null; // any other gap is about what Kafka has lost
+    byId("notice-show").hidden = !missed;
   },
   begin(position) {
     if (!document.body.dataset.position) {
@@ -84,10 +95,12 @@ function receive(text) {
   }
   const now = clock.now();
   figures.addEvent(now);
+  trends.addEvent(now);
   // Measured when the event arrives: in a hidden tab it is drawn much later.
   const placed = event.type === "order.placed" ? Date.parse(event.data.placed_at ?? event.time) : NaN;
   if (!Number.isNaN(placed)) {
     figures.addLatency(now - placed, now);
+    trends.addLatency(now - placed, now);
   }
   lastEvent = event;
   queue.push(event);
@@ -121,9 +134,11 @@ function render() {
     renderAgainAt = began + Math.max(MIN_FRAME_MS, FRAME_FACTOR * (performance.now() - began));
   });
   renderAgainAt = began + MIN_FRAME_MS;
-  const events = queue;
-  queue = [];
-  table.addNewest(events);
+  if (!past.isOpen) {
+    const events = queue;
+    queue = [];
+    table.addNewest(events);
+  }
   setText(count, figures.count.toLocaleString());
   if (!table.size) {
     showEmpty();
@@ -139,7 +154,7 @@ function showTable() {
     table.size ? `${table.size.toLocaleString()} ${table.size === 1 ? "row" : "rows"}, newest first` : "No rows",
   );
   const isFull = table.size >= MAX_ROWS;
-  historyButton.disabled = isFull || history.isComplete;
+  historyButton.disabled = isFull || history.isComplete || past.isOpen;
   historyButton.title = whyHistoryIsDisabled(isFull);
 }
 
@@ -192,6 +207,8 @@ function showFigures() {
   const percentiles = figures.latency(now);
   setText(latency, percentiles ? formatDuration(percentiles.p50) : "–");
   setText(latencyNote, percentiles ? `p50, last minute; p95 ${formatDuration(percentiles.p95)}` : "p50, last minute");
+  rateLine.draw(trends.rates(now));
+  latencyLine.draw(trends.latencies(now));
   showLast(now);
   table.refreshTimes(now);
 }
@@ -242,12 +259,46 @@ async function sendTestEvent(click) {
   }, 1_000);
 }
 
+/** Show which of the buttons about the past can be used now. */
+function showPast() {
+  byId("past-more").hidden = !past.hasMore;
+  byId("past-close").hidden = !past.isOpen;
+  showEmpty();
+  showTable();
+}
+
+/** Fill the table as a page that has just been opened does. */
+function showTheNewest() {
+  past.close();
+  table.clear();
+  history.startAt(stream.position);
+  queue = [];
+  loadHistory(FIRST_PAGE, false);
+}
+
+/** Go on below what was shown of the past with what has arrived meanwhile. */
+function goLive() {
+  history.startAt(stream.position);
+  requestFrame();
+}
+
+function showFrom() {
+  const time = new Date(byId("from").value);
+  if (Number.isNaN(time.getTime())) {
+    say("Choose a day and a time first.");
+    byId("from").focus();
+    return;
+  }
+  past.showFrom(time);
+}
+
 /** Show a message beside the buttons; screen readers announce it. */
 function say(text) {
   setText(message, text);
 }
 
 byId("clear").addEventListener("click", () => {
+  past.close();
   queue = [];
   table.clear();
   history.startAt(stream.position);
@@ -257,6 +308,14 @@ byId("clear").addEventListener("click", () => {
 });
 historyButton.addEventListener("click", () => loadHistory(HISTORY_PAGE, true));
 byId("test").addEventListener("click", sendTestEvent);
+byId("from-show").addEventListener("click", showFrom);
+byId("from").addEventListener("keydown", (press) => press.key === "Enter" && showFrom());
+byId("past-more").addEventListener("click", () => past.showMore());
+byId("past-close").addEventListener("click", showTheNewest);
+byId("notice-show").addEventListener("click", () => {
+  byId("notice").hidden = true;
+  past.showMissed(missed);
+});
 byId("notice-close").addEventListener("click", () => {
   byId("notice").hidden = true;
 });

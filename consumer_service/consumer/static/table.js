@@ -55,6 +55,18 @@ export class Table {
     return rows.length;
   }
 
+  /** Add events where their times belong; return how many of them were new. The oldest rows go when there are too many. */
+  insert(events) {
+    const rows = this.#newRows(events);
+    for (const row of rows) {
+      this.#body.insertBefore(row, this.#firstNotAfter(row.eventTime));
+    }
+    while (this.size > MAX_ROWS) {
+      this.#drop(this.#body.lastElementChild);
+    }
+    return rows.length;
+  }
+
   clear() {
     this.#body.replaceChildren();
     this.#ids.clear();
@@ -69,6 +81,20 @@ export class Table {
         cell.firstChild.data = text;
       }
     }
+  }
+
+  /** Return the first row that is not newer than a moment; null if all are. */
+  #firstNotAfter(moment) {
+    let [low, high] = [0, this.size];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#body.rows[middle].eventTime > moment) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return this.#body.rows[low] ?? null;
   }
 
   #newRows(events) {

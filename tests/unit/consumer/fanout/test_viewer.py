@@ -171,6 +171,14 @@ def test_time_that_one_partition_reaches_back_to_and_another_does_not_is_read_fr
     assert shown(take_all(ring, complete)) == ["b51"]
 
 
+def test_viewer_from_a_time_is_told_that_more_comes_until_it_is_live() -> None:
+    ring = filled_ring()
+    behind = resume(ring, None, START.isoformat())
+    assert blocks(behind.greeting("live"))[0].json["replay"] == "reading"
+    at_the_end = resume(ring, None, (START + timedelta(hours=1)).isoformat())
+    assert "replay" not in blocks(at_the_end.greeting("live"))[0].json
+
+
 def test_greeting_says_whether_a_gap_follows() -> None:
     """A page that has other means to go on from its position must know that it means nothing."""
     ring = filled_ring(max_events=3)
