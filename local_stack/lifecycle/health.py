@@ -116,6 +116,8 @@ def degraded_detail(ready: dict[str, Any]) -> str:
         reasons.append(f"Events that Kafka refused wait for a decision: {parked} (./start_project.sh parked)")
     if (oldest_s := outbox.get("oldest_s") or 0) > OLD_EVENT_S:
         reasons.append(f"{outbox.get('rows')} events wait to be published, the oldest for {oldest_s:.0f} s")
+    if refusal := outbox.get("refusal"):
+        reasons.append(refusal)
     if breaker.get("state") == "open":
         reasons.append(
             "Kafka does not acknowledge: events are left to the relay (the circuit breaker is open)"

@@ -16,6 +16,7 @@ MAX_AGE_S = 10.0
 FIRST_S = 2.0
 # At a million rows a measurement takes a good part of a second: the pause after it is so many times as long.
 PAUSE_FACTOR = 4
+SPARE_S = 1.0  # so much before a measurement is too old, the next one shall have ended
 
 
 class BacklogMonitor:
@@ -60,9 +61,17 @@ class BacklogMonitor:
             self._measured.set()
         except SQLAlchemyError as error:
             logger.warning("The outbox cannot be measured: %s", str(error).splitlines()[0])
-        took = self._clock() - begun
-        return min(max(INTERVAL_S, PAUSE_FACTOR * took), MAX_AGE_S / 2)
+        return _pause_after(self._clock() - begun)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self._stop.wait(self.measure_once())
+
+
+def _pause_after(took_s: float) -> float:
+    """Return the pause after a measurement, or an attempt, that took so long.
+
+    The next one may take as long, and must end before this one is too old. What takes longer than half of that was
+    hardly counting, but a wait for a database that was frozen or cut off, and may be back: then there is no pause.
+    """
+    return max(0.0, min(max(INTERVAL_S, PAUSE_FACTOR * took_s), MAX_AGE_S - 2 * took_s - SPARE_S))

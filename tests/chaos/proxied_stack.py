@@ -115,22 +115,25 @@ class ProxiedStack(Stack):
         return ports.load(self.home / "ports.json")[name]
 
     def _clients(self) -> dict[tuple[int, int], str]:
-        """Return which service has each connection to a proxy, by the ports of its two ends."""
+        """Return which service has each connection to a proxy, by the ports of its two ends.
+
+        All connections are read once: the kernel lists those of the whole machine, whichever process is asked for.
+        """
         ports = set(self.proxies.values())
-        return {
-            (each.laddr.port, each.raddr.port): service
+        services = {
+            process.pid: service
             for service, family in processes.find(self.home).items()
             for process in family
-            for each in _connections(process)
-            if each.raddr and each.raddr.port in ports
+        }
+        return {
+            (each.laddr.port, each.raddr.port): services[each.pid]
+            for each in _connections()
+            if each.raddr and each.raddr.port in ports and each.pid in services
         }
 
 
-def _connections(process: psutil.Process) -> Sequence[Any]:
-    try:
-        return process.net_connections("tcp")
-    except psutil.Error:
-        return []  # it has ended
+def _connections() -> Sequence[Any]:
+    return psutil.net_connections("tcp")
 
 
 def addresses_of(stack: ProxiedStack) -> Addresses:

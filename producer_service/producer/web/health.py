@@ -10,6 +10,7 @@ from producer.domain.database import ReadOnly
 from producer.domain.shortage import OutOfResources
 from producer.services import current_services
 from producer.web import responses
+from producer.web.backlog import refusal_when_full
 from producer.web.responses import Check, Outbox, json_response
 
 health = Blueprint("health", __name__, url_prefix="/health")
@@ -25,12 +26,19 @@ def live() -> Response:
 
 @health.get("/ready")
 def ready() -> Response:
-    """Answer 200 while the database does. Without Kafka it is `degraded`: orders are taken, their events wait."""
+    """Answer 200 while the database does. Without Kafka it is `degraded`: orders are taken, their events wait.
+
+    So it is while new orders are refused for what waits, or because nobody knows how much does.
+    """
     services = current_services()
     # Beside the others: when all are frozen, the waits must not add up.
     topic_health = services.topic_health.begin()
     database = _database()
-    outbox = _outbox() if database.status == "ok" else Outbox(rows=None, oldest_s=None, parked=None)
+    outbox = Outbox(rows=None, oldest_s=None, parked=None)
+    if database.status == "ok":
+        outbox = _outbox()
+        if (refusal := refusal_when_full(services)) is not None:
+            outbox.refusal = refusal.description
     kafka = _kafka(topic_health)
     breaker = responses.Breaker(state=services.publisher.breaker.state)
     body = responses.Ready(
@@ -45,6 +53,8 @@ def _status(
 ) -> responses.ReadyStatus:
     if database.status != "ok":
         return "unavailable"
+    if outbox.refusal is not None:
+        return "degraded"
     is_old = outbox.rows is None or (outbox.oldest_s or 0) > OLD_EVENT_S
     if kafka.status != "ok" or breaker.state == "open" or is_old or outbox.parked:
         return "degraded"

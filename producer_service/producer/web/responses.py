@@ -120,6 +120,8 @@ class Outbox(_Body):
     """Events that Kafka refused for good; above 0 the service is degraded until an operator has decided."""
     detail: str | None = None
     """Set while events are parked: how to look at them."""
+    refusal: str | None = None
+    """Set while new orders are refused for what waits: why."""
 
 
 class Breaker(_Body):
@@ -136,7 +138,8 @@ class Checks(_Body):
 
 
 class Ready(_Body):
-    """degraded: orders are taken, their events wait. unavailable: the database does not answer."""
+    """degraded: orders are taken, their events wait; or new orders are refused, and `refusal` of the outbox says why.
+    unavailable: the database does not answer."""
 
     status: ReadyStatus
     checks: Checks

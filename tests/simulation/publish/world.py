@@ -333,6 +333,8 @@ class World:
             return told
         now = self.database_clock()
         is_well = leaders and not self.ledger.parked and shop.breaker.state != "open"
+        if (refusal := told["checks"]["outbox"].get("refusal")) is not None and "caught up" in refusal:
+            self.check_refusal(shop)
         if told["status"] == "ok" and not (is_well and (self.ledger.oldest_s(now) or 0) <= OLD_EVENT_S):
             self.fail("health is ok while something is not")
         if told["status"] != "ok" and is_well and self.ledger.most_s(now) <= OLD_EVENT_S:

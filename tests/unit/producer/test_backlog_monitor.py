@@ -5,9 +5,11 @@ import threading
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from producer.backlog_monitor import INTERVAL_S, MAX_AGE_S, BacklogMonitor
+from producer.backlog_monitor import INTERVAL_S, MAX_AGE_S, PAUSE_FACTOR, BacklogMonitor
 from producer.domain.backlog import Backlog
 from tests.clock import FakeClock
+
+DEADLINE_S = 10.0
 
 
 class FakeOutbox:
@@ -71,11 +73,46 @@ def test_age_of_a_measurement_counts_from_its_beginning(
     assert monitor.last() is None
 
 
-def test_measuring_takes_a_fifth_of_the_time_at_most(monitor: BacklogMonitor, outbox: FakeOutbox) -> None:
-    outbox.takes_s = 0.5
-    assert monitor.measure_once() == 2.0
-    outbox.takes_s = 4.0
-    assert monitor.measure_once() == MAX_AGE_S / 2  # or every answer would be too old
+@pytest.mark.parametrize("takes_s", [0.3, 0.5, 1.5])
+def test_measuring_takes_a_fifth_of_the_time_at_most(
+    monitor: BacklogMonitor, outbox: FakeOutbox, takes_s: float
+) -> None:
+    outbox.takes_s = takes_s
+    assert monitor.measure_once() == pytest.approx(PAUSE_FACTOR * takes_s)
+
+
+@pytest.mark.parametrize("takes_s", [0.0, 0.1, 1.0, 2.0, 3.0, 4.0, 4.9])
+def test_slow_measurement_is_known_until_the_next_one_has_ended(
+    monitor: BacklogMonitor, outbox: FakeOutbox, clock: FakeClock, takes_s: float
+) -> None:
+    """Or orders would be refused in between, although nothing is wrong."""
+    outbox.takes_s = takes_s
+    pause_s = monitor.measure_once()
+    clock.now += pause_s + takes_s
+    assert monitor.last() is not None
+
+
+@pytest.mark.parametrize("thaws_at", [thaws_at / 10 for thaws_at in range(1, 260)])
+def test_backlog_is_known_as_soon_as_the_database_has_thawed(thaws_at: float) -> None:
+    """Or orders would be refused for seconds after it is back, or seconds later (found by tests/chaos)."""
+    clock = FakeClock()
+    end = clock.now + thaws_at
+    unknown_at = list[float]()
+
+    def measure() -> Backlog:
+        waited_s = min(max(0.01, end - clock.now), DEADLINE_S)
+        clock.now += waited_s
+        if clock.now > end + 0.05 and thawed.last() is None:
+            unknown_at.append(clock.now - end)
+        if clock.now < end or waited_s == DEADLINE_S:
+            raise OperationalError("SELECT", {}, Exception(f"no answer within {DEADLINE_S} s"))
+        return Backlog(0, None, 0)
+
+    thawed = BacklogMonitor(measure, clock)
+    while clock.now < end + 2 * MAX_AGE_S:
+        pause_s = thawed.measure_once()
+        clock.now += pause_s
+    assert unknown_at == []
 
 
 def test_nobody_waits_for_a_measurement_that_hangs() -> None:

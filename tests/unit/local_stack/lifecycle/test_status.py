@@ -68,6 +68,10 @@ def test_status_tells_below_the_table_why_a_service_is_not_healthy(tmp_path: Pat
             "kafka: timed out; Kafka does not acknowledge: events are left to the relay (the circuit breaker is open)",
         ),
         ({"outbox": {"rows": None, "oldest_s": None, "parked": None}}, ""),
+        (
+            {"outbox": {"rows": 3, "oldest_s": 1.0, "parked": 0, "refusal": "None is taken."}},
+            "None is taken.",
+        ),
     ],
 )
 def test_reason_of_a_degraded_service_is_told(checks: dict[str, object], detail: str) -> None:

@@ -14,6 +14,7 @@ from producer.config import Settings
 from producer.domain.backlog import Backlog
 from producer.domain.database import ReadOnly
 from producer.services import EXTENSION
+from tests.shop import ORDER
 
 
 def raising(error: Exception) -> Cached[Any]:
@@ -32,6 +33,7 @@ WELL = {
     "database_health": answering(None),
     "topic_health": answering({"status": "ok"}),
     "outbox_health": answering(Backlog(3, 1.0)),
+    "backlog": lambda: Backlog(3, 1.0),
 }
 
 
@@ -55,6 +57,8 @@ def app() -> Iterator[Flask]:
         ({"outbox_health": answering(Backlog(3, 30.1))}, "degraded", 200),
         ({"outbox_health": answering(Backlog(3, None, parked=1))}, "degraded", 200),
         ({"outbox_health": raising(NO_ANSWER)}, "degraded", 200),
+        ({"backlog": lambda: None}, "degraded", 200),
+        ({"backlog": lambda: Backlog(1_000_001, 1.0)}, "degraded", 200),
         ({"database_health": raising(NO_ANSWER)}, "unavailable", 503),
         ({"database_health": raising(ReadOnly("The database is read-only."))}, "unavailable", 503),
     ],
@@ -63,6 +67,14 @@ def test_each_cause_has_its_status(app: Flask, part: dict[str, Any], status: str
     app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], **WELL | part)
     response = app.test_client().get("/health/ready")
     assert (response.get_json()["status"], response.status_code) == (status, status_code)
+
+
+@pytest.mark.parametrize("backlog", [None, Backlog(1_000_001, 1.0)])
+def test_health_says_why_new_orders_are_refused(app: Flask, backlog: Backlog | None) -> None:
+    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], **WELL | {"backlog": lambda: backlog})
+    outbox = app.test_client().get("/health/ready").get_json()["checks"]["outbox"]
+    refused = app.test_client().post("/orders", json=ORDER)
+    assert (refused.status_code, refused.get_json()["detail"]) == (503, outbox["refusal"])
 
 
 def test_open_breaker_is_degraded(app: Flask) -> None:
