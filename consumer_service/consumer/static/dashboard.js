@@ -28,6 +28,12 @@ const NOTES = {
   busy: "The server has reached its limit of viewers. The page keeps trying.",
 };
 
+// While the server sends what came in while this page was away.
+const REPLAY_NOTES = {
+  waiting: "In line for the events that this page has missed.",
+  reading: "Receiving the events that this page has missed.",
+};
+
 const byId = (id) => document.getElementById(id);
 const [count, rate, latency, latencyNote, last, lastNote, shown, message, historyButton] = [
   "count",
@@ -79,10 +85,10 @@ const stream = new SharedStream("/stream", document.body.dataset.position, {
   },
 });
 
-function showState(name) {
+function showState(name, data = {}) {
   byId("connection").dataset.state = name;
   setText(byId("connection-word"), name);
-  setText(byId("connection-note"), NOTES[name] ?? "");
+  setText(byId("connection-note"), (name === "live" && REPLAY_NOTES[data.replay]) || (NOTES[name] ?? ""));
   if (!table.size) {
     showEmpty();
   }

@@ -309,3 +309,119 @@ test("ages grow while the page is open", async () => {
   await page.clock.advance(5_000);
   assert.deepEqual([age(), page.text("last")], ["15 s ago", "15 s ago"]);
 });
+
+const GAP = { reason: "overflow", from: POSITION, to: LATER, lost: { 0: [3, 9] } };
+const timed = (id, second) => event(id, { time: `2026-11-22T13:59:${second}Z` });
+
+test("what was missed can be shown where it belongs, and does not count as live", async () => {
+  const page = await open(pageOf("c", timed("1", "10")));
+  page.source.send("status", { state: "live" }, POSITION);
+  page.source.send("gap", GAP, LATER);
+  await receive(page, timed("9", "50"));
+  assert.equal(page.$("notice-show").hidden, false);
+  await page.click(page.$("notice-show"));
+  assert.equal(page.$("notice").hidden, true);
+  const past = page.source;
+  assert.equal(past.url, `/stream?from=${encodeURIComponent(POSITION)}`);
+  past.send("status", { state: "live", replay: "waiting" }, POSITION);
+  assert.match(page.text("message"), /in line/);
+  past.send("message", timed("5", "30"), LATER);
+  await page.clock.advance(200);
+  assert.deepEqual(shownIds(page), ["9", "5", "1"]);
+  assert.deepEqual([page.text("message"), page.text("count")], ["1 event that was missed, in order of time.", "1"]);
+});
+
+test("what Kafka has lost is not offered to be shown", async () => {
+  const page = await open(pageOf("c"));
+  for (const gap of [
+    { reason: "expired", from: POSITION, to: LATER, lost: {} },
+    { reason: "overflow", from: null, to: LATER, lost: {} },
+  ]) {
+    page.source.send("gap", gap, LATER);
+    assert.equal(page.$("notice-show").hidden, true);
+  }
+});
+
+async function showFrom(page, value = "2026-11-22T13:00:00") {
+  page.$("from").value = value;
+  await page.click(page.$("from-show"));
+  return page.source;
+}
+
+test("events from a time on take the place of the live ones, until they have reached them", async () => {
+  const page = await open(pageOf("c", event("1")));
+  const live = page.source;
+  const past = await showFrom(page);
+  assert.equal(past.url, `/stream?from=${encodeURIComponent(new Date("2026-11-22T13:00:00").toISOString())}`);
+  assert.deepEqual([shownIds(page), page.$("past-close").hidden], [[], false]);
+  past.send("status", { state: "live", replay: "reading" }, POSITION);
+  past.send("message", timed("5", "10"));
+  live.send("message", timed("9", "50"));
+  past.send("message", timed("6", "20"), LATER);
+  await page.clock.advance(200);
+  assert.deepEqual([shownIds(page), page.text("count")], [["6", "5"], "1"]);
+  past.send("status", { state: "live" }, LATER);
+  await page.clock.advance(200);
+  assert.deepEqual(shownIds(page), ["9", "6", "5"]);
+  assert.match(page.text("message"), /^2 events since .* Live again\.$/);
+  assert.equal(page.$("past-close").hidden, true);
+});
+
+test("a full table shows the past page by page, and live events do not push it out", async () => {
+  const page = await open(pageOf("c", event("1")));
+  const live = page.source;
+  const past = await showFrom(page);
+  many(1001).forEach((each) => past.readyState !== 2 && past.send("message", each));
+  live.send("message", event("new"));
+  await page.clock.advance(200);
+  assert.deepEqual([page.$("rows").rows.length, shownIds(page).includes("new")], [1000, false]);
+  assert.match(page.text("message"), /^1,000 events since .*, until .* New events are not shown meanwhile\.$/);
+  assert.equal(page.$("past-more").hidden, false);
+  await page.click(page.$("past-more"));
+  assert.match(page.source.url, /from=2026-11-22T13%3A59%3A50/);
+  assert.deepEqual(shownIds(page), []);
+});
+
+test("back to live shows what a page that has just been opened shows", async () => {
+  const page = await open(pageOf("c", event("1")), pageOf("c", event("2"), event("1")));
+  const past = await showFrom(page);
+  past.send("message", event("0"));
+  await page.click(page.$("past-close"));
+  await page.clock.advance(200);
+  assert.equal(past.readyState, 2);
+  assert.deepEqual([shownIds(page), page.$("past-close").hidden], [["2", "1"], true]);
+});
+
+test("a past that cannot be read says so, and is left by a click", async () => {
+  const page = await open(pageOf("c", event("1")));
+  const past = await showFrom(page);
+  past.fail(true);
+  assert.match(page.text("message"), /could not be read/);
+  assert.equal(page.$("past-close").hidden, false);
+});
+
+test("without a time nothing happens but a hint", async () => {
+  const page = await open(pageOf("c", event("1")));
+  const before = page.source;
+  await showFrom(page, "");
+  assert.deepEqual([page.source === before, page.text("message")], [true, "Choose a day and a time first."]);
+});
+
+test("a page that receives what it has missed says so", async () => {
+  const page = await open(pageOf("c"));
+  page.source.send("status", { state: "live", replay: "waiting" }, POSITION);
+  assert.equal(page.text("connection-note"), "In line for the events that this page has missed.");
+  page.source.send("status", { state: "live", replay: "reading" }, POSITION);
+  assert.equal(page.text("connection-note"), "Receiving the events that this page has missed.");
+  page.source.send("status", { state: "live" }, LATER);
+  assert.equal(page.text("connection-note"), "Every event is shown as it arrives.");
+});
+
+test("the last minutes are drawn, and told in a sentence", async () => {
+  const page = await open(pageOf("c"));
+  await receive(page, event("1"));
+  await page.clock.advance(11_000);
+  assert.match(page.$("rate-line").getAttribute("aria-label"), /^Events per second .* at most 0\.2/);
+  assert.match(page.$("rate-line").querySelector("polyline").getAttribute("points"), /^0\.0,23\.0 /);
+  assert.match(page.$("latency-line").getAttribute("aria-label"), /^From placed to shown /);
+});

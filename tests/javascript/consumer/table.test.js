@@ -241,3 +241,19 @@ test("an age has the largest unit that fits", async () => {
   );
   assert.equal(ago(NaN, NOW), "–");
 });
+
+const of = (id, second) => ({ ...placed(id), time: `2026-11-22T13:59:${second}Z` });
+
+test("events are put where their times belong", async () => {
+  const { body, table } = await open();
+  table.addNewest([of("a", "10"), of("c", "30")]);
+  assert.equal(table.insert([of("b", "20"), of("d", "40"), of("z", "05"), of("c", "30")]), 3);
+  assert.deepEqual(ids(body), ["d", "c", "b", "a", "z"]);
+});
+
+test("the oldest rows go when events are put between the others of a full table", async () => {
+  const { body, table, MAX_ROWS } = await open();
+  table.addNewest(many(MAX_ROWS));
+  assert.equal(table.insert([{ ...placed("x"), time: "2026-11-22T13:59:30Z" }]), 1);
+  assert.deepEqual([table.size, ids(body)[0], ids(body).includes("0")], [MAX_ROWS, "x", false]);
+});

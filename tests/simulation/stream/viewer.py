@@ -175,6 +175,8 @@ class Viewer:
         if self.since_ms < 0:
             return ""
         logs = self.world.cluster.logs
+        # Of a log that was cut back, the replica may still have what it was before, and take that for the end.
+        self.excused.update(cut.partition for cut in self.world.cuts)
         found = ((log.offset_since(self.since_ms), log.end) for log in logs)
         offsets = tuple(end if offset < 0 else offset for offset, end in found)
         self._begin_at(Position(self.world.cluster.topic_id, offsets))
