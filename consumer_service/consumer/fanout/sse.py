@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from consumer.ring.position import Position
 from consumer.ring.types import Gap
@@ -24,8 +25,10 @@ def status(state: str, position: Position | None, replay: str = "", gap_follows:
     """Encode a heartbeat, which is also a bookmark.
 
     position: None while it is not known yet where a time is in the topic. replay: for a viewer that is not live yet.
-    gap_follows: whether the next block says that the position means nothing."""
+    gap_follows: whether the next block says that the position means nothing. The time is ours, for pages whose clock is
+    wrong."""
     data: dict[str, object] = {"state": state, "position": str(position) if position else None}
+    data["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if replay:
         data["replay"] = replay
     if gap_follows:

@@ -66,6 +66,7 @@ let isLoaded = false;
 const stream = new SharedStream("/stream", document.body.dataset.position, {
   state: showState,
   event: receive,
+  time: (text) => clock.hear(text, Date.now()),
   gap(data) {
     if (data.reason === "recreated") {
       deduplicator.forget(); // Kafka begins anew: an order's earlier versions may come after later ones
@@ -314,6 +315,11 @@ byId("clear").addEventListener("click", () => {
 });
 historyButton.addEventListener("click", () => loadHistory(HISTORY_PAGE, true));
 byId("test").addEventListener("click", sendTestEvent);
+byId("by-order").addEventListener("change", ({ currentTarget }) => {
+  table.clear();
+  table.isOfOrders = currentTarget.checked;
+  showTheNewest();
+});
 byId("from-show").addEventListener("click", showFrom);
 byId("from").addEventListener("keydown", (press) => press.key === "Enter" && showFrom());
 byId("past-more").addEventListener("click", () => past.showMore());

@@ -29,7 +29,7 @@ export class SharedStream {
   #flush = []; // the blocks of our own stream since its last position
   #shown = { state: "connecting", data: {} };
 
-  /** on: see Stream; `reached` is not called. tab: the window. */
+  /** on: see Stream; `reached` is not called. time(text): what the server says its time is, now. tab: the window. */
   constructor(url, position, on, tab = window) {
     this.#tab = tab;
     this.#on = on;
@@ -131,6 +131,9 @@ export class SharedStream {
   }
 
   #takeState(state, data) {
+    if (data.time) {
+      this.#on.time(data.time); // not what another tab passes on: that was true when it was said
+    }
     if (state === "reconnecting") {
       this.#confirmed = null;
       this.#flush = []; // the server sends an unfinished flush again

@@ -15,12 +15,19 @@ const COLUMNS = [
   ["Time", "c-time"],
 ];
 const MAX_FLASHES = 25;
+// Partitions arrive with small delays: a live event is put where its time belongs if that was a moment ago, else on top,
+// where a new row is looked for, whatever a wrong clock says.
+const MAX_DELAY_MS = 5_000;
 const COPIED_MS = 1200;
 
 export class Table {
   #body;
   #now;
   #ids = new Set();
+  #byOrder = new Map();
+
+  /** Whether an order has one row, which changes in place, instead of one for each event. To be set while it is empty. */
+  isOfOrders = false;
 
   /** now: a function that returns the server's time in milliseconds. */
   constructor(body, now) {
@@ -34,42 +41,50 @@ export class Table {
     return this.#body.rows.length;
   }
 
-  /** Add events on top. They are in the order of their arrival: newest last. */
+  /** Add live events. They are in the order of their arrival: newest last. */
   addNewest(events) {
+    const now = this.#now();
     const rows = this.#newRows(events.slice(-MAX_ROWS));
-    if (rows.length <= MAX_FLASHES) {
-      for (const row of rows) {
+    let top = this.#body.rows[0]?.sortTime ?? -Infinity;
+    let isInOrder = true;
+    for (const row of rows) {
+      const ageMs = now - row.eventTime;
+      row.sortTime = ageMs >= 0 && ageMs <= MAX_DELAY_MS ? row.eventTime : now;
+      isInOrder &&= row.sortTime >= top;
+      top = row.sortTime;
+      if (rows.length <= MAX_FLASHES) {
         row.className = "new";
       }
     }
-    this.#body.prepend(...rows.reverse());
-    while (this.size > MAX_ROWS) {
-      this.#drop(this.#body.lastElementChild);
+    if (isInOrder) {
+      this.#body.prepend(...rows.reverse());
+    } else {
+      this.#insertRows(rows, "sortTime");
     }
+    this.#dropOldest();
   }
 
   /** Add events below the others, newest first; return how many of them were new. */
   addOlder(events) {
-    const rows = this.#newRows(events).slice(0, MAX_ROWS - this.size);
-    this.#body.append(...rows);
-    return rows.length;
+    const room = MAX_ROWS - this.size;
+    const rows = this.#newRows(events);
+    rows.slice(room).forEach((row) => this.#forget(row));
+    this.#body.append(...rows.slice(0, room));
+    return Math.min(rows.length, room);
   }
 
   /** Add events where their times belong; return how many of them were new. The oldest rows go when there are too many. */
   insert(events) {
     const rows = this.#newRows(events);
-    for (const row of rows) {
-      this.#body.insertBefore(row, this.#firstNotAfter(row.eventTime));
-    }
-    while (this.size > MAX_ROWS) {
-      this.#drop(this.#body.lastElementChild);
-    }
+    this.#insertRows(rows, "eventTime");
+    this.#dropOldest();
     return rows.length;
   }
 
   clear() {
     this.#body.replaceChildren();
     this.#ids.clear();
+    this.#byOrder.clear();
   }
 
   /** Refresh the relative times; only those that have changed are touched. */
@@ -83,12 +98,18 @@ export class Table {
     }
   }
 
+  #insertRows(rows, by) {
+    for (const row of rows) {
+      this.#body.insertBefore(row, this.#firstNotAfter(row[by], by));
+    }
+  }
+
   /** Return the first row that is not newer than a moment; null if all are. */
-  #firstNotAfter(moment) {
+  #firstNotAfter(moment, by) {
     let [low, high] = [0, this.size];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#body.rows[middle].eventTime > moment) {
+      if (this.#body.rows[middle][by] > moment) {
         low = middle + 1;
       } else {
         high = middle;
@@ -104,14 +125,49 @@ export class Table {
         continue;
       }
       this.#ids.add(event.id);
-      rows.push(createRow(event, this.#now()));
+      const row = createRow(event, this.#now());
+      row.sortTime = row.eventTime;
+      if (!this.isOfOrders || !this.#changeInPlace(row, rows)) {
+        rows.push(row);
+      }
     }
     return rows;
   }
 
-  #drop(row) {
+  /** Let a row take the place of its order's row; return whether there is nothing more to do. rows: not in the page yet. */
+  #changeInPlace(row, rows) {
+    const shown = this.#byOrder.get(row.subject);
+    if (shown && shown.version >= row.version) {
+      return true; // an older page of history
+    }
+    this.#byOrder.set(row.subject, row);
+    if (!shown) {
+      return false;
+    }
+    row.sortTime = shown.sortTime;
+    row.className = "new";
+    if (rows.includes(shown)) {
+      rows[rows.indexOf(shown)] = row;
+    } else {
+      shown.replaceWith(row);
+    }
+    this.#ids.delete(shown.eventId);
+    return true;
+  }
+
+  #dropOldest() {
+    while (this.size > MAX_ROWS) {
+      const row = this.#body.lastElementChild;
+      this.#forget(row);
+      row.remove();
+    }
+  }
+
+  #forget(row) {
     this.#ids.delete(row.eventId);
-    row.remove();
+    if (this.#byOrder.get(row.subject) === row) {
+      this.#byOrder.delete(row.subject);
+    }
   }
 }
 
@@ -152,6 +208,8 @@ function createRow(event, now) {
   const row = template.cloneNode(true);
   row.eventId = event.id;
   row.eventTime = Date.parse(event.time);
+  row.subject = event.subject;
+  row.version = data.version ?? 1;
   const [type, order, customer, item, price, quantity, status, time] = row.children;
   type.firstChild.textContent = event.type;
   type.firstChild.className = isTest ? "chip test" : "chip";

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from unittest.mock import ANY
 
 import pytest
 import requests
@@ -41,7 +42,11 @@ def test_stream_begins_with_a_status_event_and_repeats_it(start_server: StartSer
         assert listener.response.headers["Content-Type"].startswith("text/event-stream")
         eventually(lambda: len(listener.named("status")) >= 3)
         assert {block.event for block in listener.blocks} == {"status"}
-        assert listener.named("status")[0] == {"state": "live", "position": listener.position}
+        assert listener.named("status")[0] == {
+            "state": "live",
+            "position": listener.position,
+            "time": ANY,
+        }
 
 
 def test_garbage_is_skipped_counted_and_logged_and_event_bytes_are_unchanged(

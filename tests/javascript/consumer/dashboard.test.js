@@ -425,3 +425,29 @@ test("the last minutes are drawn, and told in a sentence", async () => {
   assert.match(page.$("rate-line").querySelector("polyline").getAttribute("points"), /^0\.0,23\.0 /);
   assert.match(page.$("latency-line").getAttribute("aria-label"), /^From placed to shown /);
 });
+
+const step = (version, status) => ({
+  ...event(`o-${version}`),
+  subject: "o",
+  data: { item: "Mug", version, status },
+});
+
+test("the switch shows one row per order, from the newest events on", async () => {
+  const page = await open(pageOf("c", step(1, "placed")), pageOf("c", step(2, "confirmed"), step(1, "placed")));
+  page.$("by-order").checked = true;
+  page.$("by-order").dispatch("change");
+  await page.clock.advance(200);
+  assert.deepEqual(shownIds(page), ["o-2"]);
+  await receive(page, step(3, "shipped"));
+  assert.deepEqual(shownIds(page), ["o-3"]);
+});
+
+test("latency is by the server's clock, as the stream's status says it", async () => {
+  const page = await open(pageOf("c"));
+  const now = Date.now();
+  page.source.send("status", { state: "live", time: new Date(now + 3_600_000).toISOString() }, POSITION);
+  const placedAt = new Date(now + 3_600_000 - 50).toISOString();
+  page.source.send("message", event("1", { data: { item: "Mug", version: 1, placed_at: placedAt } }));
+  await page.clock.advance(1_000);
+  assert.equal(page.text("latency"), "50 ms");
+});

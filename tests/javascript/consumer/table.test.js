@@ -257,3 +257,57 @@ test("the oldest rows go when events are put between the others of a full table"
   assert.equal(table.insert([{ ...placed("x"), time: "2026-11-22T13:59:30Z" }]), 1);
   assert.deepEqual([table.size, ids(body)[0], ids(body).includes("0")], [MAX_ROWS, "x", false]);
 });
+
+const ago = (id, seconds) => ({ ...placed(id), time: new Date(NOW - seconds * 1_000).toISOString() });
+
+test("live events of the last seconds are in order of time, and one from another time is on top", async () => {
+  const { body, table } = await open();
+  table.addNewest([ago("a", 3), ago("b", 1)]);
+  table.addNewest([ago("late", 2)]);
+  assert.deepEqual(ids(body), ["b", "late", "a"]);
+  table.addNewest([ago("old", 3_600)]);
+  table.addNewest([ago("future", -3_600)]);
+  assert.deepEqual(ids(body).slice(0, 2), ["future", "old"]);
+});
+
+const moved = (order, version, status) => ({
+  ...placed(`${order}-${version}`, { version, status }),
+  type: `order.${status}`,
+  subject: order,
+});
+
+test("with one row per order, a row changes in place when its order moves on", async () => {
+  const { body, table } = await open();
+  table.isOfOrders = true;
+  table.addNewest([moved("x", 1, "placed"), moved("y", 1, "placed")]);
+  table.addNewest([moved("x", 2, "confirmed"), moved("x", 3, "shipped")]);
+  assert.deepEqual(ids(body), ["y-1", "x-3"]);
+  assert.equal(texts(body.rows[1])[6], "shipped");
+  assert.equal(table.addOlder([moved("x", 2, "confirmed"), moved("z", 1, "placed")]), 1);
+  assert.deepEqual(ids(body), ["y-1", "x-3", "z-1"]);
+});
+
+test("with one row per order, an order may come and move on in one frame", async () => {
+  const { body, table } = await open();
+  table.isOfOrders = true;
+  table.addNewest([moved("x", 1, "placed"), moved("x", 2, "confirmed"), moved("y", 1, "placed")]);
+  assert.deepEqual(ids(body), ["y-1", "x-2"]);
+});
+
+test("an order whose row has left a full table gets a new one", async () => {
+  const { body, table, MAX_ROWS } = await open();
+  table.isOfOrders = true;
+  table.addNewest([moved("x", 1, "placed")]);
+  table.addNewest(many(MAX_ROWS));
+  assert.equal(ids(body).includes("x-1"), false);
+  table.addNewest([moved("x", 2, "confirmed")]);
+  assert.equal(ids(body)[0], "x-2");
+});
+
+test("older events that find no room may come again when there is", async () => {
+  const { table, MAX_ROWS } = await open();
+  table.addNewest(many(MAX_ROWS - 1));
+  assert.equal(table.addOlder([placed("p"), placed("q")]), 1);
+  table.clear();
+  assert.equal(table.addOlder([placed("q")]), 1);
+});

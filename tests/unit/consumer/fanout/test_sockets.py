@@ -1,6 +1,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from unittest.mock import ANY
 
 import pytest
 
@@ -270,7 +271,7 @@ def test_viewer_from_before_the_ring_waits_hears_and_is_live_in_the_end() -> Non
         *rest, status = blocks(receive(viewer))
         assert [block.data for block in rest] == ["2", "3", "4", "5", "6", "7"]
         assert (status.json, status.last_id) == (
-            {"state": "live", "position": f"{TOPIC_ID};0:8"},
+            {"state": "live", "position": f"{TOPIC_ID};0:8", "time": ANY},
             f"{TOPIC_ID};0:8",
         )
         harness.put(b"8")

@@ -1,3 +1,6 @@
+from datetime import UTC, datetime, timedelta
+from unittest.mock import ANY
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +22,10 @@ def test_event_blocks_carry_the_payload_bytes_and_one_id(payloads: list[str]) ->
 
 def test_status_block_carries_the_state_and_the_position_as_id() -> None:
     (status,) = blocks(sse.status("live", POSITION))
-    assert (status.event, status.json) == ("status", {"state": "live", "position": str(POSITION)})
+    assert (status.event, status.json) == (
+        "status",
+        {"state": "live", "position": str(POSITION), "time": ANY},
+    )
     assert status.last_id == str(POSITION)
 
 
@@ -48,3 +54,11 @@ def test_busy_block_follows_a_retry_time() -> None:
     text = sse.retry(2500) + sse.busy("streams")
     assert text.startswith(b"retry: 2500\n")
     assert [block.event for block in blocks(text)] == ["busy"]
+
+
+def test_status_tells_the_servers_time() -> None:
+    """For pages whose clock is wrong."""
+    before = datetime.now(UTC)
+    time = blocks(sse.status("live", POSITION))[0].json["time"]
+    assert time.endswith("Z")
+    assert timedelta(milliseconds=-1) <= datetime.fromisoformat(time) - before < timedelta(seconds=5)

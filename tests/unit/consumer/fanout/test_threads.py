@@ -1,6 +1,7 @@
 """The plain fallback: a stream as a generator."""
 
 import threading
+from unittest.mock import ANY
 
 import pytest
 
@@ -101,4 +102,4 @@ def test_viewer_from_before_the_ring_is_sent_the_past_and_then_the_ring(clock: F
     replay.keep(Position(TOPIC_ID, (1,)), Slice([batch], 1, Position(TOPIC_ID, (3,))))
     assert shown(next(stream) + next(stream)) == ["1", "2", "3", "4"]
     (status,) = blocks(next(stream))
-    assert status.json == {"state": "live", "position": f"{TOPIC_ID};0:5"}
+    assert status.json == {"state": "live", "position": f"{TOPIC_ID};0:5", "time": ANY}
