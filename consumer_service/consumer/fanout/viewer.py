@@ -123,7 +123,8 @@ class Viewer:
 
     def _skip_evicted(self, evicted: Evicted) -> bytes:
         if self.replaying is not None and not evicted.is_anew:
-            self.replaying.has_joined = False  # the ring moved on before this viewer was live: Kafka has it
+            # The ring moved on before this viewer was live: Kafka has it. Its position says all that it has.
+            self.replaying.has_joined, self.since = False, None
             return b""
         since = None if evicted.is_anew else self.since
         end = _merged(evicted.floor, since)

@@ -188,3 +188,18 @@ def test_position_from_before_a_partition_was_added_begins_at_its_first_event(
     assert viewer.position == at(0, 0)
     advance(viewer, ring, replay)
     assert replay.asked == [at(0, 0)]
+
+
+def test_what_a_viewer_had_of_a_topic_hides_nothing_of_the_next_one(ring: Ring, replay: FakeReplay) -> None:
+    """It had joined in the middle of a batch, and was sent back to Kafka, when the topic was created again."""
+    viewer = resume(ring, str(at(0, 0)), None)
+    replay.keep(at(0, 0), part(at(0, 0), at(2, 0), event(0, 0, 0), event(0, 1, 2)))
+    advance(viewer, ring, replay)
+    advance(viewer, ring, replay)
+    assert viewer.since == at(2, 0)
+    ring.append([event(0, n, 10 + n) for n in range(2, 9)], at(9, 2))
+    assert viewer.take(ring, 1 << 20) == b""
+    ring.open(at(0, 0, topic=OTHER_ID))
+    ring.append([event(0, 0, 30)], at(1, 0, topic=OTHER_ID))
+    advance(viewer, ring, replay)
+    assert shown(take_all(ring, viewer)) == ["a0"]
