@@ -106,8 +106,9 @@ function receive(text) {
   // Measured when the event arrives: in a hidden tab it is drawn much later.
   const placed = event.type === "order.placed" ? Date.parse(event.data.placed_at ?? event.time) : NaN;
   if (!Number.isNaN(placed)) {
-    figures.addLatency(now - placed, now);
-    trends.addLatency(now - placed, now);
+    const latencyMs = Math.max(0, now - placed); // the clocks may differ by a few milliseconds
+    figures.addLatency(latencyMs, now);
+    trends.addLatency(latencyMs, now);
   }
   lastEvent = event;
   queue.push(event);

@@ -26,7 +26,7 @@ export function points(values) {
   let last = 0;
   return values
     .map((value, index) => {
-      last = value ?? last;
+      last = Math.max(0, value ?? last);
       const y = HEIGHT - 1 - (last / highest) * (HEIGHT - 2);
       return `${(index * step).toFixed(1)},${y.toFixed(1)}`;
     })

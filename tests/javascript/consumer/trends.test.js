@@ -55,6 +55,7 @@ test("a screen reader hears a sentence", () => {
 test("a line is drawn from left to right, the highest value at the top", () => {
   assert.equal(points([0, 10, 5]), "0.0,23.0 60.0,1.0 120.0,12.0");
   assert.equal(points([0, 0]), "0.0,23.0 120.0,23.0");
+  assert.equal(points([-3, -5]), "0.0,23.0 120.0,23.0");
 });
 
 test("where there is no value the line stays where it was", () => {
