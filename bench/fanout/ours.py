@@ -16,7 +16,7 @@ from flask import Flask
 import consumer
 from consumer import services
 from consumer.config import Settings
-from consumer.topic.kafka import BATCH, Read, Record, Topic
+from consumer.topic.kafka import BATCH, KafkaUnavailable, Read, Record, Topic
 
 PARTITIONS = 6
 TOPIC = Topic("AAAAAAAAAAAAAAAAAAAAAA", PARTITIONS)
@@ -48,8 +48,14 @@ class FedTopic:
 
     stable_offsets = end_offsets
 
+    def offsets_since(self, since_ms: int, partitions: int) -> tuple[int | None, ...]:
+        """Return that nothing is as new as any time: nobody asks for the past here."""
+        return (None,) * partitions
+
     def __call__(self, offsets: Sequence[int]) -> "FedTopic":
-        """Return a reader: there is only one, and it begins at the end."""
+        """Return the tail's reader. Raises KafkaUnavailable for the past, which is not kept here."""
+        if tuple(offsets) != self.end_offsets(PARTITIONS):
+            raise KafkaUnavailable("the topic in memory keeps no past")
         if self._listener is None:
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(self._path)
