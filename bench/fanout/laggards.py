@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.fanout.rates import SETTLE_S
+from bench.fanout.reconnect import GRACE_S
 from bench.fanout.servers import Server, Variant, running
 from bench.fanout.source import Source
 from bench.fanout.viewers import Seen, Viewers
@@ -33,7 +34,7 @@ def lag(variant: Variant, count: int, rate: float, seconds: float, program: Path
         peak, kernel = _watch(server, looker, seconds)
         viewers.resume()
         while_reading, _ = _watch(server, looker, SETTLE_S)
-        seen = viewers.finish(source.stop())
+        seen = viewers.finish(source.stop(), GRACE_S)
     return Lagged(max(peak, while_reading) / (1 << 20), (kernel - sockets) / (1 << 20), seen)
 
 

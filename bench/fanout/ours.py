@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from unittest.mock import patch
@@ -56,10 +57,11 @@ class FedTopic:
         """Return the tail's reader. Raises KafkaUnavailable for the past, which is not kept here."""
         if tuple(offsets) != self.end_offsets(PARTITIONS):
             raise KafkaUnavailable("the topic in memory keeps no past")
-        if self._listener is None:
-            self._listener = socket.socket(socket.AF_UNIX)
-            self._listener.bind(self._path)
-            self._listener.listen()
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self._path)
+        self._listener.listen()
         return self
 
     def read(self, timeout: float) -> Read:
@@ -99,7 +101,11 @@ class FedTopic:
         return Record(partition, offset, now_ms, line)
 
     def close(self) -> None:
-        """Keep the feed: the next session of the tail reads on."""
+        """Close the feed."""
+        for each in (self._listener, self._source):
+            if each is not None:
+                each.close()
+        self._listener = self._source = None
 
 
 def create_app() -> Flask:
