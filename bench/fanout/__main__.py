@@ -109,6 +109,7 @@ def measure_parts(
     """Measure the parts one after the other; the generators only where a hundred viewers are enough."""
     results = measure_rates(variants, loads, extent, program) if "rates" in parts else Results()
     able = [variant for variant in variants if variant.most > GENERATOR_STREAMS]
+    able_for_crowds = [variant for variant in variants if variant.takes_a_crowd]
     crowd = (extent.crowd, extent.crowd_rate, program)
     if "ceiling" in parts:
         climb_up = partial(
@@ -121,16 +122,19 @@ def measure_parts(
         results.memory_kib = measure_each(columns, able, weigh_all, tables.memory_row)
     if "newcomers" in parts:
         results.newcomers = measure_each(
-            tables.NEWCOMERS, able, lambda variant: welcome(variant, *crowd), tables.newcomers_row
+            tables.NEWCOMERS, able_for_crowds, lambda variant: welcome(variant, *crowd), tables.newcomers_row
         )
     if "reconnect" in parts:
         results.reconnect = measure_each(
-            tables.RECONNECT, able, lambda variant: reconnect(variant, *crowd), tables.reconnect_row
+            tables.RECONNECT,
+            able_for_crowds,
+            lambda variant: reconnect(variant, *crowd),
+            tables.reconnect_row,
         )
     if "laggards" in parts:
         lagging = (extent.laggards, extent.crowd_rate, LAG_S, program)
         results.laggards = measure_each(
-            tables.LAGGARDS, able, lambda variant: lag(variant, *lagging), tables.laggards_row
+            tables.LAGGARDS, able_for_crowds, lambda variant: lag(variant, *lagging), tables.laggards_row
         )
     return results
 

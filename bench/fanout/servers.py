@@ -48,13 +48,17 @@ class Server:
 
 @dataclass(frozen=True)
 class Variant:
-    """A kind of server. missing: how to get its program, when it is not there. most: the streams it takes."""
+    """A kind of server. missing: how to get its program, when it is not there. most: the streams it takes.
+
+    takes_a_crowd: with thousands of viewers and hundreds of events a second, the others are measured for minutes and
+    deliver nothing in time."""
 
     name: str
     run: Callable[[Path, int], tuple[list[str], dict[str, str]]]
     missing: str = ""
     most: int = 20_000
     is_ours: bool = False
+    takes_a_crowd: bool = False
 
 
 def ours(folder: Path, port: int, fanout: str = "sockets") -> tuple[list[str], dict[str, str]]:
@@ -87,12 +91,13 @@ def _gunicorn(port: int, *options: str) -> list[str]:
 
 
 VARIANTS = (
-    Variant("ours", ours, is_ours=True),
+    Variant("ours", ours, is_ours=True, takes_a_crowd=True),
     Variant("generator", partial(ours, fanout="generator"), most=GENERATOR_STREAMS, is_ours=True),
     Variant("gevent", naive),
     Variant(
         "nchan",
         nchan,
+        takes_a_crowd=True,
         missing=""
         if NCHAN_MODULE.exists() and Path(NGINX).exists()
         else "apt-get install nginx libnginx-mod-nchan",

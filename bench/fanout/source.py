@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bench.fanout.events import event
 from bench.fanout.feed import Feed
 
-END_S = 20.0
+END_S = 10.0
 
 
 class Source:
