@@ -20,7 +20,7 @@ def plot(results: Results, path: Path) -> None:
     panes = canvas.subplots(len(drawn), 1, squeeze=False)[:, 0]
     for axes, (title, figures) in zip(panes, drawn.items(), strict=True):
         draw_bars(axes, figures, title, "log")
-    panes[0].legend(frameon=False)
+    canvas.legend(*panes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     canvas.savefig(path, dpi=130)
 
 

@@ -8,6 +8,7 @@ from bench.fanout.viewers import Seen
 
 LOAD = Load(1000, 100)
 WHOLE = Seen(1000, 0, 0, 0, 0, 0, 1.0, 2.0, 0.1)
+SLOW = Seen(1000, 0, 0, 0, 0, 0, 1.0, 1001.0, 0.1)
 LATE = Seen(900, 0, 0, 100, 0, 0, 1.0, 2.0, 0.1)
 
 
@@ -51,6 +52,7 @@ def test_greeting_counts_only_when_the_crowd_is_served() -> None:
     assert verdicts(Results(newcomers={"ours": Welcomed(2, 99, 500, WHOLE)})) == [True]
     assert verdicts(Results(newcomers={"ours": Welcomed(2, 101, 500, WHOLE)})) == [False]
     assert verdicts(Results(newcomers={"ours": Welcomed(2, 99, 500, LATE)})) == [False]
+    assert verdicts(Results(newcomers={"ours": Welcomed(2, 99, 500, SLOW)})) == [False]
 
 
 def test_laggards_take_what_the_kernel_keeps_for_them_too() -> None:
