@@ -146,7 +146,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         prog="python -m bench.fanout",
     )
-    parser.add_argument("--quick", action="store_true", help="one round with fewer viewers, about 2 minutes")
+    parser.add_argument("--quick", action="store_true", help="one round with fewer viewers, about 3 minutes")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="(%(default)s)")
     parser.add_argument("--variants", nargs="+", choices=[each.name for each in VARIANTS], help="(all)")
     parser.add_argument("--clients", type=int, default=1000, help="viewers at each rate (%(default)s)")
