@@ -87,10 +87,11 @@ simulate: $(STAMP) ## play SEEDS seeds of tests/simulation: interleavings and fa
 mutants: $(STAMP) ## make the mistakes of tests/mutants, one at a time: each must turn its tests red; MUTANTS="NAME …"
 	$(PY) -m tests.mutants $(MUTANTS)
 
-bench: $(STAMP) ## how fast orders are taken and published, ours beside the usual way; takes minutes
+bench: $(STAMP) ## how fast orders are taken, published and shown, ours beside other ways; takes half an hour
 	PYTHONPATH=.:producer_service $(PY) -m bench.intake --plot docs/images/bench-intake.png
 	PYTHONPATH=.:producer_service $(PY) -m bench.end_to_end --plot docs/images/bench-end-to-end.png
 	PYTHONPATH=.:producer_service $(PY) -m bench.publish
+	PYTHONPATH=.:producer_service $(PY) -m bench.fanout --plot docs/images/bench-fanout.png
 
 openapi: $(STAMP) ## contracts/openapi.json from the models
 	cd producer_service && ../$(PY) -m producer.openapi > ../contracts/openapi.json

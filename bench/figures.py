@@ -5,10 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-COLOURS = {"naive": "#b0b7c3", "ours": "#2563eb"}
-NAMES = {"naive": "the demo's way", "ours": "ours"}
+COLOURS = {
+    "naive": "#b0b7c3",
+    "gevent": "#b0b7c3",
+    "generator": "#93c5fd",
+    "nchan": "#f59e0b",
+    "ours": "#2563eb",
+}
+NAMES = {
+    "naive": "the demo's way",
+    "gevent": "gevent, a queue for each",
+    "generator": "ours, generators",
+    "nchan": "nginx with nchan",
+    "ours": "ours",
+}
+WIDTH = 0.8
 
 
 @dataclass(frozen=True)
@@ -45,22 +59,35 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 def plot_bars(figures: Sequence[Figure], title: str, path: Path, scale: str = "linear") -> None:
     """Draw the variants of each group side by side into a PNG. scale: "linear" or "log"."""
-    groups = list(dict.fromkeys(figure.group for figure in figures))
     canvas = Canvas(figsize=(8, 3.5), layout="constrained")
     axes = canvas.subplots()
-    for shift, (variant, colour) in zip((-0.2, 0.2), COLOURS.items(), strict=True):
+    draw_bars(axes, figures, title, scale)
+    axes.legend(frameon=False)
+    canvas.savefig(path, dpi=130)
+
+
+def draw_bars(axes: Axes, figures: Sequence[Figure], title: str, scale: str = "linear") -> None:
+    """Draw the variants of each group side by side, with the range of the rounds."""
+    groups = list(dict.fromkeys(figure.group for figure in figures))
+    variants = [name for name in COLOURS if any(figure.variant == name for figure in figures)]
+    step = WIDTH / max(1, len(variants))
+    for number, variant in enumerate(variants):
         bars = [figure for figure in figures if figure.variant == variant]
+        shift = (number - (len(variants) - 1) / 2) * step
         places = [groups.index(figure.group) + shift for figure in bars]
         values = [figure.value.median for figure in bars]
         below = [figure.value.median - figure.value.least for figure in bars]
         above = [figure.value.most - figure.value.median for figure in bars]
         drawn = axes.bar(
-            places, values, 0.38, color=colour, yerr=(below, above), capsize=3, label=NAMES[variant]
-        )
-        axes.bar_label(drawn, labels=[f"{value:,.0f}" for value in values], padding=3, fontsize=8)
+            places, values, step * 0.95, color=COLOURS[variant], yerr=(below, above), capsize=3,
+            label=NAMES[variant],
+        )  # fmt: skip
+        axes.bar_label(drawn, labels=[_label(value) for value in values], padding=3, fontsize=8)
     axes.set_yscale(scale)
     axes.set_xticks(range(len(groups)), groups)
     axes.set_title(title)
-    axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    canvas.savefig(path, dpi=130)
+
+
+def _label(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

@@ -1,0 +1,1 @@
+"""From a server to its viewers: ours beside what else people use (`python -m bench.fanout`)."""
