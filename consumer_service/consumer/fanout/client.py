@@ -60,6 +60,8 @@ class Client:
 
     def send_rest(self) -> bool:
         """Send what was left over. Return whether nothing is left."""
+        if not self._rest:
+            return True
         if sent := self._send(self._rest):
             self._rest = self._rest[sent:]
             self.progress_at = self._clock()

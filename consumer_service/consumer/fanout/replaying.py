@@ -9,7 +9,6 @@ from typing import Protocol
 from consumer.fanout import sse
 from consumer.fanout.viewer import Replaying, Viewer, encode_slice
 from consumer.ring.position import Position
-from consumer.ring.ring import Ring
 from consumer.ring.types import FoundTime, Gap, Slice
 from consumer.ring.view import RingView
 
@@ -28,15 +27,15 @@ class Replay(Protocol):
     def is_reading(self, position: Position, began: int) -> bool: ...
 
 
-def next_blocks(viewer: Viewer, ring: Ring, replay: Replay, state: str, max_bytes: int) -> bytes | None:
+def next_blocks(viewer: Viewer, view: RingView, replay: Replay, state: str, max_bytes: int) -> bytes | None:
     """Move on and return the next blocks of a viewer that is behind; None when they have yet to be read.
 
     They are empty when everything was filtered out, or when the viewer's place is in the ring now. state: for the
-    status, the first block of a viewer that begins at a time."""
+    status, the first block of a viewer that begins at a time. view: of the ring; many viewers may share one, as it need
+    not be of this moment."""
     replaying = viewer.replaying
     if replaying is None or replaying.has_joined:
         return b""
-    view = ring.view()
     if replaying.since_ms is not None:
         return _begin_at_time(viewer, replaying, view, replay, state)
     if viewer.position.topic_id != view.position.topic_id:
@@ -75,7 +74,8 @@ def _begin_anew(viewer: Viewer, view: RingView) -> bytes:
     gap = Gap("recreated", viewer.position, view.floor)
     # The first batch may be the one that tells everyone of the new beginning, and this viewer is being told.
     viewer.number = view.first + (view.first == view.began)
-    viewer.position, viewer.replaying = view.floor, None
+    viewer.position, viewer.since = view.floor, None
+    viewer.replaying = Replaying(view.rewinds, has_joined=True, state="reading")
     return sse.gap(gap)
 
 

@@ -1,6 +1,7 @@
 """Where a viewer begins, from what its browser says, and what it must be told first."""
 
 import math
+import re
 from datetime import UTC, datetime
 
 from consumer.fanout.filter import EVERYTHING, Filter
@@ -10,6 +11,11 @@ from consumer.ring.position import Position, UnreadablePosition
 from consumer.ring.ring import Ring
 from consumer.ring.types import Gap, GapReason
 from consumer.ring.view import RingView
+
+# Another replica may have heard of partitions that were added a moment ago.
+MOST_NEW_PARTITIONS = 100
+# What an ISO time consists of; fromisoformat would take other characters too.
+TIME = re.compile(r"[0-9TWZ:.,+-]+")
 
 
 def resume(ring: Ring, last_event_id: str | None, start: str | None, wanted: Filter = EVERYTHING) -> Viewer:
@@ -37,6 +43,8 @@ def _from_text(view: RingView, text: str) -> Viewer:
         return _at_the_end(view, "unreadable", None)
     if position.topic_id != view.position.topic_id:
         return _at_the_end(view, "recreated", position)
+    if len(position.offsets) > len(view.position.offsets) + MOST_NEW_PARTITIONS:
+        return _at_the_end(view, "unreadable", None)  # made up, to cost memory
     return _from_position(view, view.before_rewinds(position))
 
 
@@ -51,9 +59,12 @@ def _from_position(view: RingView, position: Position) -> Viewer:
 
 def _from_time(view: RingView, text: str) -> Viewer:
     """Begin at the first event of each partition that is not older, by Kafka's own timestamps."""
+    text = text.upper().replace(" ", "+")
     try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        moment = datetime.fromisoformat(text) if TIME.fullmatch(text) else None
     except ValueError:
+        moment = None
+    if moment is None:
         return _at_the_end(view, "unreadable", None)
     # Kafka's clock has whole milliseconds: a finer time would skip events of the same millisecond.
     since_ms = math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

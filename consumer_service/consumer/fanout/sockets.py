@@ -29,11 +29,13 @@ from consumer.fanout.viewer import Viewer, encode_slice, live
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Slice
+from consumer.ring.view import RingView
 
 logger = logging.getLogger(__name__)
 
 SEND_S = 20e-6
 ASK_S = 1.0  # how often a viewer asks for past events at least, so that it keeps its place in the line
+ASKING_S = 50e-6  # how much time there is for one viewer's question, so that those of thousands delay nobody
 READ, READ_WRITE = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 
 
@@ -61,6 +63,7 @@ class SocketFanout:
         self._waiting: set[Client] = set()
         self._away: set[Client] = set()  # behind the ring, and what comes next is being read from Kafka
         self._asked_at, self._asked_number = float("-inf"), -1
+        self._view: RingView | None = None  # of this step
         self._shared: Viewer | None = None  # the place in the ring that all live viewers have in common
         self._flushed_at = self._status_at = float("-inf")
         self._status = ""
@@ -94,6 +97,7 @@ class SocketFanout:
 
     def step(self) -> None:
         """Wait for something to do, and do a bounded part of it."""
+        self._view = None
         for key, mask in self._selector.select(self._select_timeout()):
             self._serve(key.data, mask)
         if self._shared is None or not self._live:
@@ -118,9 +122,12 @@ class SocketFanout:
         return min(self._policy.flush_window_s, len(self._live) * SEND_S)
 
     def _select_timeout(self) -> float:
+        due = [self._clock() + min(1.0, self._policy.heartbeat_s / 4, self._policy.stall_s / 4)]
         if self._has_news():
-            return max(0.0, self._flushed_at + self._flush_window() - self._clock())
-        return min(1.0, self._policy.heartbeat_s / 4, self._policy.stall_s / 4)
+            due.append(self._flushed_at + self._flush_window())
+        if self._away and self._replay.number != self._asked_number:
+            due.append(self._may_ask_at())
+        return max(0.0, min(due) - self._clock())
 
     def _serve(self, client: Client | None, mask: int) -> None:
         if client is None:
@@ -198,7 +205,9 @@ class SocketFanout:
 
     def _send_past(self, client: Client, size: int) -> None:
         """Send one slice of what the ring no longer has, or wait until it has been read. Raises OSError."""
-        data = next_blocks(client.viewer, self._ring, self._replay, self._state(), size)
+        if self._view is None:
+            self._view = self._ring.view()
+        data = next_blocks(client.viewer, self._view, self._replay, self._state(), size)
         if data is None:
             self._move(client, self._away, READ)
             return
@@ -206,10 +215,13 @@ class SocketFanout:
         if data:
             client.send(data)
 
+    def _may_ask_at(self) -> float:
+        return self._asked_at + len(self._away) * ASKING_S
+
     def _review_away(self, now: float) -> None:
         """Let those ask again that wait for Kafka: when something was read, and to keep their places in the line."""
         number = self._replay.number
-        if number == self._asked_number and now < self._asked_at + ASK_S:
+        if now < (self._may_ask_at() if number != self._asked_number else self._asked_at + ASK_S):
             return
         self._asked_number, self._asked_at = number, now
         for client in list(self._away):

@@ -21,11 +21,14 @@ def named(event: str, data: Mapping[str, object], position: Position | None = No
     return f"event: {event}\ndata: {text}\n{end}".encode()
 
 
-def status(state: str, position: Position | None, replay: str = "", gap_follows: bool = False) -> bytes:
+def status(
+    state: str, position: Position | None, replay: str = "", gap_follows: bool = False, has_id: bool = True
+) -> bytes:
     """Encode a heartbeat, which is also a bookmark.
 
     position: None while it is not known yet where a time is in the topic. replay: for a viewer that is not live yet.
-    gap_follows: whether the next block says that the position means nothing. The time is ours, for pages whose clock is
+    gap_follows: whether the next block says that the position means nothing. has_id: whether a browser that is cut off
+    after it resumes from there. The time is ours, for pages whose clock is
     wrong."""
     data: dict[str, object] = {"state": state, "position": str(position) if position else None}
     data["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -33,7 +36,7 @@ def status(state: str, position: Position | None, replay: str = "", gap_follows:
         data["replay"] = replay
     if gap_follows:
         data["gap"] = True
-    return named("status", data, position)
+    return named("status", data, position if has_id else None)
 
 
 def gap(gap: Gap) -> bytes:

@@ -68,7 +68,7 @@ class GeneratorFanout:
     def _past(self, viewer: Viewer) -> Iterator[bytes]:
         """Return what the ring no longer has, or wait until it has been read."""
         number = self._replay.number
-        data = next_blocks(viewer, self._ring, self._replay, self._state(), self._policy.buffer_bytes)
+        data = next_blocks(viewer, self._ring.view(), self._replay, self._state(), self._policy.buffer_bytes)
         if data:
             yield data
         elif data is None:

@@ -60,12 +60,14 @@ class Viewer:
     def greeting(self, state: str) -> bytes:
         """Return the first blocks: the status and, if there is one, the gap.
 
-        The status bears the position *before* what follows: a viewer that is cut off here resumes the same."""
+        The status bears the position *before* what follows: a viewer that is cut off here resumes the same. Where that
+        is unknown it bears no id, and the viewer asks the same again."""
         if self.gap is None:
             return self.status(state)
         replay = self.replaying.state if self.replaying else ""
         start = self.gap.start or self.position
-        return sse.status(state, start, replay, gap_follows=True) + sse.gap(self.gap)
+        has_id = self.gap.start is not None
+        return sse.status(state, start, replay, gap_follows=True, has_id=has_id) + sse.gap(self.gap)
 
     def take(
         self, ring: Ring, max_bytes: int, until: int | None = None, encode: Encode | None = None

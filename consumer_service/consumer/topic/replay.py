@@ -24,7 +24,7 @@ READERS = 2
 MAX_IN_LINE = 4096  # whoever finds the line full asks again
 MAX_TIMES = 256
 TIME_KEPT_S = 10.0  # "since two hours from now" means another place by then
-FORGET_S = 5.0  # a viewer asks at least once a second; who has not has left
+FORGET_S = 2.5  # a viewer asks at least once a second; who has not has left
 IDLE_S = 0.5
 CLOSE_S = 5.0
 PAUSE_S = 1.0
@@ -33,25 +33,25 @@ GRACE_S = (
 )
 MOST_IN_A_ROW = 8  # parts that a reader reads on while others stand in line
 PLACE_OVERHEAD = 400
+OFFSET_BYTES = 60  # as a number, and as text in the key
+PART_BYTES = 1 << 20
+SMALLEST_PART_BYTES = 64 << 10
 
 
-class Place(NamedTuple):
-    """Where a part begins. began: of the ring (RingView.began); what was read before a new beginning may be lost."""
+class Key(NamedTuple):
+    """What is asked for: what comes after a position, or where a time is, as text.
 
-    position: Position
-    began: int
+    Viewers choose it, and the hash of a text is salted, unlike that of numbers: nobody can make them collide.
+    began: of the ring (RingView.began); what was read before a new beginning may be lost."""
 
-
-class Moment(NamedTuple):
-    """A time whose position is asked for: Kafka's, in ms."""
-
-    since_ms: int
+    text: str
     began: int
 
 
 class Wish(NamedTuple):
-    """What a viewer stands in line for. until: not to be read beyond."""
+    """What a viewer stands in line for: a position, or a time of Kafka's in ms. until: not to be read beyond."""
 
+    what: Position | int
     until: Position
     asked_at: float
 
@@ -71,11 +71,12 @@ class Replay:
         self._event_bytes = event_bytes
         self._clock = clock
         self._kept_bytes = kept_bytes
-        self._line: OrderedDict[Place | Moment, Wish] = OrderedDict()
-        self._reading: set[Place | Moment] = set()
-        self._kept: OrderedDict[Place, Slice] = OrderedDict()
+        self._line: OrderedDict[Key, Wish] = OrderedDict()
+        self._reading: set[Key] = set()
+        self._failed_until: dict[Key, float] = {}
+        self._kept: OrderedDict[Key, Slice] = OrderedDict()
         self._bytes = 0
-        self._times: OrderedDict[Moment, tuple[float, FoundTime]] = OrderedDict()
+        self._times: OrderedDict[Key, tuple[float, FoundTime]] = OrderedDict()
         self._changed = threading.Condition(threading.Lock())
         self._listeners: list[Callable[[], None]] = []
         self.number = 0
@@ -92,15 +93,15 @@ class Replay:
         until: the ring's position, beyond which nothing is read. began: see RingView."""
         with self._changed:
             batches: list[Batch] = []
-            size, place = 0, Place(position, began)
-            while size < max_bytes and (piece := self._kept.get(place)) is not None:
-                self._kept.move_to_end(place)
+            size, reached, key = 0, position, Key(str(position), began)
+            while size < max_bytes and (piece := self._kept.get(key)) is not None:
+                self._kept.move_to_end(key)
                 batches += piece.batches
                 size += sum(batch.size for batch in piece.batches)
-                place = Place(piece.position, began)
-            if place.position != position:
-                return Slice(batches, len(batches), place.position)
-            self._ask(place, until)
+                reached, key = piece.position, Key(str(piece.position), began)
+            if reached is not position:
+                return Slice(batches, len(batches), reached)
+            self._ask(key, position, until)
             return None
 
     def find(self, since_ms: int, until: Position, began: int) -> FoundTime | None:
@@ -108,52 +109,59 @@ class Replay:
 
         since_ms: Kafka's time. until: the ring's position."""
         with self._changed:
-            moment = Moment(max(0, since_ms), began)  # below 0 it would be one of Kafka's special values
-            found_at, found = self._times.get(moment, (0.0, None))
+            since_ms = max(0, since_ms)  # below 0 it would be one of Kafka's special values
+            key = Key(f"{since_ms} ms", began)
+            found_at, found = self._times.get(key, (0.0, None))
             if found is not None and self._clock() < found_at + TIME_KEPT_S:
                 return found
-            self._ask(moment, until)
+            self._ask(key, since_ms, until)
             return None
 
     def is_reading(self, position: Position, began: int) -> bool:
         """Return whether a reader is at it: otherwise others are before it in the line."""
-        return Place(position, began) in self._reading
+        return Key(str(position), began) in self._reading
 
     def wait_past(self, number: int, timeout: float) -> bool:
         """Wait until `number` has changed, for at most `timeout` seconds; return whether it has."""
         with self._changed:
             return self._changed.wait_for(lambda: self.number != number, timeout)
 
-    def _ask(self, what: Place | Moment, until: Position) -> None:
-        if what in self._reading:
+    def _ask(self, key: Key, what: Position | int, until: Position) -> None:
+        if key in self._reading or self._clock() < self._failed_until.get(key, 0.0):
             return
-        if what in self._line or len(self._line) < MAX_IN_LINE:
-            self._line[what] = Wish(until, self._clock())
+        if key in self._line or len(self._line) < MAX_IN_LINE:
+            self._line[key] = Wish(what, until, self._clock())
             self._changed.notify_all()
 
     # The readers
 
     def run(self, stopping: threading.Event) -> None:
         """Read what viewers stand in line for, until `stopping` is set."""
+        failures = 0
         while not stopping.is_set():
             if (taken := self._take_first()) is None:
                 continue
-            what, until = taken
+            key, wish = taken
             try:
-                if isinstance(what, Moment):
-                    self._keep_time(what, self._find(what.since_ms, until))
+                if isinstance(wish.what, int):
+                    self._keep_time(key, self._find(wish.what, wish.until))
                 else:
-                    self._read_from(what, until, stopping)
+                    self._read_from(key, wish.what, wish.until, stopping)
+                failures = 0
             except KafkaUnavailable as exc:
-                logger.warning("Past events cannot be read for a viewer: %s", exc)
-                stopping.wait(PAUSE_S)
+                failures += 1
+                self._failed(key)
+                if failures == 1:
+                    logger.warning("Past events cannot be read for a viewer: %s", exc)
+                else:  # it is not about this viewer, so it would be the same for the next
+                    stopping.wait(PAUSE_S)
             finally:
-                self._done(what)
+                self._done(key)
 
-    def _read_from(self, place: Place, until: Position, stopping: threading.Event) -> None:
-        """Read from a place on, for as long as somebody wants what comes next. Raises KafkaUnavailable."""
+    def _read_from(self, key: Key, position: Position, until: Position, stopping: threading.Event) -> None:
+        """Read from a position on, for as long as somebody wants what comes next. Raises KafkaUnavailable."""
         stretch = Stretch(
-            self._admin, self._open_reader, Deduplicator(self._orders_remembered), place.position,
+            self._admin, self._open_reader, Deduplicator(self._orders_remembered), position,
             len(until.offsets), event_bytes=self._event_bytes, clock=self._clock,
         )  # fmt: skip
         with closing(stretch):
@@ -161,14 +169,20 @@ class Replay:
             parts = 0
             while following is not None:
                 try:
-                    self._keep(place, stretch.read(following))
+                    self._keep(key, position, stretch.read(following, self._part_bytes()))
                 finally:
-                    self._done(place)
+                    self._done(key)
                 parts += 1
-                place = Place(stretch.position, place.began)
-                following = self._take_following(place, parts < MOST_IN_A_ROW, stopping)
+                position = stretch.position
+                key = Key(str(position), key.began)
+                following = self._take_following(key, parts < MOST_IN_A_ROW, stopping)
 
-    def _take_first(self) -> tuple[Place | Moment, Position] | None:
+    def _part_bytes(self) -> int:
+        """Return how large a part may be: what many wait for must not push out what each has yet to take."""
+        share = self._kept_bytes // (4 * (len(self._line) + READERS))
+        return min(PART_BYTES, max(SMALLEST_PART_BYTES, share))
+
+    def _take_first(self) -> tuple[Key, Wish] | None:
         """Take the first of the line; wait for it a little."""
         with self._changed:
             self._forget_who_left()
@@ -176,21 +190,21 @@ class Replay:
                 self._changed.wait(IDLE_S)
             if not self._line:
                 return None
-            what, wish = self._line.popitem(last=False)
-            self._reading.add(what)
-            return what, wish.until
+            key, wish = self._line.popitem(last=False)
+            self._reading.add(key)
+            return key, wish
 
-    def _take_following(self, place: Place, may_go_on: bool, stopping: threading.Event) -> Position | None:
+    def _take_following(self, key: Key, may_go_on: bool, stopping: threading.Event) -> Position | None:
         """Take this place from the line, wherever it stands; None when it is the others' turn, or nobody wants it."""
         now = self._clock()
         patient_until, open_until = now + GRACE_S, now + CLOSE_S
         with self._changed:
             while not stopping.is_set() and self._clock() < open_until:
                 self._forget_who_left()
-                is_wanted = place in self._line
+                is_wanted = key in self._line
                 if is_wanted and (may_go_on or len(self._line) == 1):
-                    self._reading.add(place)
-                    return self._line.pop(place).until
+                    self._reading.add(key)
+                    return self._line.pop(key).until
                 if len(self._line) > is_wanted and (not may_go_on or self._clock() >= patient_until):
                     return None
                 self._changed.wait(GRACE_S if self._line else IDLE_S)
@@ -198,8 +212,15 @@ class Replay:
 
     def _forget_who_left(self) -> None:
         now = self._clock()
-        for what in [what for what, wish in self._line.items() if wish.asked_at < now - FORGET_S]:
-            del self._line[what]
+        for key in [key for key, wish in self._line.items() if wish.asked_at < now - FORGET_S]:
+            del self._line[key]
+
+    def _failed(self, key: Key) -> None:
+        """Let others have their turn first."""
+        with self._changed:
+            now = self._clock()
+            self._failed_until = {each: until for each, until in self._failed_until.items() if until > now}
+            self._failed_until[key] = now + PAUSE_S
 
     def _find(self, since_ms: int, until: Position) -> FoundTime:
         partitions = len(until.offsets)
@@ -217,27 +238,27 @@ class Replay:
         )
         return FoundTime(Position(until.topic_id, offsets), is_complete)
 
-    def _keep_time(self, moment: Moment, found: FoundTime) -> None:
+    def _keep_time(self, key: Key, found: FoundTime) -> None:
         with self._changed:
-            self._times[moment] = (self._clock(), found)
-            self._times.move_to_end(moment)
+            self._times[key] = (self._clock(), found)
+            self._times.move_to_end(key)
             while len(self._times) > MAX_TIMES:
                 self._times.popitem(last=False)
 
-    def _keep(self, place: Place, piece: Slice) -> None:
+    def _keep(self, key: Key, position: Position, piece: Slice) -> None:
         """Keep what was read, batch by batch, each under the position before it.
 
         The first batch is kept last: if others must go, it is not the one that is waited for."""
-        if piece.position == place.position:
+        if piece.position == position:
             raise KafkaUnavailable("nothing has come although there is more")
-        positions = [place.position, *(batch.before for batch in piece.batches[1:]), piece.position]
+        positions = [position, *(batch.before for batch in piece.batches[1:]), piece.position]
         slices = [
             Slice([batch], 1, after) for batch, after in zip(piece.batches, positions[1:], strict=False)
         ]
         slices = slices or [Slice([], 0, piece.position)]
         with self._changed:
             for before, part in reversed(list(zip(positions, slices, strict=False))):
-                where = Place(before, place.began)
+                where = Key(str(before), key.began)
                 if (known := self._kept.pop(where, None)) is not None:
                     self._bytes -= _size(known)
                 self._kept[where] = part
@@ -246,9 +267,9 @@ class Replay:
                 _, evicted = self._kept.popitem(last=False)
                 self._bytes -= _size(evicted)
 
-    def _done(self, what: Place | Moment) -> None:
+    def _done(self, key: Key) -> None:
         with self._changed:
-            self._reading.discard(what)
+            self._reading.discard(key)
             self.number += 1
             self._changed.notify_all()
         for listener in self._listeners:
@@ -256,4 +277,7 @@ class Replay:
 
 
 def _size(piece: Slice) -> int:
-    return PLACE_OVERHEAD + sum(batch.size for batch in piece.batches)
+    """Return about how many bytes of memory a kept part takes, with its key and the positions of its batches."""
+    positions = 1 + len(piece.batches)
+    offsets = len(piece.position.offsets)
+    return PLACE_OVERHEAD + positions * offsets * OFFSET_BYTES + sum(batch.size for batch in piece.batches)

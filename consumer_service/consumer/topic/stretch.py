@@ -24,7 +24,6 @@ BUFFER_BYTES = 4 << 20
 # Where one part of the stretch ends and the next begins: behind every such offset of a partition. That depends on the
 # log alone, so viewers that begin at different places soon ask for the same parts.
 PART_OFFSETS = 1024
-PART_BYTES = 1 << 20
 
 
 class Stretch:
@@ -47,24 +46,27 @@ class Stretch:
         self.position = asked.no_earlier_than(begin)
         self._gap = None if asked.covers(begin) else Gap("expired", asked, self.position)
         self._partitions = range(partitions)
+        # Before this, nothing is taken: a position beyond the end of a log is not ours to judge, and no reader could be
+        # opened there (Viewer.check_position does, once the viewer is in the ring).
         self._reached = list(self.position.offsets[:partitions])
+        ends = admin.end_offsets(partitions)
         self._records: list[deque[Event]] = [deque() for _ in self._partitions]
         self._bytes = 0
-        self._reader = open_reader(self._reached)
+        self._reader = open_reader(list(map(min, self._reached, ends)))
 
     def close(self) -> None:
         """Close the reader."""
         self._reader.close()
 
-    def read(self, until: Position) -> Slice:
-        """Read the next part: to where it ends, or up to `until`, whichever comes first. Raises KafkaUnavailable.
+    def read(self, until: Position, max_bytes: int) -> Slice:
+        """Read the next part: to where it ends, up to `until`, or about max_bytes. Raises KafkaUnavailable.
 
         The position of what is returned is never beyond `until`, but where the stretch began there."""
         batches: list[Batch] = []
         if self._gap is not None and self._gap.start is not None:
             batches.append(Batch(self._gap.start, (), self._gap))
         before = self.position
-        events = list(self._next_events(until))
+        events = list(self._next_events(until, max_bytes))
         batches += split(before, events)
         self._check_topic(self.position)  # or the offsets were those of another topic of the same name
         self._gap = None
@@ -74,7 +76,7 @@ class Stretch:
         if self._admin.describe().id != position.topic_id:
             raise KafkaUnavailable("the topic was created anew")
 
-    def _next_events(self, until: Position) -> Iterator[Event]:
+    def _next_events(self, until: Position, max_bytes: int) -> Iterator[Event]:
         """Yield the events of one part, and move the position past them."""
         size = 0
         is_end = False
@@ -83,7 +85,7 @@ class Stretch:
             for event in self._in_order(until, is_complete):
                 yield event
                 size += event.size
-                if is_end := event.offset % PART_OFFSETS == PART_OFFSETS - 1 or size > PART_BYTES:
+                if is_end := event.offset % PART_OFFSETS == PART_OFFSETS - 1 or size > max_bytes:
                     break
             is_end = is_end or not is_complete or not self._unknown(until)
         self._move_on(until)
@@ -91,16 +93,17 @@ class Stretch:
     def _wait_for_all(self, until: Position) -> bool:
         """Read until every partition that has more has shown its next event; return whether that is so.
 
-        Raises KafkaUnavailable when nothing comes at all."""
+        Raises KafkaUnavailable when nothing comes of those that are waited for. What others have meanwhile does not
+        count, and is bounded: they may be as busy as they like."""
         came_at = self._clock()
         while unknown := self._unknown(until):
             waited_s = self._clock() - came_at
             is_something_ready = any(self._is_ready(partition, until) for partition in self._partitions)
             if is_something_ready and (self._bytes > BUFFER_BYTES or waited_s > PATIENCE_S):
                 return False
-            if waited_s > GIVE_UP_S:
+            if waited_s > GIVE_UP_S or self._bytes > BUFFER_BYTES:
                 raise KafkaUnavailable(f"nothing has come from partitions {unknown} for {waited_s:.0f} s")
-            if self._take(self._reader.read(POLL_S)):
+            if self._take(self._reader.read(POLL_S)).intersection(unknown):
                 came_at = self._clock()
         return True
 
@@ -134,11 +137,13 @@ class Stretch:
         records = self._records[partition]
         return bool(records) and records[0].offset < until.at(partition)
 
-    def _take(self, read: Read) -> bool:
-        """Keep what is readable and no repeat; return whether anything has come. Raises KafkaUnavailable."""
+    def _take(self, read: Read) -> set[int]:
+        """Keep what is readable and no repeat; return of which partitions anything came. Raises KafkaUnavailable."""
         if read.out_of_range:
             raise KafkaUnavailable(f"the log has moved in partitions {sorted(read.out_of_range)}")
         for record in read.records:
+            if record.offset < self._reached[record.partition]:
+                continue
             self._reached[record.partition] = record.offset + 1
             with suppress(UnreadableEvent):  # the tail has counted and logged it
                 read_as = read_event(record.value, self._event_bytes)
@@ -148,7 +153,7 @@ class Stretch:
                     self._bytes += event.size
         for partition, end in read.end_offsets.items():
             self._reached[partition] = max(self._reached[partition], end)
-        return bool(read.records or read.end_offsets)
+        return {record.partition for record in read.records} | read.end_offsets.keys()
 
     def _move_on(self, until: Position) -> None:
         reached = (

@@ -75,6 +75,7 @@ def _stand_ins() -> dict[str, object]:
         "BATCH": 5,
         "PART_OFFSETS": 4,
         "PART_BYTES": 2000,
+        "SMALLEST_PART_BYTES": 700,
         "BUFFER_BYTES": 4000,
         "MAX_IN_LINE": 3,
     }

@@ -22,7 +22,7 @@ from consumer.ring.view import RingView
 from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.history import History
 from consumer.topic.kafka import KafkaUnavailable, TopicAdmin
-from consumer.topic.replay import Place, Replay
+from consumer.topic.replay import Key, Replay
 from consumer.topic.stretch import Stretch
 from consumer.topic.tail import Tail
 from consumer.web import stream
@@ -267,12 +267,12 @@ def _r4() -> AbstractContextManager[object]:
 
 
 def _r5() -> AbstractContextManager[object]:
-    def keep_the_end(self: Replay, place: Place, piece: Slice) -> None:
+    def keep_the_end(self: Replay, key: Key, position: Position, piece: Slice) -> None:
         """Keep the batches in the order of the part, and so drop the one that is waited for."""
-        positions = [place.position, *(batch.before for batch in piece.batches[1:]), piece.position]
+        positions = [position, *(batch.before for batch in piece.batches[1:]), piece.position]
         slices = [Slice([b], 1, after) for b, after in zip(piece.batches, positions[1:], strict=False)]
         for before, part in zip(positions, slices or [Slice([], 0, piece.position)], strict=False):
-            self._kept[Place(before, place.began)] = part
+            self._kept[Key(str(before), key.began)] = part
             self._bytes += sum(batch.size for batch in part.batches)
         while self._bytes > self._kept_bytes:
             _, evicted = self._kept.popitem(last=False)

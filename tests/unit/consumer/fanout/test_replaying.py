@@ -35,7 +35,7 @@ def ring() -> Ring:
 
 
 def advance(viewer: Viewer, ring: Ring, replay: FakeReplay) -> bytes | None:
-    return next_blocks(viewer, ring, replay, "live", 1 << 20)
+    return next_blocks(viewer, ring.view(), replay, "live", 1 << 20)
 
 
 def test_viewer_from_before_the_ring_is_greeted_at_once_and_waits(ring: Ring, replay: FakeReplay) -> None:
@@ -126,6 +126,16 @@ def test_gap_is_told_for_a_time_that_retention_may_have_passed(ring: Ring, repla
         None,
         str(at(0, 0)),
     )
+
+
+def test_viewer_that_is_cut_off_before_the_gap_of_a_time_is_told_of_it_when_it_comes_back(
+    ring: Ring, replay: FakeReplay
+) -> None:
+    """The position of the status is past what the gap tells: a browser must not resume from there."""
+    viewer = resume(ring, None, "1970-01-01T00:00:01Z")
+    replay.times[1000] = FoundTime(at(0, 0), is_complete=False)
+    status, gap = blocks(advance(viewer, ring, replay) or b"")
+    assert (status.last_id, status.json["position"], gap.last_id) == ("", str(at(0, 0)), str(at(0, 0)))
 
 
 def test_ring_that_moves_on_before_the_viewer_is_live_sends_it_back_to_kafka(

@@ -12,10 +12,11 @@ from consumer.fanout.sockets import SocketFanout
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.ring.types import Batch, Event, FoundTime, Slice
+from consumer.ring.view import RingView
 from tests.clock import FakeClock
 from tests.unit.consumer.fanout.fake_replay import FakeReplay
 from tests.unit.consumer.fanout.stream_text import Block, blocks, shown
-from tests.unit.consumer.topic.fake_kafka import TOPIC_ID
+from tests.unit.consumer.topic.fake_kafka import OTHER_ID, TOPIC_ID
 
 WINDOW_S, HEARTBEAT_S, STALL_S = 0.02, 10, 15
 END = b"<end>"
@@ -335,3 +336,52 @@ def test_viewer_that_begins_at_a_time_is_greeted_with_its_position() -> None:
         first, *rest = blocks(receive(browser))
         assert (first.event, first.last_id) == ("status", f"{TOPIC_ID};0:6")
         assert [block.data for block in rest if block.event == "message"] == ["6", "7"]
+
+
+def test_viewer_that_is_told_of_a_new_topic_on_its_way_is_told_when_it_is_live() -> None:
+    with closing(FanoutHarness(max_events=3)) as harness:
+        for n in range(8):
+            harness.put(b"%d" % n)
+        viewer = harness.join(last_event_id=f"{TOPIC_ID};0:2")
+        receive(viewer)
+        harness.ring.open(Position(OTHER_ID, (0,)))
+        harness.clock.now += 1.1
+        harness.step()
+        gap, status, *_ = blocks(receive(viewer))
+        assert (gap.json["reason"], status.event, "replay" in status.json) == ("recreated", "status", False)
+
+
+def test_one_view_of_the_ring_serves_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view copies the ring's batches: one for each of thousands would take the step a second."""
+    with closing(FanoutHarness(max_events=3)) as harness:
+        for n in range(8):
+            harness.put(b"%d" % n)
+        for _ in range(30):
+            harness.join(last_event_id=f"{TOPIC_ID};0:2", steps=0)
+        views, view = 0, harness.ring.view
+
+        def count() -> RingView:
+            nonlocal views
+            views += 1
+            return view()
+
+        monkeypatch.setattr(harness.ring, "view", count)
+        harness.clock.now += 1.1
+        harness.step(1)
+        assert views == 1
+
+
+def test_questions_of_a_crowd_are_spaced_by_its_size() -> None:
+    with closing(FanoutHarness(max_events=3)) as harness:
+        for n in range(8):
+            harness.put(b"%d" % n)
+        for _ in range(100):
+            harness.join(last_event_id=f"{TOPIC_ID};0:2", steps=0)
+        harness.step(1)
+        asked = len(harness.replay.asked)
+        for _ in range(50):
+            harness.replay.number += 1
+            harness.clock.now += 0.0002
+            harness.fanout.wake()
+            harness.fanout.step()
+        assert len(harness.replay.asked) - asked <= 3 * 100

@@ -171,6 +171,31 @@ def test_time_that_one_partition_reaches_back_to_and_another_does_not_is_read_fr
     assert shown(take_all(ring, complete)) == ["b51"]
 
 
+@pytest.mark.parametrize("text", ["2026-11-22t00:00:02z", "2026-11-22T00:00:02.000Z", "20261122T000002+0000"])
+def test_time_may_be_written_in_all_the_ways_of_iso(text: str) -> None:
+    assert (
+        resume(filled_ring(), None, text).position
+        == resume(filled_ring(), None, "2026-11-22T00:00:02Z").position
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-22T00:00:02Z\0", "2026-11-22T00:00:02Zx", "2026-11-22\n", "NaN", "-1"]
+)
+def test_time_with_anything_else_in_it_is_unreadable(text: str) -> None:
+    gap = gap_of(resume(filled_ring(), None, text))
+    assert gap is not None
+    assert gap.json["reason"] == "unreadable"
+
+
+def test_position_with_far_more_partitions_than_the_topic_has_is_unreadable() -> None:
+    """It would be kept, copied and sent again and again."""
+    gap = gap_of(resume(filled_ring(), str(at(*[0] * 500)), None))
+    assert gap is not None
+    assert gap.json["reason"] == "unreadable"
+    assert gap_of(resume(filled_ring(), str(at(2, 2, 0)), None)) is None
+
+
 def test_viewer_from_a_time_is_told_that_more_comes_until_it_is_live() -> None:
     ring = filled_ring()
     behind = resume(ring, None, START.isoformat())

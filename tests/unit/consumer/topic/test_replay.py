@@ -8,8 +8,20 @@ import time
 import pytest
 
 from consumer.ring.position import Position
-from consumer.ring.types import FoundTime, Slice
-from consumer.topic.replay import FORGET_S, MAX_IN_LINE, MAX_TIMES, MOST_IN_A_ROW, TIME_KEPT_S, Replay
+from consumer.ring.types import Batch, FoundTime, Slice
+from consumer.topic.replay import (
+    FORGET_S,
+    MAX_IN_LINE,
+    MAX_TIMES,
+    MOST_IN_A_ROW,
+    PART_BYTES,
+    PAUSE_S,
+    SMALLEST_PART_BYTES,
+    TIME_KEPT_S,
+    Key,
+    Replay,
+    _size,
+)
 from consumer.topic.stretch import PART_OFFSETS
 from tests.clock import FakeClock
 from tests.unit.consumer.topic.fake_kafka import TOPIC_ID, FakeTopic, NoPause, event
@@ -171,9 +183,73 @@ def test_failure_is_logged_and_the_viewer_may_ask_again(
     assert "no answer" in caplog.text
     assert given.replay.number > number
     given.topic.is_down = False
+    given.clock.now += PAUSE_S
     assert given.ask(0, 0) is None
     given.serve()
     assert given.ask(0, 0) is not None
+
+
+def test_one_viewer_that_cannot_be_served_keeps_nobody_waiting(given: Given) -> None:
+    """What failed is not asked for again at once, and the reader does not pause for it."""
+    began = given.clock.now
+    given.topic.silent_readers = 1
+    given.topic.steps = [lambda: setattr(given.clock, "now", given.clock.now + 1)] * 7
+    given.ask(0, 0)
+    given.serve()
+    failed_after_s = given.clock.now - began
+    given.topic.steps = []
+    assert given.ask(0, 0) is None
+    assert given.ask(1, 1) is None
+    given.serve()
+    assert given.ask(1, 1) is not None
+    assert given.topic.opened == [[0, 0], [1, 1]]
+    assert given.clock.now - began < failed_after_s + 0.5
+
+
+def test_position_beyond_kafkas_end_in_one_partition_is_served_in_the_others(given: Given) -> None:
+    """As after the loss of a log's end; the viewer is told once it is in the ring (Viewer.check_position)."""
+    far = 999_999_999_999_999_999
+    given.ask(far, 0)
+    given.serve()
+    piece = given.ask(far, 0)
+    assert orders(piece) == ["o1", "o3", "o5", "o7", "o9"]
+    assert piece is not None
+    assert piece.position == at(far, 5)
+
+
+def test_parts_are_smaller_while_many_wait(given: Given) -> None:
+    """Each takes little at a time; what the next one is read must not push out what the last has yet to take."""
+    assert given.replay._part_bytes() == PART_BYTES
+    for n in range(1000):
+        given.replay.slice(at(n, 0), at(10**6, 10**6), BEGAN, MANY)
+    assert given.replay._part_bytes() == SMALLEST_PART_BYTES
+
+
+def test_long_positions_count_as_memory() -> None:
+    short, long = (
+        _size(Slice([Batch(position, ())], 1, position))
+        for position in (at(1, 1), Position(TOPIC_ID, (1,) * 1000))
+    )
+    assert long - short > 900 * 100
+
+
+def test_nobody_can_make_positions_collide() -> None:
+    """A tuple of numbers is hashed without a secret: these all have the same hash, and a dictionary of them is slow."""
+    p1, p2, p5, m = 11400714785074694791, 14029467366897019727, 2870177450012600261, (1 << 64) - 1
+
+    def step(acc: int, lane: int) -> int:
+        acc = (acc + lane * p2) & m
+        return ((acc << 31 | acc >> 33) & m) * p1 & m
+
+    turned = step(step(step(p5, 0), 7), 9) * pow(p1, -1, 1 << 64) & m
+    before = (turned >> 31 | turned << 33) & m
+    found = [
+        at(0, first, second, 5)
+        for first in range(10**17, 10**17 + 2000)
+        if (second := (before - step(step(p5, 0), first)) * pow(p2, -1, 1 << 64) & m) < 10**18
+    ]
+    assert len({hash(position) for position in found}) == 1
+    assert len({hash(Key(str(position), BEGAN)) for position in found}) == len(found) > 50
 
 
 def test_who_has_left_is_not_read_for(given: Given) -> None:
@@ -190,7 +266,7 @@ def test_who_asks_again_keeps_its_place_in_the_line(given: Given) -> None:
     given.clock.now += FORGET_S - 1
     given.ask(0, 0)
     given.ask(1, 1)
-    given.clock.now += 2
+    given.clock.now += FORGET_S - 0.1
     given.serve()
     assert given.topic.opened == [[0, 0], [1, 1]]
 
@@ -201,7 +277,7 @@ def test_line_is_bounded(given: Given) -> None:
         given.replay.slice(at(n, 0), until, BEGAN, MANY)
     assert len(given.replay._line) == MAX_IN_LINE
     given.replay.slice(at(0, 0), until, BEGAN, MANY)
-    assert next(iter(given.replay._line)).position == at(0, 0)  # type: ignore[union-attr]  # it is a place
+    assert next(iter(given.replay._line.values())).what == at(0, 0)
 
 
 def test_reader_goes_on_where_it_is_for_who_wants_what_follows() -> None:

@@ -12,6 +12,7 @@ from consumer.ring.position import Position
 from consumer.ring.types import Event, Slice
 from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.kafka import KafkaUnavailable
+from consumer.topic.replay import PART_BYTES
 from consumer.topic.stretch import BUFFER_BYTES, GIVE_UP_S, PART_OFFSETS, PATIENCE_S, Stretch
 from tests.clock import FakeClock
 from tests.unit.consumer.topic.fake_kafka import MARKER, TOPIC_ID, FakeTopic, event
@@ -42,7 +43,7 @@ def read_all(stretch: Stretch, until: Position) -> list[Slice]:
     """Return the parts up to a position."""
     parts = []
     while not stretch.position.covers(until):
-        parts.append(stretch.read(until))
+        parts.append(stretch.read(until, PART_BYTES))
     return parts
 
 
@@ -50,7 +51,7 @@ def test_partitions_are_merged_by_their_time() -> None:
     topic = FakeTopic(3)
     for n in range(30):
         topic.put(n % 3, event(f"o{n}"), at=n)
-    part = stretch_of(topic, 0, 0, 0).read(at(10, 10, 10))
+    part = stretch_of(topic, 0, 0, 0).read(at(10, 10, 10), PART_BYTES)
     assert orders(part) == [f"o{n}" for n in range(30)]
     assert part.position == at(10, 10, 10)
 
@@ -58,7 +59,7 @@ def test_partitions_are_merged_by_their_time() -> None:
 def test_what_filters_ask_is_read() -> None:
     topic = FakeTopic(1)
     topic.put(0, event("o1", type="order.shipped"))
-    (read,) = events_of(stretch_of(topic, 0).read(at(1)))
+    (read,) = events_of(stretch_of(topic, 0).read(at(1), PART_BYTES))
     assert (read.type, read.subject) == ("order.shipped", "o1")
 
 
@@ -67,36 +68,36 @@ def test_nothing_is_given_beyond_where_the_ring_is() -> None:
     for n in range(10):
         topic.put(n % 2, event(f"o{n}"), at=n)
     stretch = stretch_of(topic, 0, 0)
-    part = stretch.read(at(3, 2))
+    part = stretch.read(at(3, 2), PART_BYTES)
     assert (orders(part), part.position) == (["o0", "o1", "o2", "o3", "o4"], at(3, 2))
-    assert orders(stretch.read(at(5, 5))) == ["o5", "o6", "o7", "o8", "o9"]
+    assert orders(stretch.read(at(5, 5), PART_BYTES)) == ["o5", "o6", "o7", "o8", "o9"]
 
 
 def test_partition_in_which_the_viewer_is_ahead_stays_where_it_is() -> None:
     topic = FakeTopic(2)
     for n in range(10):
         topic.put(n % 2, event(f"o{n}"), at=n)
-    part = stretch_of(topic, 0, 5).read(at(5, 2))
+    part = stretch_of(topic, 0, 5).read(at(5, 2), PART_BYTES)
     assert (orders(part), part.position) == (["o0", "o2", "o4", "o6", "o8"], at(5, 5))
 
 
 def test_partition_that_the_ring_does_not_know_yet_is_kept_in_the_position() -> None:
     topic = FakeTopic(1)
     topic.put(0, event("o0"))
-    part = stretch_of(topic, 0, 7, partitions=1).read(at(1))
+    part = stretch_of(topic, 0, 7, partitions=1).read(at(1), PART_BYTES)
     assert part.position == at(1, 7)
 
 
 def test_partition_that_was_added_is_read_from_its_beginning() -> None:
     topic = FakeTopic(2)
     topic.put(1, event("o1"))
-    assert orders(stretch_of(topic, 0).read(at(0, 1))) == ["o1"]
+    assert orders(stretch_of(topic, 0).read(at(0, 1), PART_BYTES)) == ["o1"]
 
 
 def test_position_moves_past_what_is_not_shown() -> None:
     topic = FakeTopic(1)
     topic.put(0, event("o0"), event("o0"), b"garbage", None, MARKER, MARKER)
-    part = stretch_of(topic, 0).read(at(6))
+    part = stretch_of(topic, 0).read(at(6), PART_BYTES)
     assert (orders(part), part.position) == (["o0"], at(6))
 
 
@@ -105,7 +106,7 @@ def test_what_retention_has_deleted_is_told_and_nothing_else() -> None:
     for n in range(10):
         topic.put(n % 2, event(f"o{n}"), at=n)
     topic.first = [3, 0]
-    part = stretch_of(topic, 1, 1).read(at(5, 5))
+    part = stretch_of(topic, 1, 1).read(at(5, 5), PART_BYTES)
     gap = part.batches[0].gap
     assert gap is not None
     assert (gap.reason, gap.start, gap.end, gap.lost) == ("expired", at(1, 1), at(3, 1), {"0": [1, 3]})
@@ -117,18 +118,18 @@ def test_gap_is_told_once() -> None:
     topic.put(0, *(event(f"o{n}") for n in range(6)))
     topic.first = [2]
     stretch = stretch_of(topic, 0)
-    stretch.read(at(4))
-    assert not any(batch.gap for batch in stretch.read(at(6)).batches)
+    stretch.read(at(4), PART_BYTES)
+    assert not any(batch.gap for batch in stretch.read(at(6), PART_BYTES).batches)
 
 
 def test_topic_that_was_created_again_is_not_taken_for_the_old_one() -> None:
     topic = FakeTopic(1)
     topic.put(0, event("o0"), event("o1"))
     stretch = stretch_of(topic, 0)
-    stretch.read(at(1))
+    stretch.read(at(1), PART_BYTES)
     topic.recreate(1)
     with pytest.raises(KafkaUnavailable, match="created anew"):
-        stretch.read(at(2))
+        stretch.read(at(2), PART_BYTES)
     with pytest.raises(KafkaUnavailable, match="created anew"):
         stretch_of(topic, 0)
 
@@ -139,7 +140,7 @@ def test_log_that_moves_meanwhile_ends_the_stretch() -> None:
     stretch = stretch_of(topic, 0)
     topic.first = [1]
     with pytest.raises(KafkaUnavailable, match="moved"):
-        stretch.read(at(2))
+        stretch.read(at(2), PART_BYTES)
 
 
 def test_partition_that_gives_nothing_keeps_the_others_waiting_for_a_moment_only() -> None:
@@ -148,11 +149,59 @@ def test_partition_that_gives_nothing_keeps_the_others_waiting_for_a_moment_only
     topic.put(1, event("o1"), at=5)
     topic.stuck = {0}
     stretch, since = stretch_of(topic, 0, 0, clock=clock), clock.now
-    part = stretch.read(at(1, 1))
+    part = stretch.read(at(1, 1), PART_BYTES)
     assert (orders(part), part.position) == (["o1"], at(0, 1))
     assert PATIENCE_S < clock.now - since < PATIENCE_S + 1
     topic.stuck = set()
-    assert orders(stretch.read(at(1, 1))) == ["o0"]
+    assert orders(stretch.read(at(1, 1), PART_BYTES)) == ["o0"]
+
+
+def live_on(topic: FakeTopic, clock: FakeClock, partition: int, per_step: int) -> None:
+    """Let something new come to a partition, and time pass, each time a reader has read all there is."""
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+        assert steps < 500, "it would go on for ever"
+        clock.now += 0.1
+        topic.put(partition, *(event(f"live{steps}-{n}", note="x" * 5000) for n in range(per_step)))
+        topic.steps.append(step)
+
+    topic.steps.append(step)
+
+
+def test_silent_partition_is_given_up_while_another_is_busy() -> None:
+    topic, clock = FakeTopic(2), FakeClock()
+    topic.put(0, event("o0"))
+    topic.stuck = {0}
+    live_on(topic, clock, 1, per_step=1)
+    stretch, since = stretch_of(topic, 0, 0, clock=clock), clock.now
+    with pytest.raises(KafkaUnavailable, match="nothing has come from partitions"):
+        stretch.read(at(1, 0), PART_BYTES)
+    assert clock.now - since < GIVE_UP_S + 1
+
+
+def test_busy_partition_does_not_take_memory_without_a_bound_meanwhile() -> None:
+    topic, clock = FakeTopic(2), FakeClock()
+    topic.put(0, event("o0"))
+    topic.stuck = {0}
+    live_on(topic, clock, 1, per_step=100)
+    stretch = stretch_of(topic, 0, 0, clock=clock)
+    with pytest.raises(KafkaUnavailable):
+        stretch.read(at(1, 0), PART_BYTES)
+    assert stretch._bytes < BUFFER_BYTES + 100 * 6000
+
+
+def test_patience_with_a_silent_partition_ends_while_another_is_busy() -> None:
+    topic, clock = FakeTopic(2), FakeClock()
+    topic.put(0, event("o0"))
+    topic.put(1, event("p0"))
+    topic.stuck = {0}
+    live_on(topic, clock, 1, per_step=1)
+    stretch, since = stretch_of(topic, 0, 0, clock=clock), clock.now
+    assert orders(stretch.read(at(1, 1), PART_BYTES)) == ["p0"]
+    assert clock.now - since < PATIENCE_S + 1
 
 
 def test_reader_from_which_nothing_comes_is_given_up() -> None:
@@ -161,7 +210,7 @@ def test_reader_from_which_nothing_comes_is_given_up() -> None:
     topic.silent_readers = 1
     stretch, since = stretch_of(topic, 0, clock=clock), clock.now
     with pytest.raises(KafkaUnavailable, match="nothing has come from partitions"):
-        stretch.read(at(1))
+        stretch.read(at(1), PART_BYTES)
     assert GIVE_UP_S < clock.now - since < GIVE_UP_S + 1
 
 
@@ -171,7 +220,7 @@ def test_order_of_time_is_given_up_where_it_would_take_too_much_memory() -> None
     topic.put(1, event("early"), at=5)
     topic.stuck = {1}
     stretch = stretch_of(topic, 0, 0)
-    assert stretch.read(at(1000, 1)).position.at(0) > 0
+    assert stretch.read(at(1000, 1), PART_BYTES).position.at(0) > 0
     assert stretch._bytes < 2 * BUFFER_BYTES + 1000 * 9500
 
 
@@ -214,7 +263,7 @@ def test_everything_from_a_position_on_comes_once_and_in_order(
     read: list[Event] = []
     positions = [stretch.position]
     while not stretch.position.covers(at(*until)):
-        read += events_of(stretch.read(at(*until)))
+        read += events_of(stretch.read(at(*until), PART_BYTES))
         positions.append(stretch.position)
     assert all(later.covers(earlier) for earlier, later in pairwise(positions))
     for partition in range(3):
