@@ -74,7 +74,7 @@ def _begin_anew(viewer: Viewer, view: RingView) -> bytes:
     gap = Gap("recreated", viewer.position, view.floor)
     # The first batch may be the one that tells everyone of the new beginning, and this viewer is being told.
     viewer.number = view.first + (view.first == view.began)
-    viewer.position, viewer.since = view.floor, None
+    viewer.position = view.floor
     viewer.replaying = Replaying(view.rewinds, has_joined=True, state="reading")
     return sse.gap(gap)
 

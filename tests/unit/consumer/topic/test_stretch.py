@@ -81,6 +81,14 @@ def test_partition_in_which_the_viewer_is_ahead_stays_where_it_is() -> None:
     assert (orders(part), part.position) == (["o0", "o2", "o4", "o6", "o8"], at(5, 5))
 
 
+def test_viewer_that_is_ahead_of_kafka_is_not_sent_what_it_has_when_kafka_gets_there() -> None:
+    topic = FakeTopic(1)
+    topic.put(0, event("o0"))
+    stretch = stretch_of(topic, 3)
+    topic.put(0, event("o1"), event("o2"), event("o3"))
+    assert orders(stretch.read(at(4), PART_BYTES)) == ["o3"]
+
+
 def test_partition_that_the_ring_does_not_know_yet_is_kept_in_the_position() -> None:
     topic = FakeTopic(1)
     topic.put(0, event("o0"))
