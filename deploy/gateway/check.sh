@@ -35,8 +35,14 @@ case ${BIND_ADDRESS:-127.0.0.1} in
 esac
 
 # A file with the port of each server, and one with the options of all.
-ssl=''
-[ ! "$tls" ] || ssl=' ssl'
+ssl='' http2=''
+if [ "$tls" ]; then
+    # Over HTTP/2 a browser needs one connection for all its tabs and streams. It is a word of listen before nginx 1.25.1.
+    ssl=' ssl' http2='http2 on;'
+    if nginx -v 2>&1 | grep -qE 'nginx/1\.(1?[0-9]\.|2[0-4]\.|25\.0)'; then
+        ssl=' ssl http2' http2=''
+    fi
+fi
 ipv6=''
 [ ! -e /proc/net/if_inet6 ] || ipv6=yes
 for server in producer:5001 consumer:5002 kafka-ui:8080; do
@@ -49,6 +55,7 @@ ssl_certificate $secrets/tls.crt;
 ssl_certificate_key $secrets/tls.key;
 ssl_protocols TLSv1.2 TLSv1.3;
 ssl_session_cache shared:tls:1m;
+$http2
 END
 else
     : >"$out/options.conf"

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,12 +158,24 @@ def test_gateway_with_tls_and_a_password_serves_other_machines(
         session.auth = ("ada", "a password")
         placed = session.post(shop + "/orders", json=ORDER, headers={"Origin": shop}, timeout=10)
         assert placed.status_code == 201
+        assert protocol_of(project.ports["CONSUMER_PORT"], gateway_secrets / "tls.crt") == "h2"
         with session.get(live + "/stream", stream=True, timeout=10) as stream:
             assert stream.status_code == 200
             assert next(stream.iter_lines()).startswith(b"retry:")
         plain = requests.get(shop.replace("https", "http"), timeout=10)
         assert plain.status_code == 400
         assert plain.headers["Content-Type"] == "application/problem+json"
+
+
+def protocol_of(port: str, certificate: Path) -> str | None:
+    """Return what the gateway chooses when it is offered HTTP/2 and HTTP/1.1."""
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(("127.0.0.1", int(port)), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as encrypted,
+    ):
+        return encrypted.selected_alpn_protocol()
 
 
 @pytest.mark.parametrize("missing", ["everything", "tls.crt", "htpasswd"])

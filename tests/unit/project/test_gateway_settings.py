@@ -285,7 +285,26 @@ def test_limits_are_wide_on_this_machine_and_narrow_for_others(run_check: RunChe
     assert "ssl_protocols TLSv1.2 TLSv1.3;" in others["options.conf"]
     assert 'auth_basic "orders";' in others["options.conf"]
     for name, port in (("producer", 5001), ("consumer", 5002), ("kafka-ui", 8080)):
-        assert re.match(rf"listen {port} ssl;", others[f"{name}.listen"])
+        assert re.match(rf"listen {port} ssl( http2)?;", others[f"{name}.listen"])
+
+
+@pytest.mark.parametrize(
+    ("version", "listen", "directive"),
+    [("1.22.1", "ssl http2;", False), ("1.9.5", "ssl http2;", False), ("1.25.0", "ssl http2;", False)]
+    + [(version, "ssl;", True) for version in ("1.25.1", "1.28.0", "1.30.2", "2.0.1", "1.100.1")],
+)
+def test_http2_is_switched_on_with_tls_as_the_version_wants_it(
+    run_check: RunCheck, tmp_path: Path, version: str, listen: str, directive: bool
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    nginx = programs / "nginx"
+    nginx.write_text(f"#!/bin/sh\necho 'nginx version: nginx/{version}' >&2\n")
+    nginx.chmod(0o755)
+    run_check.add_secrets("tls.crt", "tls.key")
+    written = run_check(PATH=f"{programs}:{os.environ['PATH']}")
+    assert written["consumer.listen"].startswith(f"listen 5002 {listen}")
+    assert ("http2 on;" in written["options.conf"]) == directive
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.2", "::", "localhost.evil.example"])
