@@ -52,12 +52,13 @@ const deduplicator = new Deduplicator();
 const clock = new ServerClock();
 const table = new Table(byId("rows"), () => clock.now());
 const history = new History("/events", document.body.dataset.position, clock);
-const past = new PastView(new Past("/stream"), table, { say, changed: showPast, live: goLive });
 const trends = new Trends();
 const rateLine = new Sparkline(byId("rate-line"), describeRates);
 const latencyLine = new Sparkline(byId("latency-line"), (values) => describeLatencies(values, formatDuration));
 let missed = null; // the gap that the notice is about, if what was missed can be shown
 let queue = [];
+let isQueueCut = false;
+let unread = { position: "", events: [] }; // what has come since the stream's position moved: no history has it yet
 let lastEvent = null;
 let renderAgainAt = 0;
 let isFrameDue = false;
@@ -66,15 +67,19 @@ let isLoaded = false;
 const stream = new SharedStream("/stream", document.body.dataset.position, {
   state: showState,
   event: receive,
-  time: (text) => clock.hear(text, Date.now()),
+  time: (text, heardAt) => clock.hear(text, heardAt),
   gap(data) {
     if (data.reason === "recreated") {
       deduplicator.forget(); // Kafka begins anew: an order's earlier versions may come after later ones
     }
     byId("notice-text").textContent = describeGap(data);
     byId("notice").hidden = false;
-    missed = data.reason === "overflow" && data.from ? data : null; // any other gap is about what Kafka has lost
-    byId("notice-show").hidden = !missed;
+    if (data.reason === "overflow" && data.from) {
+      missed = { from: missed?.from ?? data.from, to: data.to }; // any other gap is about what Kafka has lost
+    } else if (data.reason === "recreated") {
+      missed = null;
+    }
+    showPast();
   },
   begin(position) {
     if (!document.body.dataset.position) {
@@ -83,6 +88,16 @@ const stream = new SharedStream("/stream", document.body.dataset.position, {
       history.startAt(position);
       loadHistory(FIRST_PAGE, false);
     }
+  },
+});
+const past = new PastView(new Past("/stream"), table, {
+  say,
+  changed: showPast,
+  live: goLive,
+  until: () => stream.position,
+  reached() {
+    missed = null;
+    byId("notice").hidden = true;
   },
 });
 
@@ -114,6 +129,13 @@ function receive(text) {
   queue.push(event);
   if (queue.length > 2 * MAX_ROWS) {
     queue = queue.slice(-MAX_ROWS); // a hidden page draws nothing: keep as many as it could show
+    isQueueCut = true;
+  }
+  if (unread.position !== stream.position) {
+    unread = { position: stream.position, events: [] };
+  }
+  if (unread.events.length < MAX_ROWS) {
+    unread.events.push(event);
   }
   requestFrame();
 }
@@ -142,7 +164,9 @@ function render() {
     renderAgainAt = began + Math.max(MIN_FRAME_MS, FRAME_FACTOR * (performance.now() - began));
   });
   renderAgainAt = began + MIN_FRAME_MS;
-  if (!past.isOpen) {
+  if (isQueueCut && table.isOfOrders && !past.isOpen) {
+    showTheNewest(); // an order may have moved on in what was cut off
+  } else if (!past.isOpen) {
     const events = queue;
     queue = [];
     table.addNewest(events);
@@ -182,6 +206,9 @@ function showEmpty() {
 
 /** Return the title and the text to show instead of rows. */
 function emptyState() {
+  if (past.isOpen) {
+    return ["No events to show", "Choose another time, or go back to live."];
+  }
   if (isLoaded) {
     return [
       "No events to show",
@@ -271,6 +298,8 @@ async function sendTestEvent(click) {
 function showPast() {
   byId("past-more").hidden = !past.hasMore;
   byId("past-close").hidden = !past.isOpen;
+  byId("notice-show").hidden = !missed || past.isOpen;
+  setText(byId("table-note"), past.isOpen ? "The table shows the past." : "");
   showEmpty();
   showTable();
 }
@@ -280,8 +309,10 @@ function showTheNewest() {
   past.close();
   table.clear();
   history.startAt(stream.position);
-  queue = [];
+  queue = unread.position === stream.position ? [...unread.events] : [];
+  isQueueCut = false;
   loadHistory(FIRST_PAGE, false);
+  requestFrame();
 }
 
 /** Go on below what was shown of the past with what has arrived meanwhile. */
@@ -297,6 +328,7 @@ function showFrom() {
     byId("from").focus();
     return;
   }
+  history.startAt(stream.position); // a page that is on its way would come below
   past.showFrom(time);
 }
 
@@ -325,10 +357,7 @@ byId("from-show").addEventListener("click", showFrom);
 byId("from").addEventListener("keydown", (press) => press.key === "Enter" && showFrom());
 byId("past-more").addEventListener("click", () => past.showMore());
 byId("past-close").addEventListener("click", showTheNewest);
-byId("notice-show").addEventListener("click", () => {
-  byId("notice").hidden = true;
-  past.showMissed(missed);
-});
+byId("notice-show").addEventListener("click", () => past.showMissed(missed));
 byId("notice-close").addEventListener("click", () => {
   byId("notice").hidden = true;
 });

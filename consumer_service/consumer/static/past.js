@@ -1,6 +1,6 @@
 // Past events on demand: a stream of its own that begins in the past. What it brings is no news, and counts as none.
 
-import { covers } from "./position.js";
+import { covers, isOfSameTopic, isPosition } from "./position.js";
 
 const SILENCE_MS = 25_000; // the server sends a block at least every 15 s
 
@@ -17,49 +17,58 @@ export class Past {
   }
 
   /**
-   * Read from a place on, a position or an ISO time, until a position is reached, or until there is nothing older than
-   * what is live.
+   * Read from a place on, a position or an ISO time, until a position is reached; without one, until the server says that
+   * there is nothing older than what is live.
    *
-   * on: {event(text) returns whether to go on, state(name) is "waiting" or "reading", gap(data), end(reason)}. reason:
-   * "reached", "full" when event has ended it, "busy" or "failed". After that nothing comes any more.
+   * on: {event(text, position) returns whether to go on, state(name) is "waiting" or "reading", gap(data), end(reason)}.
+   * position: the last that was reached, "" before the first. reason: "reached", "full" when event has ended it, "busy" or
+   * "failed". After that nothing comes any more.
    */
   open(from, until, on) {
     this.close();
     const source = new this.#tab.EventSource(`${this.#url}?from=${encodeURIComponent(from)}`);
+    const isOpen = () => this.#source === source;
     const end = (reason) => {
-      if (this.#source === source) {
+      if (isOpen()) {
         this.close();
         on.end(reason);
       }
     };
-    const hear = (event) => {
+    const hear = ({ lastEventId }) => {
       this.#tab.clearTimeout(this.#timer);
       this.#timer = this.#tab.setTimeout(() => end("failed"), SILENCE_MS);
-      if (until && event.lastEventId && covers(event.lastEventId, until)) {
+      if (until && lastEventId && covers(lastEventId, until)) {
         end("reached");
       }
     };
     this.#source = source;
     hear({});
     source.addEventListener("message", (event) => {
-      if (this.#source === source && !on.event(event.data)) {
+      if (isOpen() && !on.event(event.data, event.lastEventId)) {
         end("full");
-      } else {
+      } else if (isOpen()) {
         hear(event);
       }
     });
     source.addEventListener("status", (event) => {
-      hear(event);
-      const { replay } = JSON.parse(event.data);
-      if (this.#source === source && replay) {
+      const { replay, gap } = JSON.parse(event.data);
+      if (isOpen() && replay) {
         on.state(replay);
-      } else {
+      }
+      // After a reconnect the server may have the rest at hand, and says so before it sends it: the position decides.
+      const canBeReached = until && isPosition(event.lastEventId) && isOfSameTopic(event.lastEventId, until);
+      if (!replay && !gap && !canBeReached) {
         end("reached");
+      }
+      if (isOpen() && !gap) {
+        hear(event);
       }
     });
     source.addEventListener("gap", (event) => {
-      on.gap(JSON.parse(event.data));
-      hear(event);
+      if (isOpen()) {
+        on.gap(JSON.parse(event.data));
+        hear(event);
+      }
     });
     source.addEventListener("busy", () => end("busy"));
     source.addEventListener("error", () => source.readyState === this.#tab.EventSource.CLOSED && end("failed"));

@@ -14,9 +14,12 @@ export class PastView {
   #past;
   #table;
   #on;
-  #next = null; // the time of the last event that was shown, if there are more
+  #window = null; // what is shown: {time, reached, ids}, where the next one begins
 
-  /** on: {say(text), changed(), live()}: live is called when the table is to show live events again. */
+  /**
+   * on: {say(text), changed(), live(), until(), reached()}. live is called when the table is to show live events again;
+   * until returns the position of the live events; reached when what was missed is shown.
+   */
   constructor(past, table, on) {
     this.#past = past;
     this.#table = table;
@@ -27,23 +30,26 @@ export class PastView {
   isOpen = false;
 
   /** Whether there are more events after those that are shown. */
-  get hasMore() {
-    return this.#next !== null;
-  }
+  hasMore = false;
 
   /** Put the events of a gap between the others. */
   showMissed({ from, to }) {
-    let shown = 0;
+    let [missed, shown, gap] = [0, 0, ""];
     this.#past.open(from, to, {
       event: (text) => {
+        missed += 1;
         shown += this.#table.insert([parse(text)].filter(Boolean));
         return shown < MAX_ROWS;
       },
       state: (state) => this.#on.say(state === "waiting" ? WAITING : "Reading what was missed …"),
-      gap: (data) => this.#on.say(describeGap(data)),
+      gap: (data) => {
+        gap = ` ${describeGap(data)}`;
+      },
       end: (reason) => {
-        const more = reason === "full" ? " The table holds no more." : "";
-        this.#on.say(FAILURES[reason] ?? `${count(shown)} that ${were(shown)} missed, in order of time.${more}`);
+        this.#on.say(FAILURES[reason] ?? describeMissed(missed, shown) + gap);
+        if (!FAILURES[reason]) {
+          this.#on.reached();
+        }
         this.#on.changed();
       },
     });
@@ -51,61 +57,89 @@ export class PastView {
 
   /** Show the events from a time on instead of the live ones, as many as the table holds. time: a Date. */
   showFrom(time) {
-    let gap = "";
-    this.isOpen = true;
-    this.#next = null;
-    this.#table.clear();
-    this.#on.say(`Reading from ${time.toLocaleString()} …`);
-    this.#on.changed();
-    let last = time;
-    this.#past.open(time.toISOString(), null, {
-      event: (text) => {
-        const event = parse(text);
-        if (event && this.#table.size >= MAX_ROWS) {
-          this.#next = last;
-          return false;
-        }
-        if (event) {
-          this.#table.addNewest([event]);
-          last = dateOf(event) ?? last;
-        }
-        return true;
-      },
-      state: (state) => this.#on.say(state === "waiting" ? WAITING : `Reading from ${time.toLocaleString()} …`),
-      gap: () => {
-        gap = " Kafka no longer has everything from then on.";
-      },
-      end: (reason) => this.#end(reason, time, last, gap),
-    });
+    this.#show({ time, reached: time.toISOString(), ids: new Set() });
   }
 
   /** Show what comes after the events that are shown. */
   showMore() {
-    this.showFrom(this.#next);
+    const { last, reached, ids } = this.#window;
+    this.#show({ time: last, reached, ids });
   }
 
   /** Leave the past. */
   close() {
     this.#past.close();
     this.isOpen = false;
-    this.#next = null;
+    this.hasMore = false;
+    this.#window = null;
     this.#on.changed();
   }
 
-  #end(reason, time, last, gap) {
-    const since = `since ${time.toLocaleString()}`;
+  /**
+   * Show a window. ids: of the events that were shown after the position that was reached: a position is told only at the
+   * end of a flush, so these come again.
+   */
+  #show({ time, reached, ids }) {
+    const next = { time, last: time, reached, ids: new Set() };
+    const reading = `Reading from ${time.toLocaleString()} …`;
+    let gap = "";
+    this.isOpen = true;
+    this.#window = { ...next, ids };
+    this.#table.clear();
+    this.#on.say(reading);
+    this.#on.changed();
+    this.#past.open(reached, this.#on.until() || null, {
+      event: (text, position) => {
+        const event = parse(text);
+        if (event && this.#table.size >= MAX_ROWS) {
+          return false;
+        }
+        if (position && position !== next.reached) {
+          next.reached = position;
+          next.ids.clear();
+        } else if (event) {
+          next.ids.add(event.id);
+        }
+        if (event && !ids.has(event.id)) {
+          this.#table.addNewest([event]);
+          next.last = dateOf(event) ?? next.last;
+        }
+        return true;
+      },
+      state: (state) => this.#on.say(state === "waiting" ? WAITING : reading),
+      gap: (data) => {
+        gap = data.reason === "expired" ? " Kafka no longer has everything from then on." : ` ${describeGap(data)}`;
+      },
+      end: (reason) => this.#end(reason, next, gap),
+    });
+  }
+
+  #end(reason, shown, gap) {
+    const since = `${count(this.#table.size)} since ${shown.time.toLocaleString()}`;
     if (reason === "reached") {
-      this.#on.say(`${count(this.#table.size)} ${since}.${gap} Live again.`);
+      this.#on.say(`${since}.${gap} Live again.`);
       this.isOpen = false;
+      this.hasMore = false;
       this.#on.live();
     } else if (reason === "full") {
-      const until = last.toLocaleTimeString();
-      this.#on.say(`${count(this.#table.size)} ${since}, until ${until}.${gap} New events are not shown meanwhile.`);
+      this.#window = shown;
+      this.hasMore = true;
+      this.#on.say(`${since}, until ${shown.last.toLocaleTimeString()}.${gap} New events are not shown meanwhile.`);
     } else {
+      this.hasMore = true; // the same again
+      this.#window = { ...this.#window, last: this.#window.time };
       this.#on.say(FAILURES[reason]);
     }
     this.#on.changed();
   }
+}
+
+function describeMissed(missed, shown) {
+  if (missed && !shown) {
+    return `${count(missed)} ${were(missed)} missed, and the table is full of newer ones. Clear it, or show them by From.`;
+  }
+  const more = shown >= MAX_ROWS ? " The table holds no more." : "";
+  return `${count(shown)} that ${were(shown)} missed, in order of time.${more}`;
 }
 
 function parse(text) {

@@ -14,6 +14,10 @@ export function covers(position, other) {
   );
 }
 
+export function isOfSameTopic(position, other) {
+  return parse(position).topic === parse(other).topic;
+}
+
 /** Return the position of who has seen everything before both; `other` if it is of another topic. */
 export function union(position, other) {
   const [ours, theirs] = [position, other].map(parse);

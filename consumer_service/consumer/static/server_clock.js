@@ -8,6 +8,7 @@ export class ServerClock {
   #offsetMs = 0;
   #heard = []; // offsets, by the last statuses
   #late = 0;
+  #last = ""; // other tabs pass a status on with each of their messages
 
   /** Learn from a response's Date header. sent, received: the browser's time around the request, in milliseconds. */
   learn(date, sent, received) {
@@ -26,9 +27,10 @@ export class ServerClock {
    */
   hear(time, received) {
     const offsetMs = Date.parse(time ?? "") - received;
-    if (Number.isNaN(offsetMs)) {
+    if (Number.isNaN(offsetMs) || time === this.#last) {
       return;
     }
+    this.#last = time;
     const isLate = this.#heard.length > 0 && offsetMs < Math.max(...this.#heard) - STEP_MS;
     this.#late = isLate ? this.#late + 1 : 0;
     if (this.#late === 1) {

@@ -29,7 +29,8 @@ export class SharedStream {
   #flush = []; // the blocks of our own stream since its last position
   #shown = { state: "connecting", data: {} };
 
-  /** on: see Stream; `reached` is not called. time(text): what the server says its time is, now. tab: the window. */
+  /** on: see Stream; `reached` is not called. time(text, heardAt): what the server says its time is,
+   * and when that was heard, in milliseconds of Date.now(). tab: the window. */
   constructor(url, position, on, tab = window) {
     this.#tab = tab;
     this.#on = on;
@@ -130,10 +131,8 @@ export class SharedStream {
     this.#showBlock(block);
   }
 
-  #takeState(state, data) {
-    if (data.time) {
-      this.#on.time(data.time); // not what another tab passes on: that was true when it was said
-    }
+  #takeState(state, said) {
+    const data = said.time ? { ...said, heardAt: Date.now() } : said; // for the other tabs, which hear of it later
     if (state === "reconnecting") {
       this.#confirmed = null;
       this.#flush = []; // the server sends an unfinished flush again
@@ -265,6 +264,9 @@ export class SharedStream {
 
   #show({ state, data }) {
     this.#shown = { state, data };
+    if (data.time) {
+      this.#on.time(data.time, data.heardAt);
+    }
     this.#on.state(state, data);
   }
 }

@@ -44,14 +44,14 @@ export class Table {
   /** Add live events. They are in the order of their arrival: newest last. */
   addNewest(events) {
     const now = this.#now();
-    const rows = this.#newRows(events.slice(-MAX_ROWS));
+    const rows = this.#newRows(this.isOfOrders ? events : events.slice(-MAX_ROWS));
     let top = this.#body.rows[0]?.sortTime ?? -Infinity;
     let isInOrder = true;
     for (const row of rows) {
-      const ageMs = now - row.eventTime;
-      row.sortTime = ageMs >= 0 && ageMs <= MAX_DELAY_MS ? row.eventTime : now;
+      const time = Math.min(Number.isNaN(row.eventTime) ? now : row.eventTime, now);
+      row.sortTime = now - time <= MAX_DELAY_MS ? time : Math.max(time, top);
       isInOrder &&= row.sortTime >= top;
-      top = row.sortTime;
+      top = Math.max(top, row.sortTime);
       if (rows.length <= MAX_FLASHES) {
         row.className = "new";
       }
@@ -73,12 +73,12 @@ export class Table {
     return Math.min(rows.length, room);
   }
 
-  /** Add events where their times belong; return how many of them were new. The oldest rows go when there are too many. */
+  /** Add events where their times belong; return how many of them are shown that were not. The oldest rows go when there are too many. */
   insert(events) {
     const rows = this.#newRows(events);
     this.#insertRows(rows, "eventTime");
     this.#dropOldest();
-    return rows.length;
+    return rows.filter((row) => row.parentNode).length;
   }
 
   clear() {
@@ -126,7 +126,7 @@ export class Table {
       }
       this.#ids.add(event.id);
       const row = createRow(event, this.#now());
-      row.sortTime = row.eventTime;
+      row.sortTime = Math.min(row.eventTime, this.#now());
       if (!this.isOfOrders || !this.#changeInPlace(row, rows)) {
         rows.push(row);
       }

@@ -310,6 +310,8 @@ test("ages grow while the page is open", async () => {
   assert.deepEqual([age(), page.text("last")], ["15 s ago", "15 s ago"]);
 });
 
+const EARLIER = "AAAAAAAAAAAAAAAAAAAAAA;0:0,1:0";
+const FURTHER = "AAAAAAAAAAAAAAAAAAAAAA;0:2,1:0";
 const GAP = { reason: "overflow", from: POSITION, to: LATER, lost: { 0: [3, 9] } };
 const timed = (id, second) => event(id, { time: `2026-11-22T13:59:${second}Z` });
 
@@ -320,7 +322,6 @@ test("what was missed can be shown where it belongs, and does not count as live"
   await receive(page, timed("9", "50"));
   assert.equal(page.$("notice-show").hidden, false);
   await page.click(page.$("notice-show"));
-  assert.equal(page.$("notice").hidden, true);
   const past = page.source;
   assert.equal(past.url, `/stream?from=${encodeURIComponent(POSITION)}`);
   past.send("status", { state: "live", replay: "waiting" }, POSITION);
@@ -329,6 +330,7 @@ test("what was missed can be shown where it belongs, and does not count as live"
   await page.clock.advance(200);
   assert.deepEqual(shownIds(page), ["9", "5", "1"]);
   assert.deepEqual([page.text("message"), page.text("count")], ["1 event that was missed, in order of time.", "1"]);
+  assert.equal(page.$("notice").hidden, true);
 });
 
 test("what Kafka has lost is not offered to be shown", async () => {
@@ -355,13 +357,16 @@ test("events from a time on take the place of the live ones, until they have rea
   const past = await showFrom(page);
   assert.equal(past.url, `/stream?from=${encodeURIComponent(new Date("2026-11-22T13:00:00").toISOString())}`);
   assert.deepEqual([shownIds(page), page.$("past-close").hidden], [[], false]);
-  past.send("status", { state: "live", replay: "reading" }, POSITION);
+  past.send("status", { state: "live", replay: "reading" }, EARLIER);
   past.send("message", timed("5", "10"));
   live.send("message", timed("9", "50"));
-  past.send("message", timed("6", "20"), LATER);
+  past.send("status", { state: "live" }, EARLIER); // after a reconnect the server has the rest at hand
   await page.clock.advance(200);
-  assert.deepEqual([shownIds(page), page.text("count")], [["6", "5"], "2"]);
-  past.send("status", { state: "live" }, LATER);
+  assert.deepEqual(
+    [shownIds(page), page.text("count"), page.text("table-note")],
+    [["5"], "2", "The table shows the past."],
+  );
+  past.send("message", timed("6", "20"), POSITION);
   await page.clock.advance(200);
   assert.deepEqual(shownIds(page), ["9", "6", "5"]);
   assert.match(page.text("message"), /^2 events since .* Live again\.$/);
@@ -372,15 +377,21 @@ test("a full table shows the past page by page, and live events do not push it o
   const page = await open(pageOf("c", event("1")));
   const live = page.source;
   const past = await showFrom(page);
-  many(1001).forEach((each) => past.readyState !== 2 && past.send("message", each));
+  past.send("status", { state: "live", replay: "reading" }, EARLIER);
+  many(990).forEach((each) => past.send("message", each));
+  past.send("message", event("990"), FURTHER);
+  many(20, 991).forEach((each) => past.readyState !== 2 && past.send("message", each));
   live.send("message", event("new"));
   await page.clock.advance(200);
   assert.deepEqual([page.$("rows").rows.length, shownIds(page).includes("new")], [1000, false]);
   assert.match(page.text("message"), /^1,000 events since .*, until .* New events are not shown meanwhile\.$/);
   assert.equal(page.$("past-more").hidden, false);
   await page.click(page.$("past-more"));
-  assert.match(page.source.url, /from=2026-11-22T13%3A59%3A50/);
+  assert.equal(page.source.url, `/stream?from=${encodeURIComponent(FURTHER)}`);
   assert.deepEqual(shownIds(page), []);
+  many(11, 991).forEach((each) => page.source.send("message", each)); // nine of them were shown before
+  await page.clock.advance(200);
+  assert.deepEqual(shownIds(page), ["1001", "1000"]);
 });
 
 test("back to live shows what a page that has just been opened shows", async () => {
@@ -451,4 +462,69 @@ test("latency is by the server's clock, as the stream's status says it", async (
   page.source.send("message", event("1", { data: { item: "Mug", version: 1, placed_at: placedAt } }));
   await page.clock.advance(1_000);
   assert.equal(page.text("latency"), "50 ms");
+});
+
+test("a past that could not be read can be asked for again", async () => {
+  const page = await open(pageOf("c", event("1")));
+  page.source.send("gap", GAP, LATER);
+  await page.click(page.$("notice-show"));
+  page.source.send("busy", { reason: "streams" });
+  assert.deepEqual([page.$("notice").hidden, page.$("notice-show").hidden], [false, false]);
+  const past = await showFrom(page);
+  past.send("busy", { reason: "streams" });
+  assert.deepEqual(
+    [page.$("past-more").hidden, page.text("empty-text")],
+    [false, "Choose another time, or go back to live."],
+  );
+  await page.click(page.$("past-more"));
+  assert.equal(page.source.url, past.url);
+});
+
+test("two gaps are shown as one; a topic that began anew has none of them", async () => {
+  const page = await open(pageOf("c"));
+  page.source.send("gap", { ...GAP, to: POSITION }, POSITION);
+  page.source.send("gap", { ...GAP, from: POSITION }, LATER);
+  await page.click(page.$("notice-show"));
+  assert.equal(page.source.url, `/stream?from=${encodeURIComponent(GAP.from)}`);
+  page.sources[0].send("gap", { reason: "recreated", from: LATER, to: EARLIER, lost: {} }, EARLIER);
+  assert.equal(page.$("notice-show").hidden, true);
+});
+
+test("what was missed is not put into a window of the past", async () => {
+  const page = await open(pageOf("c", event("1")));
+  page.source.send("gap", GAP, LATER);
+  const past = await showFrom(page);
+  assert.equal(page.$("notice-show").hidden, true);
+  await page.click(page.$("past-close"));
+  assert.deepEqual([past.readyState, page.$("notice-show").hidden], [2, false]);
+});
+
+test("history that is on its way does not come below the past", async () => {
+  const [answer, release] = held();
+  const page = await open(pageOf("c", event("1")), answer);
+  await page.click(page.$("history"));
+  const past = await showFrom(page);
+  past.send("message", event("5"));
+  release(pageOf("b", event("0")));
+  await page.clock.advance(200);
+  assert.deepEqual(shownIds(page), ["5"]);
+});
+
+test("back to live in the middle of a flush loses nothing of it", async () => {
+  const page = await open(pageOf("c", event("1")), pageOf("c", event("1")));
+  page.source.send("message", timed("2", "20"));
+  const past = await showFrom(page);
+  past.send("message", event("0"));
+  await page.click(page.$("past-close"));
+  await page.clock.advance(200);
+  assert.deepEqual(shownIds(page).toSorted(), ["1", "2"]);
+});
+
+test("missed events that a full table of newer ones has no room for are not said to be shown", async () => {
+  const page = await open(pageOf("c"));
+  page.source.send("gap", GAP, LATER);
+  await receive(page, ...Array.from({ length: 1000 }, (_, number) => timed(`${number}`, "59")));
+  await page.click(page.$("notice-show"));
+  page.source.send("message", timed("old", "10"), LATER);
+  assert.match(page.text("message"), /^1 event was missed, and the table is full of newer ones/);
 });

@@ -43,6 +43,7 @@ test("it ends at the position that was to be reached, and not before", async () 
   const { seen, source } = await open(at(1), at(3));
   source.send("status", replaying, at(1));
   source.send("message", "a", at(2));
+  source.send("status", { state: "live" }, at(2)); // said before what the server has at hand
   assert.deepEqual(seen.ends, []);
   source.send("message", "b", at(3));
   assert.deepEqual([seen.events, seen.ends], [["a", "b"], ["reached"]]);
@@ -93,4 +94,13 @@ test("a place that is asked for later takes the place of the one before, which i
   assert.equal(page.source.readyState, 2);
   await page.clock.advance(60_000);
   assert.deepEqual(seen.ends, []);
+});
+
+test("a gap that the server is about to tell is heard before the end", async () => {
+  const { seen, source } = await open(at(0), at(3));
+  source.send("status", { state: "live", gap: true }, at(0));
+  assert.deepEqual(seen.ends, []);
+  source.send("gap", { reason: "recreated" }, `${"B".repeat(22)};0:0`);
+  source.send("status", { state: "live" }, `${"B".repeat(22)};0:0`);
+  assert.deepEqual([seen.gaps, seen.ends], [["recreated"], ["reached"]]);
 });

@@ -270,6 +270,20 @@ test("live events of the last seconds are in order of time, and one from another
   assert.deepEqual(ids(body).slice(0, 2), ["future", "old"]);
 });
 
+test("what a page catches up with is newest first", async () => {
+  const { body, table } = await open();
+  table.addNewest([ago("a", 50), ago("b", 20), ago("c", 3), ago("d", 1)]);
+  assert.deepEqual(ids(body), ["d", "c", "b", "a"]);
+});
+
+test("an event without a readable time is where it has arrived", async () => {
+  const { body, table } = await open();
+  table.addNewest([ago("a", 1)]);
+  table.addNewest([{ ...placed("b"), time: "soon" }]);
+  table.addNewest([ago("c", 0)]);
+  assert.deepEqual(ids(body), ["c", "b", "a"]);
+});
+
 const moved = (order, version, status) => ({
   ...placed(`${order}-${version}`, { version, status }),
   type: `order.${status}`,
