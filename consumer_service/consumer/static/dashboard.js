@@ -1,7 +1,7 @@
 // The dashboard: events go from the stream into a queue, and once per frame from there into figures and rows.
 
 import { Deduplicator } from "./deduplicator.js";
-import { withTexts } from "./events.js";
+import { parse } from "./events.js";
 import { Figures, formatDuration } from "./figures.js";
 import { describeGap } from "./gaps.js";
 import { History } from "./history.js";
@@ -138,15 +138,6 @@ function receive(text) {
     unread.events.push(event);
   }
   requestFrame();
-}
-
-function parse(text) {
-  try {
-    return withTexts(JSON.parse(text));
-  } catch (error) {
-    console.error("Skipped an event that is not JSON", error);
-    return null;
-  }
 }
 
 function requestFrame() {

@@ -15,3 +15,13 @@ export function withTexts(event) {
   }
   return event;
 }
+
+/** Return the event of a message of the stream; null if it is not JSON, which is logged. */
+export function parse(text) {
+  try {
+    return withTexts(JSON.parse(text));
+  } catch (error) {
+    console.error("Skipped an event that is not JSON", error);
+    return null;
+  }
+}

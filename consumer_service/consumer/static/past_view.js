@@ -1,6 +1,6 @@
 // The table as a window on the past: what was missed, put in its place, and the events from a time on, page by page.
 
-import { withTexts } from "./events.js";
+import { parse } from "./events.js";
 import { describeGap } from "./gaps.js";
 import { MAX_ROWS } from "./table.js";
 
@@ -140,15 +140,6 @@ function describeMissed(missed, shown) {
   }
   const more = shown >= MAX_ROWS ? " The table holds no more." : "";
   return `${count(shown)} that ${were(shown)} missed, in order of time.${more}`;
-}
-
-function parse(text) {
-  try {
-    return withTexts(JSON.parse(text));
-  } catch (error) {
-    console.error("Skipped an event that is not JSON", error);
-    return null;
-  }
 }
 
 function dateOf(event) {
