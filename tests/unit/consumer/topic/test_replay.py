@@ -364,7 +364,12 @@ def test_time_before_1970_is_none_of_kafkas_special_values() -> None:
     given = Given(alternating(10))
     asked: list[int] = []
     since = given.topic.offsets_since
-    given.topic.offsets_since = lambda ms, partitions: asked.append(ms) or since(ms, partitions)  # type: ignore
+
+    def count(since_ms: int, partitions: int) -> tuple[int | None, ...]:
+        asked.append(since_ms)
+        return since(since_ms, partitions)
+
+    given.topic.offsets_since = count  # type: ignore[method-assign]
     given.find(-2)
     given.serve()
     assert asked == [0]
