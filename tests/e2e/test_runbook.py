@@ -67,6 +67,12 @@ def execute(stack: Stack, *statements: str) -> None:
         connection.close()
 
 
+def archive_all(stack: Stack, folder: Path) -> None:
+    """Wait until what the database has committed so far is in the archive that is being written to `folder`."""
+    segment = answer(stack, "SELECT pg_walfile_name(pg_switch_wal())")
+    eventually((folder / "wal" / segment).exists, within=30)
+
+
 def answer(stack: Stack, question: str) -> str:
     """Return what the database answers to a question, as text."""
     if isinstance(stack, ComposeStack):
@@ -235,7 +241,7 @@ def test_database_is_lost_and_restored(
     with operator.begin("Archive", FOLDER=folder) as archive:
         archived, changed = shop.place(), shop.place()
         eventually(lambda: viewer.has_seen([before, archived, changed]), within=30)
-        execute(running_stack, "SELECT pg_switch_wal()")
+        archive_all(running_stack, Path(folder))
         archive.end()
     shop.change_status(changed, Status.CONFIRMED)
     lost = shop.place()
@@ -264,8 +270,7 @@ def test_restore_to_a_time(operator: Operator, running_stack: Stack, shop: Shop,
         kept = shop.place()
         moment = answer(running_stack, "SELECT now()")
         execute(running_stack, f"DELETE FROM orders WHERE id = '{kept}'")
-        deleted = str(answer(running_stack, "SELECT pg_walfile_name(pg_switch_wal())"))
-        eventually((tmp_path / "backups" / "wal" / deleted).exists, within=30)
+        archive_all(running_stack, Path(folder))
         archive.end()
     assert kept not in shop.order_ids(at_most=200)
     said = operator.type(f"./start_project.sh restore {folder} --to '2020-01-01T00:00:00Z'")

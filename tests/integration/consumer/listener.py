@@ -78,6 +78,11 @@ class Listener:
     def named(self, event: str) -> list[dict[str, Any]]:
         return [block.json for block in self.blocks if block.event == event]
 
+    def is_live(self) -> bool:
+        """Return whether the last status that came speaks of no replay; False before the first."""
+        states = self.named("status")
+        return bool(states) and "replay" not in states[-1]
+
     @property
     def position(self) -> str:
         """The position with which a browser would reconnect."""

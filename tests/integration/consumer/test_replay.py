@@ -68,7 +68,7 @@ def test_position_before_the_ring_is_served_from_kafka_without_a_gap(
         topic.put(event("later"), partition=2)
         listener.wait_for(3001)
         assert sorted(subjects(listener)) == sorted([*orders, "later"])
-        eventually(lambda: "replay" not in listener.named("status")[-1])
+        eventually(listener.is_live)
         assert listener.named("gap") == []
         first = listener.blocks[0]
         assert (first.event, first.json["replay"]) == ("status", "waiting")
@@ -83,9 +83,8 @@ def test_replay_joins_the_live_ones_while_a_producer_never_pauses(
     with publishing(topic) as live, server.listen(begin) as one, server.listen(start=begin) as other:
         for listener in (one, other):
             eventually(
-                lambda listener=listener: (
-                    "replay" not in listener.named("status")[-1]  # type: ignore[misc]
-                    and len(listener.events()) > 3000 + 200
+                lambda listener=listener: (  # type: ignore[misc]
+                    listener.is_live() and len(listener.events()) > 3000 + 200
                 ),
                 within=60,
             )
@@ -186,7 +185,7 @@ def test_filters_hold_before_and_after_the_join(topic: Topic, start_server: Star
         server.listen(start=begin, order="o7") as followed,
         server.listen(start=begin, type="order.shipped") as shipped,
     ):
-        eventually(lambda: "replay" not in followed.named("status")[-1], within=30)
+        eventually(followed.is_live, within=30)
         topic.put(event("o7", 3, type="order.delivered"), event("other"), partition=1)
         assert [json.loads(data)["data"]["version"] for data in followed.wait_for(3)] == [1, 2, 3]
         assert [json.loads(data)["type"] for data in shipped.wait_for(1)] == ["order.shipped"]
@@ -197,7 +196,7 @@ def test_a_time_to_come_is_live(topic: Topic, start_server: StartServer, fanout:
     topic.put(event("before"))
     server = start_server(fanout=fanout)
     with server.listen(start="2100-01-01T00:00:00Z") as listener:
-        eventually(lambda: listener.named("status") and "replay" not in listener.named("status")[-1])
+        eventually(listener.is_live)
         name = uuid.uuid4().hex
         topic.put(event(name))
         listener.wait_for(1)
