@@ -14,6 +14,9 @@ COLOURS = {
     "generator": "#93c5fd",
     "nchan": "#f59e0b",
     "ours": "#2563eb",
+    "direct": "#2563eb",
+    "relay": "#93c5fd",
+    "debezium": "#f59e0b",
 }
 NAMES = {
     "naive": "the demo's way",
@@ -21,6 +24,9 @@ NAMES = {
     "generator": "ours, generators",
     "nchan": "nginx with nchan",
     "ours": "ours",
+    "direct": "direct",
+    "relay": "relay",
+    "debezium": "Debezium",
 }
 WIDTH = 0.8
 

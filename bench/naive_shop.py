@@ -67,14 +67,26 @@ def create_app() -> Flask:
         {"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"], "acks": "all", "linger.ms": 0}
     )
 
+    def publish(order: Order) -> None:
+        producer.produce(topic, json.dumps(order.to_dict()).encode(), str(order.id).encode())
+        producer.flush(10)
+
     @app.post("/orders")
     def place_order() -> tuple[Response, int]:
         data = request.get_json()
         order = Order(**data)
         with Session(engine, expire_on_commit=False) as session:
             order.save(session)
-        producer.produce(topic, json.dumps(order.to_dict()).encode(), str(order.id).encode())
-        producer.flush(10)
+        publish(order)
         return jsonify(order.to_dict()), 201
+
+    @app.patch("/orders/<uuid:order_id>")
+    def change_status(order_id: UUID) -> Response:
+        with Session(engine, expire_on_commit=False) as session:
+            order = session.get_one(Order, order_id)
+            order.status = request.get_json()["status"]
+            order.save(session)
+        publish(order)
+        return jsonify(order.to_dict())
 
     return app
