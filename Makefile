@@ -12,7 +12,7 @@ JAVASCRIPT := '{producer_service,consumer_service,kafka_page,tests/javascript}/*
 # Where it is set, every process that a test starts would compile all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down format lint unit test test-containers test-compose chaos chaos-quick runbook screenshots simulate mutants bench openapi lock
+.PHONY: help up down format lint unit test test-containers test-compose chaos chaos-quick runbook screenshots simulate mutants bench compare openapi lock
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
@@ -93,6 +93,9 @@ bench: $(STAMP) ## how fast orders are taken, published and shown, ours beside o
 	PYTHONPATH=.:producer_service $(PY) -m bench.publish
 	PYTHONPATH=.:consumer_service $(PY) -m bench.filters
 	PYTHONPATH=.:producer_service $(PY) -m bench.fanout --plot docs/images/bench-fanout.png
+
+compare: $(STAMP) ## ways to get a committed order to Kafka, under faults; writes docs/compare.md; takes half an hour
+	PYTHONPATH=.:producer_service $(PY) -m bench.compare --page docs/compare.md --plot docs/images/compare.png
 
 openapi: $(STAMP) ## contracts/openapi.json from the models
 	cd producer_service && ../$(PY) -m producer.openapi > ../contracts/openapi.json
