@@ -18,8 +18,6 @@ PLUGINS = "plugins"
 
 # docker-compose.yml says the same to the worker in its container.
 SETTINGS = {
-    "group.id": "connect",
-    **{f"{topic}.storage.topic": f"connect-{topic}" for topic in INTERNAL_TOPICS},
     "offset.storage.partitions": "3",
     "status.storage.partitions": "1",
     # Whole transactions: after a kill an event is in Kafka once, or not at all and sent again.
@@ -39,15 +37,18 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Worker:
-    """The one worker: its own port, and the addresses of the brokers."""
+    """The one worker: its own port, the addresses of the brokers, and the name of its cluster."""
 
     port: int
     brokers: Sequence[str]
+    name: str = "connect"
 
     def properties(self) -> dict[str, str]:
         replicas = str(len(self.brokers))
         return {
             **SETTINGS,
+            "group.id": self.name,
+            **{f"{topic}.storage.topic": f"{self.name}-{topic}" for topic in INTERNAL_TOPICS},
             **{f"{topic}.storage.replication.factor": replicas for topic in INTERNAL_TOPICS},
             "bootstrap.servers": ",".join(self.brokers),
             "listeners": f"http://127.0.0.1:{self.port}",
