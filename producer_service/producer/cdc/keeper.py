@@ -101,7 +101,10 @@ class Keeper:
             if slot is None
             else f"The replication slot is lost ({slot.reason})"
         )
-        connector = self._connect.state()
+        try:
+            connector = self._connect.state()
+        except ConnectUnavailable as error:
+            raise ConnectUnavailable(f"{what}. {error}") from error
         if connector is not None and (connector.state != "stopped" or connector.tasks):
             self._connect.stop()
             return f"{what}: stopping the connector to make it anew. The relay publishes in the meantime"

@@ -1,7 +1,6 @@
 """The replication slot: how much of PostgreSQL's log it holds, whether somebody reads it, and how it is made."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +23,8 @@ DROP = sa.text("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_s
 WAL_LEVEL = sa.text("SHOW wal_level")
 
 
-class SlotState(NamedTuple):
+@dataclass(frozen=True)
+class SlotState:
     """active: somebody reads it. kept: bytes of the log that PostgreSQL keeps for it. behind: those not read yet.
     limit: how many bytes are kept at most; None without a limit."""
 
