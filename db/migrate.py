@@ -36,10 +36,13 @@ def grant(engine: sa.Engine) -> None:
 def set_passwords(engine: sa.Engine, folder: Path) -> None:
     """Set each role's password to the one in its pgpass file, which libpq reads in the app (PGPASSFILE).
 
-    A line of that file is host:port:database:user:password.
+    A line of that file is host:port:database:user:password. A role that has no file yet, as when an older release made
+    the files, gets no password, and so cannot log in.
     """
     with engine.begin() as connection:
         for role in ROLES:
+            if not (folder / role / "pgpass").exists():
+                continue
             password = (folder / role / "pgpass").read_text().strip().rsplit(":", 1)[1]
             connection.execute(sa.text(f"ALTER ROLE {role} PASSWORD :password"), {"password": password})
 

@@ -8,7 +8,9 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 ANSWER_S = 5.0
-CONFLICT, NOT_FOUND = 409, 404
+NOT_FOUND = 404
+# What Debezium says when the slot begins behind the place that Connect remembers.
+PLACE_LOST = "no longer available on the server"
 
 
 class ConnectUnavailable(Exception):
@@ -20,11 +22,13 @@ class ConnectorState:
     """What Kafka Connect says of the connector. It may be of before a restart: the slot knows better who reads.
 
     state: running, stopped, paused, failed, unassigned…; tasks: the state of each; reason: why one failed, or "".
+    has_lost_its_place: PostgreSQL does not have any more what the connector wants to read next.
     """
 
     state: str
     tasks: tuple[str, ...] = ()
     reason: str = ""
+    has_lost_its_place: bool = False
 
     @property
     def is_failed(self) -> bool:
@@ -35,50 +39,61 @@ class Connect:
     """One connector of the Kafka Connect at `url`. Every method raises ConnectUnavailable."""
 
     def __init__(self, url: str, connector: str):
-        self._url, self._connector = url.rstrip("/"), connector
+        self._url, self._path = url.rstrip("/"), f"/connectors/{connector}"
         # Whatever proxy the user has set is not for a service of the stack.
         self._opener = build_opener(ProxyHandler({}))
 
+    def require_started(self) -> None:
+        """Raise unless Connect knows its connectors: while it starts, there seem to be none."""
+        self._ask("GET", "/health")
+
     def config(self) -> dict[str, str] | None:
         """Return the connector's configuration, or None when there is no such connector."""
-        found: dict[str, str] | None = self._ask("GET", "/config")
+        found: dict[str, str] | None = self._ask("GET", f"{self._path}/config")
         return found
 
     def configure(self, config: dict[str, str]) -> None:
         """Create the connector, or give it another configuration, with which it starts again."""
-        self._ask("PUT", "/config", config)
+        self._ask("PUT", f"{self._path}/config", config)
 
     def state(self) -> ConnectorState | None:
         """Return how the connector is, or None when there is none."""
-        status = self._ask("GET", "/status")
+        status = self._ask("GET", f"{self._path}/status")
         if status is None:
             return None
         parts = [status["connector"], *status["tasks"]]
         trace = next((str(part["trace"]) for part in parts if part.get("trace")), "")
         tasks = tuple(str(task["state"]).lower() for task in status["tasks"])
-        return ConnectorState(str(status["connector"]["state"]).lower(), tasks, _reason(trace))
+        state = str(status["connector"]["state"]).lower()
+        return ConnectorState(state, tasks, _reason(trace), PLACE_LOST in trace)
 
     def restart(self, only_failed: bool) -> None:
         """Start the connector and its tasks again."""
         flag = "true" if only_failed else "false"
-        self._ask("POST", f"/restart?includeTasks=true&onlyFailed={flag}")
+        self._ask("POST", f"{self._path}/restart?includeTasks=true&onlyFailed={flag}")
 
     def stop(self) -> None:
         """End the connector's tasks; it stays known."""
-        self._ask("PUT", "/stop")
+        self._ask("PUT", f"{self._path}/stop")
 
     def resume(self) -> None:
         """Start a stopped connector."""
-        self._ask("PUT", "/resume")
+        self._ask("PUT", f"{self._path}/resume")
 
-    def forget_offsets(self) -> None:
+    def place(self) -> int | None:
+        """Return how far the connector has read PostgreSQL's log, as Connect remembers it, or None."""
+        found = self._ask("GET", f"{self._path}/offsets")
+        places = [each["offset"]["lsn"] for each in (found or {}).get("offsets", []) if each.get("offset")]
+        return max(places, default=None)
+
+    def forget_place(self) -> None:
         """Forget how far a stopped connector has read."""
-        self._ask("DELETE", "/offsets")
+        self._ask("DELETE", f"{self._path}/offsets")
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         """Return the answer, or None for an unknown connector."""
         request = Request(
-            f"{self._url}/connectors/{self._connector}{path}",
+            f"{self._url}{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
             method=method,

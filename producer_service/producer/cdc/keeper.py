@@ -20,13 +20,15 @@ logger = logging.getLogger(__name__)
 class ConnectorApi(Protocol):
     """The part of Connect that the keeper uses."""
 
+    def require_started(self) -> None: ...
     def config(self) -> dict[str, str] | None: ...
     def configure(self, config: dict[str, str]) -> None: ...
     def state(self) -> ConnectorState | None: ...
     def restart(self, only_failed: bool) -> None: ...
     def stop(self) -> None: ...
     def resume(self) -> None: ...
-    def forget_offsets(self) -> None: ...
+    def place(self) -> int | None: ...
+    def forget_place(self) -> None: ...
 
 
 class Slot(Protocol):
@@ -67,24 +69,32 @@ class Keeper:
         self._policy, self._clock = policy or KeeperPolicy(), clock
         self._restarted_at = self._configured_at = float("-inf")
         self._read_at = clock()
+        self._is_place_checked = False
+        self._renewing = ""
 
     def run_once(self) -> str | None:
         """Do one round; return what is wrong, or None."""
         try:
             return self._look()
         except (ConnectUnavailable, SlotUnavailable) as error:
+            self._is_place_checked = False
             return f"{error}. The relay publishes in the meantime"
 
     def _look(self) -> str | None:
         slot = self._slot.state()
-        if slot is None or slot.lost:
-            return self._renew(slot)
+        loss = _loss(slot)
+        try:
+            self._connect.require_started()
+        except ConnectUnavailable as error:
+            raise ConnectUnavailable(f"{loss}. {error}" if loss else str(error)) from error
+        if slot is None or loss or self._renewing:
+            return self._renew(loss or self._renewing)
         if slot.active:
             self._read_at = self._clock()
         found = self._connect.config()
         if found != self._config:
             return self._configure(found)
-        return self._keep_running(slot) or self._too_much_kept(slot)
+        return self._check_place(slot) or self._keep_running(slot) or self._too_much_kept(slot)
 
     def _configure(self, found: dict[str, str] | None) -> str:
         """Give the connector its configuration. Connect shows one that it was given a moment later."""
@@ -94,28 +104,30 @@ class Keeper:
             self._read_at = self._configured_at = self._clock()
         return "The connector is starting"
 
-    def _renew(self, slot: SlotState | None) -> str:
+    def _check_place(self, slot: SlotState) -> str | None:
+        """After whatever may have been a restore: a connector that waits for what comes later would read nothing."""
+        if not self._is_place_checked:
+            place = self._connect.place()
+            if place is not None and place > slot.end:
+                return self._renew("PostgreSQL's log ends before what the connector has read")
+        self._is_place_checked = slot.active
+        return None
+
+    def _renew(self, loss: str) -> str:
         """Make the slot anew, and let the connector begin there. Connect forgets only what a stopped one has read."""
-        what = (
-            "There is no replication slot"
-            if slot is None
-            else f"The replication slot is lost ({slot.reason})"
-        )
-        try:
-            connector = self._connect.state()
-        except ConnectUnavailable as error:
-            raise ConnectUnavailable(f"{what}. {error}") from error
+        self._renewing = loss
+        connector = self._connect.state()
         if connector is not None and (connector.state != "stopped" or connector.tasks):
             self._connect.stop()
-            return f"{what}: stopping the connector to make it anew. The relay publishes in the meantime"
+            return f"{loss}: stopping the connector to begin anew. The relay publishes in the meantime"
         if connector is not None:
-            self._connect.forget_offsets()
+            self._connect.forget_place()
         self._slot.create()
         if connector is not None:
             self._connect.resume()
-        self._read_at = self._clock()
-        logger.warning("%s: made anew. What it has not given out, the relay publishes", what)
-        return f"{what}: made anew"
+        self._renewing, self._read_at = "", self._clock()
+        logger.warning("%s: begun anew. What was not read, the relay publishes", loss)
+        return f"{loss}: begun anew"
 
     def _keep_running(self, slot: SlotState) -> str | None:
         connector = self._connect.state()
@@ -126,6 +138,8 @@ class Keeper:
             return "The connector is starting"
         if connector.state == "paused":
             return "The connector is paused. The relay publishes in the meantime"
+        if connector.has_lost_its_place:
+            return self._renew("PostgreSQL's log begins behind what the connector wants to read")
         if connector.is_failed:
             return self._restart(f"The connector failed: {connector.reason}", only_failed=True)
         idle_s = self._clock() - self._read_at
@@ -148,3 +162,9 @@ class Keeper:
             return None
         most = "" if limit is None else f" of {limit // MEGABYTE}"
         return f"PostgreSQL keeps {slot.kept // MEGABYTE}{most} MB of its log for the replication slot"
+
+
+def _loss(slot: SlotState | None) -> str:
+    if slot is None:
+        return "There is no replication slot"
+    return f"The replication slot is lost ({slot.reason})" if slot.lost else ""

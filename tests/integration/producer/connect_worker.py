@@ -8,7 +8,7 @@ from local_stack.config import Settings
 from local_stack.kafka import connect, jars, java, pins
 from tests.eventually import eventually
 
-START_S = 90
+START_S = 150
 
 
 class ConnectWorker:

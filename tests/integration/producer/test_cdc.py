@@ -39,7 +39,11 @@ from tests.integration.producer.conftest import (
 from tests.integration.producer.connect_worker import ConnectWorker
 from tests.shop import DELIVERY, ORDER
 
-LONG_S = 100.0
+# Beyond every wait: what is left to Debezium for so long is published by it, or the test fails.
+LONG_S = 600.0
+START_S = 150
+
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +109,7 @@ def capture(
         )
     capture = Capture(settings, worker, log)
     try:
-        eventually(capture.is_running, within=60)
+        eventually(capture.is_running, within=START_S)
         yield capture
     finally:
         keeper.kill()
@@ -303,8 +307,8 @@ def test_relay_publishes_while_connect_is_away_and_a_lost_slot_is_made_anew(
     assert_well(ledger, customers.acknowledged)
 
     worker.start()
-    eventually(capture.is_running, within=90)
-    assert "made anew" in capture.log.read_text()
+    eventually(capture.is_running, within=START_S)
+    assert "The replication slot is lost (wal_removed): begun anew" in capture.log.read_text()
     # By Debezium: the relay would have to wait for LONG_S.
     later = open_app()
     assert later.test_client().post("/orders", json=ORDER).status_code == 201

@@ -90,19 +90,48 @@ def test_commands_are_those_of_connect(connect: Connect, answers: Answers) -> No
         "PUT /connectors/outbox/stop",
         "PUT /connectors/outbox/resume",
         "DELETE /connectors/outbox/offsets",
+        "GET /health",
     ):
         answers.of[question] = (202, None)
     connect.restart(only_failed=True)
     connect.restart(only_failed=False)
     connect.stop()
     connect.resume()
-    connect.forget_offsets()
+    connect.forget_place()
+    connect.require_started()
     assert [question for question, _ in answers.asked] == list(answers.of)
+
+
+def test_connect_that_starts_does_not_know_its_connectors_yet(connect: Connect, answers: Answers) -> None:
+    answers.of["GET /health"] = (503, {"status": "starting", "message": "Worker is still starting up"})
+    with pytest.raises(ConnectUnavailable, match="503 Worker is still starting up"):
+        connect.require_started()
+
+
+def test_place_is_how_far_the_log_was_read(connect: Connect, answers: Answers) -> None:
+    offset = {"partition": {"server": "orders"}, "offset": {"lsn": 32701104, "txId": 766}}
+    answers.of["GET /connectors/outbox/offsets"] = (200, {"offsets": [offset]})
+    assert connect.place() == 32701104
+    answers.of["GET /connectors/outbox/offsets"] = (200, {"offsets": []})
+    assert connect.place() is None
+
+
+def test_place_that_the_log_does_not_have_is_told_from_other_failures(
+    connect: Connect, answers: Answers
+) -> None:
+    trace = "io.debezium.DebeziumException: The connector is trying …, but this is no longer available on the server."
+    status = {"connector": {"state": "RUNNING"}, "tasks": [{"id": 0, "state": "FAILED", "trace": trace}]}
+    answers.of["GET /connectors/outbox/status"] = (200, status)
+    state = connect.state()
+    assert state
+    assert state.has_lost_its_place
 
 
 def test_refusal_says_what_connect_says(connect: Connect, answers: Answers) -> None:
     answers.of["PUT /connectors/outbox/config"] = (409, {"message": "a rebalance\nis in progress"})
-    refusal = pytest.raises(ConnectUnavailable, match="refuses PUT /config: 409 a rebalance is in progress")
+    refusal = pytest.raises(
+        ConnectUnavailable, match="refuses PUT /connectors/outbox/config: 409 a rebalance is"
+    )
     with refusal:
         connect.configure({})
 

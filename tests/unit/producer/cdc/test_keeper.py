@@ -11,7 +11,8 @@ from tests.clock import FakeClock
 
 CONFIG = {"name": "outbox", "slot.name": "outbox"}
 RUNNING = ConnectorState("running", ("running",))
-READ = SlotState(active=True, lost=False, reason="", kept=0, behind=0, limit=1024 * MEGABYTE)
+READ = SlotState(active=True, lost=False, reason="", kept=0, end=1000, limit=1024 * MEGABYTE)
+RENEWED = ["stop", "forget the place", "resume"]
 IN_THE_MEANTIME = "The relay publishes in the meantime"
 
 
@@ -23,6 +24,10 @@ class FakeConnect:
     status: ConnectorState | None = None
     done: list[str] = field(default_factory=list)
     is_away: bool = False
+    remembered: int | None = None
+
+    def require_started(self) -> None:
+        self._answer()
 
     def config(self) -> dict[str, str] | None:
         self._answer()
@@ -48,9 +53,14 @@ class FakeConnect:
         self._do("resume")
         self.status = RUNNING
 
-    def forget_offsets(self) -> None:
+    def place(self) -> int | None:
+        self._answer()
+        return self.remembered
+
+    def forget_place(self) -> None:
         assert self.status == ConnectorState("stopped"), "Connect refuses this while a task may run"
-        self._do("forget offsets")
+        self._do("forget the place")
+        self.remembered = None
 
     def _do(self, what: str) -> None:
         self._answer()
@@ -148,7 +158,7 @@ def test_connector_that_says_it_runs_and_reads_nothing_is_restarted(running: Har
 
 def test_missing_slot_is_made_before_there_is_a_connector() -> None:
     harness = Harness(slot=None)
-    assert harness.rounds() == "There is no replication slot: made anew"
+    assert harness.rounds() == "There is no replication slot: begun anew"
     assert harness.rounds(3) is None
     assert (harness.slot.made, harness.connect.done) == (1, ["configure"])
 
@@ -156,13 +166,35 @@ def test_missing_slot_is_made_before_there_is_a_connector() -> None:
 def test_lost_slot_is_made_anew_while_the_connector_is_stopped(running: Harness) -> None:
     running.slot.now = replace(READ, active=False, lost=True, reason="wal_removed")
     assert running.rounds() == (
-        "The replication slot is lost (wal_removed): stopping the connector to make it anew."
-        f" {IN_THE_MEANTIME}"
+        f"The replication slot is lost (wal_removed): stopping the connector to begin anew. {IN_THE_MEANTIME}"
     )
     assert running.slot.made == 0
-    assert running.rounds() == "The replication slot is lost (wal_removed): made anew"
-    assert running.connect.done == ["stop", "forget offsets", "resume"]
+    assert running.rounds() == "The replication slot is lost (wal_removed): begun anew"
+    assert running.connect.done == RENEWED
     assert running.rounds() is None
+
+
+def test_connector_whose_place_is_gone_from_the_log_begins_anew(running: Harness) -> None:
+    """As when it has seen the slot made anew without it: Debezium refuses to leave anything out."""
+    running.connect.status = ConnectorState("running", ("failed",), "…", has_lost_its_place=True)
+    said = running.rounds(2)
+    assert said == "PostgreSQL's log begins behind what the connector wants to read: begun anew"
+    assert running.connect.done == RENEWED
+    assert running.rounds() is None
+
+
+def test_connector_that_waits_for_what_a_restored_database_does_not_have_yet_begins_anew(
+    running: Harness,
+) -> None:
+    running.connect.remembered = 2000
+    assert running.rounds(3) is None  # nothing has happened that could have been a restore
+    running.slot.problem = "PostgreSQL: connection refused"
+    running.rounds()
+    running.slot.problem = ""
+    said = running.rounds(2)
+    assert said == "PostgreSQL's log ends before what the connector has read: begun anew"
+    assert running.connect.done == RENEWED
+    assert running.rounds(3) is None
 
 
 def test_connector_is_not_taken_for_stopped_while_a_task_is_left(running: Harness) -> None:
