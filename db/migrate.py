@@ -4,11 +4,13 @@ Every step can be repeated, so it runs at every start.
 """
 
 import os
+import sys
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from capture import NoLogicalDecoding, prepare  # type: ignore[import-not-found]  # as roles
 from roles import ROLES  # type: ignore[import-not-found]  # found when run as a script: this folder is no package
 
 HERE = Path(__file__).parent
@@ -34,21 +36,28 @@ def grant(engine: sa.Engine) -> None:
 def set_passwords(engine: sa.Engine, folder: Path) -> None:
     """Set each role's password to the one in its pgpass file, which libpq reads in the app (PGPASSFILE).
 
-    A line of that file is host:port:database:user:password.
+    A line of that file is host:port:database:user:password. A role that has no file yet, as when an older release made
+    the files, gets no password, and so cannot log in.
     """
     with engine.begin() as connection:
         for role in ROLES:
+            if not (folder / role / "pgpass").exists():
+                continue
             password = (folder / role / "pgpass").read_text().strip().rsplit(":", 1)[1]
             connection.execute(sa.text(f"ALTER ROLE {role} PASSWORD :password"), {"password": password})
 
 
 def main() -> None:
-    """Migrate the database at DATABASE_URL, with the passwords in the folder SECRETS."""
+    """Migrate the database at DATABASE_URL, with the passwords in the folder SECRETS. Exits with one line of error."""
     address = sa.make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
     engine = sa.create_engine(address, poolclass=sa.NullPool, connect_args={"connect_timeout": 10})
     upgrade()
     grant(engine)
     set_passwords(engine, Path(os.environ.get("SECRETS", "/secrets")))
+    try:
+        prepare(engine, os.environ.get("PUBLISHER", "direct"), os.environ.get("CDC_SLOT", "outbox"))
+    except NoLogicalDecoding as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

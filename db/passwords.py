@@ -2,6 +2,7 @@
 
     owner/password, owner/pgpass   for PostgreSQL's first start and for the migrator
     producer/pgpass, relay/pgpass  for the app of that name, and for the migrator, which sets its password
+    connect/pgpass, connect/password   the same for Kafka Connect, with the password alone for its connector
 
 The owner's password is stored in the database at its first start. If the volume that holds it is lost, a new
 password would lock everybody out of the data, so this program stops instead and deletes nothing. The apps'
@@ -19,6 +20,7 @@ from roles import ROLES  # type: ignore[import-not-found]  # found when run as a
 
 POSTGRES_MAJOR = "18"
 OWNER = DATABASE = "orders"
+CONNECT = "connect"
 
 
 class UnusableData(Exception):
@@ -58,6 +60,9 @@ def create_passwords(folder: Path) -> None:
     for role in ROLES:
         if not (folder / role / "pgpass").exists():
             write_pgpass(folder / role, role, secrets.token_hex(24))
+    # Kafka Connect runs as the user of its image and takes the file's whole content for the password.
+    pgpass = (folder / CONNECT / "pgpass").read_text()
+    write_atomically(folder / CONNECT / "password", pgpass.strip().rsplit(":", 1)[1], 0o444)
 
 
 def write_pgpass(folder: Path, user: str, password: str) -> None:

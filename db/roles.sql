@@ -8,21 +8,23 @@ DECLARE
     name text;
 BEGIN
     -- Roles belong to the server, not to one database, so the migrator of another database may create them now.
-    FOREACH name IN ARRAY ARRAY['producer', 'relay'] LOOP
+    FOREACH name IN ARRAY ARRAY['producer', 'relay', 'connect'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION', name);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END;
     END LOOP;
+    -- Debezium reads the outbox's new rows from PostgreSQL's log, by replication.
+    ALTER ROLE connect REPLICATION;
     -- Only these roles and the owner may connect; only the owner may create tables, temporary ones included.
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO producer, relay', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO producer, relay, connect', current_database());
 END
 $$;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO producer, relay;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM producer, relay;
+GRANT USAGE ON SCHEMA public TO producer, relay, connect;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM producer, relay, connect;
 
 -- The producer places and changes orders and never deletes one. It stores their events and never changes those.
 GRANT SELECT, INSERT, UPDATE ON orders TO producer;
@@ -36,3 +38,7 @@ GRANT SELECT, UPDATE, DELETE ON outbox TO relay;
 GRANT SELECT, INSERT ON outbox_discarded TO relay;
 -- It also deletes expired idempotency keys; its FOR UPDATE needs UPDATE on at least one column.
 GRANT SELECT (key, expires_at), UPDATE (expires_at), DELETE ON idempotency_keys TO relay;
+
+-- Kafka Connect's Debezium gets the rows of the publication from the log. It reads nothing of the tables themselves but
+-- the outbox's columns.
+GRANT SELECT ON outbox TO connect;

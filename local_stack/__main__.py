@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local_stack import backup
-from local_stack.config import load_settings
+from local_stack.config import Settings, load_settings
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
 from local_stack.lifecycle import logs, one_off, status, stop
 from local_stack.lifecycle.start import start
 from local_stack.lock import exclusive_lock
 from local_stack.paths import DEFAULT_HOME, Paths
-from local_stack.services import NAMES, PRODUCER, RELAY
+from local_stack.services import ALL, CDC, NAMES, PRODUCER, RELAY
 
 # A process that does not answer within this time, such as a suspended supervisord, counts as dead.
 ANSWER_TIMEOUT_S = 10
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="start_project.sh", description=f"Services: {' '.join(NAMES)}")
+    top = argparse.ArgumentParser(prog="start_project.sh", description=f"Services: {' '.join(ALL)}")
     top.add_argument(
         "--home", type=Path, default=DEFAULT_HOME, help="the folder of all data (default: .local)"
     )
@@ -62,15 +62,24 @@ class Commands:
         self._services = frozenset(services or NAMES)
         self._all = not services
 
+    def _settings(self) -> Settings:
+        return load_settings().with_publisher_of(self.paths)
+
     def start(self) -> int:
-        settings = load_settings()
+        settings = self._settings()
         self.paths.create_folders()
         with exclusive_lock(self.paths.lock, say):
             print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
-            if not start(self.paths, settings, os.environ, self._services, say):
+            if not start(self.paths, settings, os.environ, self._wanted(settings), say):
                 say("already up")
         print("\n".join(status.locations(self.paths)))
         return 0
+
+    def _wanted(self, settings: Settings) -> frozenset[str]:
+        """Return the services to start. Raises StackError when one has nothing to do."""
+        if idle := self._services & (set(CDC) - settings.cdc):
+            raise StackError(f"{min(idle)} is for PUBLISHER=debezium, and this is {settings.publisher}.")
+        return self._services | settings.cdc if self._all else self._services
 
     def stop(self) -> int:
         if not self.paths.home.exists():
@@ -90,7 +99,7 @@ class Commands:
 
     def status(self, as_json: bool) -> int:
         _end_quietly_on_closed_pipe()
-        statuses = status.read(self.paths)
+        statuses = status.read(self.paths, self._settings().cdc)
         print(status.as_json(statuses) if as_json else status.as_table(statuses))
         for note in [] if as_json else status.notes(self.paths, statuses):
             print(note)
@@ -98,19 +107,25 @@ class Commands:
 
     def logs(self, follow: bool) -> int:
         _end_quietly_on_closed_pipe()
-        logs.show(self.paths, [name for name in NAMES if name in self._services], follow, print)
+        logs.show(self.paths, self._logged(), follow, print)
         return 0
 
+    def _logged(self) -> list[str]:
+        """Return the services whose logs are asked for: without any named, all that have one."""
+        return [
+            name for name in ALL if name in self._services or (self._all and self.paths.log(name).exists())
+        ]
+
     def relay(self, *arguments: str) -> int:
-        return one_off.run(self.paths, load_settings(), RELAY, "producer.relay", arguments)
+        return one_off.run(self.paths, self._settings(), RELAY, "producer.relay", arguments)
 
     def ledger(self, order: str | None, flags: Sequence[str]) -> int:
         """Become the ledger. Its exit code 1 says that something is missing, so what keeps it from looking is 2."""
         options = [*(["--order", order] if order else []), *flags]
         try:
             if "--recover" in flags:  # a restored database has the schema and the passwords of before
-                one_off.migrate(self.paths, load_settings())
-            one_off.become(self.paths, load_settings(), PRODUCER, "producer.ledger", options)
+                one_off.migrate(self.paths, self._settings())
+            one_off.become(self.paths, self._settings(), PRODUCER, "producer.ledger", options)
         except StackError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
@@ -122,9 +137,9 @@ def _end_quietly_on_closed_pipe() -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    unknown = sorted(set(arguments.services) - set(NAMES))
+    unknown = sorted(set(arguments.services) - set(ALL))
     if unknown:
-        raise StackError(f"There is no service {unknown[0]}; there are {' '.join(NAMES)}.")
+        raise StackError(f"There is no service {unknown[0]}; there are {' '.join(ALL)}.")
     socket.setdefaulttimeout(ANSWER_TIMEOUT_S)
     commands = Commands(Paths(arguments.home.resolve()), arguments.services)
     match arguments.verb:

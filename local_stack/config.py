@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from local_stack import postgres
 from local_stack.errors import StackError
-from local_stack.services import WEB, port_setting
+from local_stack.paths import Paths, write_private
+from local_stack.services import CDC, WEB, port_setting
 
 LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
 # By default the producer has at most so many workers (its gunicorn.conf.py). Each keeps a connection for NOTIFY and one
@@ -26,6 +28,7 @@ class Settings(BaseSettings):
     consumer_port: int = Field(5002, ge=0, le=65535)
     kafka_ui_port: int = Field(8080, ge=0, le=65535)
     kafka_topic: str = "orders"
+    publisher: Literal["direct", "relay", "debezium"] = "direct"
     java_home: Path | None = None
     xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
     postgres_fsync: bool = True
@@ -42,6 +45,25 @@ class Settings(BaseSettings):
     def all_trusted_hosts(self) -> str:
         """The hosts of the setting and those of this machine: pages and health checks are asked for there."""
         return ",".join(dict.fromkeys([*LOOPBACK_HOSTS.split(","), *self.trusted_hosts.split(",")]))
+
+    @property
+    def cdc(self) -> frozenset[str]:
+        """The services that the publisher needs beside those that run always."""
+        return frozenset(CDC if self.publisher == "debezium" else ())
+
+    def with_publisher_of(self, paths: Paths) -> Self:
+        """Return these settings with the publisher of the last start, unless the environment names one."""
+        if "publisher" in self.model_fields_set or not paths.publisher.exists():
+            return self
+        return self.model_copy(update={"publisher": paths.publisher.read_text().strip()})
+
+    def is_other_publisher(self, paths: Paths) -> bool:
+        """Return whether the last start was with another publisher."""
+        return paths.publisher.exists() and paths.publisher.read_text().strip() != self.publisher
+
+    def remember_publisher(self, paths: Paths) -> None:
+        """Keep the publisher for later commands."""
+        write_private(paths.publisher, f"{self.publisher}\n")
 
     def explicit_ports(self) -> dict[str, int]:
         """Return the ports that the environment names, by service."""

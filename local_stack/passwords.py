@@ -9,9 +9,9 @@ import secrets
 from pathlib import Path
 
 from local_stack.paths import Paths, write_private
-from local_stack.services import PRODUCER, RELAY
+from local_stack.services import CONNECT, PRODUCER, RELAY
 
-ROLES = (PRODUCER, RELAY)
+ROLES = (PRODUCER, RELAY, CONNECT)
 
 
 def load_or_create_owner_password(paths: Paths) -> str:
@@ -30,8 +30,15 @@ def create_role_passwords(paths: Paths, database: str) -> None:
             for folder in (paths.secrets, file.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
             write_private(file, f"*:*:{database}:{role}:{secrets.token_hex(24)}\n")
+    # Kafka Connect takes the file's whole content for the password.
+    write_private(connect_password(paths), pgpass(paths, CONNECT).read_text().strip().rpartition(":")[2])
 
 
 def pgpass(paths: Paths, role: str) -> Path:
     """Return the file that a role's PGPASSFILE names."""
     return paths.secrets / role / "pgpass"
+
+
+def connect_password(paths: Paths) -> Path:
+    """Return the file from which Kafka Connect reads the password of its role."""
+    return paths.secrets / CONNECT / "password"

@@ -48,6 +48,11 @@ class Paths:
         return self.home / "kafka"
 
     @property
+    def publisher(self) -> Path:
+        """The file that remembers the PUBLISHER of the last start."""
+        return self.home / "publisher"
+
+    @property
     def run(self) -> Path:
         return self.home / "run"
 
@@ -58,6 +63,10 @@ class Paths:
     @property
     def heartbeat(self) -> Path:
         return self.run / "relay.heartbeat"
+
+    @property
+    def connector_heartbeat(self) -> Path:
+        return self.run / "connector.heartbeat"
 
     @property
     def socket_note(self) -> Path:

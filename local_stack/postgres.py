@@ -15,7 +15,7 @@ from local_stack.paths import Paths, write_private
 
 USER = DATABASE = "orders"
 MAX_CONNECTIONS = 100
-# How much of the log is kept for an archive that is behind (./start_project.sh archive).
+# How much of the log is kept for an archive (./start_project.sh archive) or Debezium, when it is behind.
 SLOT_MB = 1024
 
 SETTINGS = """\
@@ -29,6 +29,8 @@ shared_buffers = 32MB
 max_wal_size = 512MB
 io_method = sync
 max_logical_replication_workers = 0
+# For Debezium (PUBLISHER=debezium), which reads the outbox's new rows from the log.
+wal_level = logical
 max_slot_wal_keep_size = {slot_mb}MB
 timezone = 'UTC'
 log_timezone = 'UTC'

@@ -6,17 +6,21 @@ from signal import SIGINT, SIGTERM, Signals
 POSTGRES = "postgres"
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 PRODUCER, RELAY, CONSUMER, KAFKA_UI = "producer", "relay", "consumer", "kafka-ui"
+CONNECT, CONNECTOR = "connect", "connector"
 
 STORES = (POSTGRES, *BROKERS)
 APPS = (PRODUCER, RELAY, CONSUMER)
 # Kafka UI is ours natively only: in containers it is an image of others.
 NATIVE_APPS = (*APPS, KAFKA_UI)
 NAMES = (*STORES, *NATIVE_APPS)
+# Only with PUBLISHER=debezium: Kafka Connect, and the program that keeps its connector running.
+CDC = (CONNECT, CONNECTOR)
+ALL = (*NAMES, *CDC)
 # What listens for browsers, each on a port of its setting.
 WEB = (PRODUCER, CONSUMER, KAFKA_UI)
 
-# By supervisord group: the apps need the stores, so a stop ends the groups from the last one to the first.
-GROUPS = {"stores": STORES, "apps": NATIVE_APPS}
+# By supervisord group: each needs those before it, so a stop ends the groups from the last one to the first.
+GROUPS = {"stores": STORES, "cdc": CDC, "apps": NATIVE_APPS}
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ STOP_POLICIES = {
     # The last brokers to stop have no quorum left for a controlled shutdown and would wait for minutes.
     # Ending them early loses nothing.
     **dict.fromkeys(BROKERS, StopPolicy(SIGTERM, 3)),
+    CONNECT: StopPolicy(SIGTERM, 10),
+    CONNECTOR: StopPolicy(SIGTERM, 5),
     # Longer than gunicorn's graceful timeout and the flush to Kafka after it (*_service/gunicorn.conf.py).
     PRODUCER: StopPolicy(SIGTERM, 20),
     RELAY: StopPolicy(SIGTERM, 10),

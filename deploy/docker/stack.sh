@@ -3,7 +3,7 @@
 # Runs in the project's folder. COMPOSE_FILE, COMPOSE_PROJECT_NAME and .env work as for Compose itself.
 set -eu
 
-all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer kafka-ui gateway'
+all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer kafka-ui gateway connect connector'
 scales=.local/docker.scales
 ports=.local/docker.ports
 
@@ -44,6 +44,7 @@ known() {
 enough_memory() {
     wanted=2800
     [ -z "${LITE:-}" ] || wanted=1400
+    [ "$publisher" != debezium ] || wanted=$((wanted + 500))
     has=$(docker info --format '{{.MemTotal}}')
     has=$((has / 1000000))
     [ "$has" -ge "$wanted" ] && return
@@ -75,7 +76,7 @@ enough_connections() {
         fail "producer=$producers and relay=$relays may open $wanted connections, but PostgreSQL has 100: take fewer replicas, or lower DATABASE_POOL_SIZE or WEB_CONCURRENCY."
 }
 
-# Ports that a start was given hold for the commands after it, unless .env has them.
+# Ports and the publisher that a start was given hold for the commands after it, unless .env has them.
 recall_ports() {
     [ -s "$ports" ] || return 0
     while IFS='=' read -r name port; do
@@ -84,10 +85,24 @@ recall_ports() {
     done <"$ports"
 }
 remember_ports() {
-    for name in PRODUCER_PORT CONSUMER_PORT KAFKA_UI_PORT; do
+    for name in PRODUCER_PORT CONSUMER_PORT KAFKA_UI_PORT PUBLISHER; do
         eval "port=\${$name:-}"
         [ -z "$port" ] || echo "$name=$port"
     done >"$ports"
+}
+
+# With PUBLISHER=debezium there is Kafka Connect as well. Without it, what is left of it goes: nobody else may read the
+# replication slot, which the migrator then drops.
+choose_profile() {
+    publisher=${PUBLISHER:-$(sed -n 's/^PUBLISHER=//p' .env 2>/dev/null | tail -1)}
+    [ "$publisher" = debezium ] || return 0
+    export COMPOSE_PROFILES="${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}cdc"
+}
+remove_unused_connect() {
+    [ "$publisher" != debezium ] || return 0
+    [ "$(COMPOSE_PROFILES=cdc containers connect connector)" ] || return 0
+    say "PUBLISHER=${publisher:-direct} needs no connect and no connector: removing them"
+    COMPOSE_PROFILES=cdc compose rm --force --stop connect connector
 }
 
 # From Engine 28 on, an internal network can keep this machine itself out. A network keeps the mode it was made with.
@@ -207,6 +222,7 @@ start() {
     not_of_another_folder
     enough_connections
     remember_ports
+    remove_unused_connect
     if [ $# -gt 0 ] && [ "$(containers)" ]; then
         up --no-deps "$@"
     else
@@ -235,6 +251,7 @@ restart() {
 ask_degraded_again() {
     while read -r id row; do
         case $row in
+            connector*' "degraded'*) row="${row% \"degraded*} \"$(docker exec "$id" python -m producer.cdc check 2>/dev/null </dev/null)\"" ;;
             *' "degraded'*) row="${row% \"degraded*} \"$(docker exec "$id" python healthcheck.py 2>/dev/null </dev/null)\"" ;;
         esac
         printf '%s\n' "$row"
@@ -309,7 +326,7 @@ reset() {
         read -r answer || answer=''
         [ "$answer" = yes ] || fail "Nothing was deleted."
     fi
-    compose down --volumes --remove-orphans
+    COMPOSE_PROFILES=cdc compose down --volumes --remove-orphans
     rm -f "$scales" "$ports" .local/env .local/docker
     say "all data is deleted"
 }
@@ -427,6 +444,7 @@ verb=${1:-start}
 [ $# -eq 0 ] || shift
 mkdir -p -m 700 .local
 recall_ports
+choose_profile
 case $verb in start | restart | scale | parked | requeue | discard | ledger) isolate_networks ;; esac
 case $verb in
     start | stop | restart | status | scale | reset | ledger | restore) "$verb" "$@" ;;

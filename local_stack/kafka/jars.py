@@ -1,4 +1,4 @@
-"""Download Kafka's published jars and check them against their pins."""
+"""Download the published jars of Kafka, Kafka Connect and Debezium, and check them against their pins."""
 
 import hashlib
 import os
@@ -12,24 +12,24 @@ from xml.etree import ElementTree
 
 from local_stack.errors import StackError
 from local_stack.kafka import pins
-from local_stack.kafka.pins import Pin
+from local_stack.kafka.pins import Pin, PinList
 
 ATTEMPTS, PARALLEL, TIMEOUT_S = 3, 8, 10
 
 
-def fetch(folder: Path, say: Callable[[str], None]) -> list[Path]:
+def fetch(folder: Path, say: Callable[[str], None], pin_list: PinList = pins.KAFKA) -> list[Path]:
     """Download the jars that are not in the folder yet, or are not the pinned files. Return all of them, in a
     fixed order. Raises StackError when one cannot be downloaded or is not the pinned file."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = pins.load()
+    wanted = pins.load(pin_list)
     with ThreadPoolExecutor(PARALLEL) as pool:
         intact = pool.map(lambda pin: _is_intact(folder / pin.file_name, pin), wanted)
         missing = [pin for pin, is_intact in zip(wanted, intact, strict=True) if not is_intact]
     if missing:
         settings = Path.home() / ".m2" / "settings.xml"
         base = repository_url(settings.read_text() if settings.exists() else "<settings/>")
-        say(f"downloading {len(missing)} of Kafka's jars")
-        _fetch_all(base, missing, folder)
+        say(f"downloading {len(missing)} of the jars of {pin_list.name}")
+        _fetch_all(base, missing, folder, pin_list.name)
     return [folder / pin.file_name for pin in wanted]
 
 
@@ -48,18 +48,18 @@ def repository_url(maven_settings: str) -> str:
     return str(MAVEN_CENTRAL_URL).rstrip("/")
 
 
-def _fetch_all(base: str, missing: list[Pin], folder: Path) -> None:
+def _fetch_all(base: str, missing: list[Pin], folder: Path, name: str) -> None:
     cancelled = threading.Event()
     with ThreadPoolExecutor(PARALLEL) as pool:
         try:
-            list(pool.map(lambda pin: _fetch(base, pin, folder, cancelled), missing))
+            list(pool.map(lambda pin: _fetch(base, pin, folder, name, cancelled), missing))
         except BaseException:
             cancelled.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _fetch(base: str, pin: Pin, folder: Path, cancelled: threading.Event) -> None:
+def _fetch(base: str, pin: Pin, folder: Path, name: str, cancelled: threading.Event) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         if cancelled.is_set():
             return
@@ -69,7 +69,7 @@ def _fetch(base: str, pin: Pin, folder: Path, cancelled: threading.Event) -> Non
             if attempt == ATTEMPTS:
                 reason = getattr(error, "reason", None) or error
                 raise StackError(
-                    f"Could not download {pin.file_name} for Kafka (no network?): {reason}"
+                    f"Could not download {pin.file_name} for {name} (no network?): {reason}"
                 ) from error
             cancelled.wait(attempt / 2)
 

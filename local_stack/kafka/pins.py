@@ -1,10 +1,23 @@
-"""The pinned list of Kafka's jars: `group:artifact:version sha256:HEX` on each line."""
+"""The pinned lists of jars: `group:artifact:version sha256:HEX` on each line."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 VERSION = "4.3.1"
-FILE = Path(__file__).with_name(f"kafka-{VERSION}.pins")
+DEBEZIUM_VERSION = "3.7.0"
+
+
+@dataclass(frozen=True)
+class PinList:
+    """What is made of the jars of one list, as it is told to people, and the file of the list."""
+
+    name: str
+    file: Path
+
+
+KAFKA = PinList("Kafka", Path(__file__).with_name(f"kafka-{VERSION}.pins"))
+CONNECT = PinList("Kafka Connect", Path(__file__).with_name(f"connect-{VERSION}.pins"))
+DEBEZIUM = PinList("Debezium", Path(__file__).with_name(f"debezium-postgres-{DEBEZIUM_VERSION}.pins"))
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,6 @@ class Pin:
         return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.file_name}"
 
 
-def load() -> list[Pin]:
+def load(pins: PinList = KAFKA) -> list[Pin]:
     """Read all pins, in the order of the class path."""
-    return [Pin.parse(line) for line in FILE.read_text().splitlines()]
+    return [Pin.parse(line) for line in pins.file.read_text().splitlines()]

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 
 from local_stack import services
 from local_stack.addresses import Addresses
+from local_stack.paths import Paths
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 TIMEOUT_S = 2
@@ -35,7 +36,7 @@ class CheckResult:
 @dataclass(frozen=True)
 class HealthChecks:
     addresses: Addresses
-    heartbeat: Path
+    paths: Paths
 
     def run(self, names: Iterable[str]) -> Mapping[str, CheckResult]:
         """Check these services, all at the same time."""
@@ -48,7 +49,11 @@ class HealthChecks:
             case services.POSTGRES:
                 return _check_database(self.addresses.owner_url)
             case services.RELAY:
-                return _check_heartbeat(self.heartbeat)
+                return _check_heartbeat(self.paths.heartbeat)
+            case services.CONNECT:
+                return _check_connect(self.addresses.connect_url)
+            case services.CONNECTOR:
+                return _check_connector(self.paths.connector_heartbeat)
             case services.PRODUCER:
                 return _check_web(self.addresses.producer_url)
             case services.CONSUMER:
@@ -89,10 +94,31 @@ def _listens(address: str) -> bool:
     return True
 
 
-def _check_web(url: str) -> CheckResult:
-    without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever the user has set
+def _check_connect(url: str) -> CheckResult:
+    """Check that the worker is a member of its cluster and can read its topics."""
     try:
-        with without_proxy.open(f"{url}/health/ready", timeout=TIMEOUT_S) as reply:
+        with _without_proxy().open(f"{url}/health", timeout=TIMEOUT_S):
+            return CheckResult(HEALTHY)
+    except HTTPError as error:
+        return CheckResult(UNHEALTHY, " ".join(error.read().decode(errors="replace").split()))
+    except OSError:
+        return CheckResult(UNHEALTHY)
+
+
+def _check_connector(path: Path) -> CheckResult:
+    """Check that the connector's keeper is alive, and return what it says of the connector and its slot."""
+    alive = _check_heartbeat(path)
+    problem = json.loads(path.read_text())["problem"] if alive.health == HEALTHY else None
+    return CheckResult(DEGRADED, problem) if problem else alive
+
+
+def _without_proxy() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever the user has set
+
+
+def _check_web(url: str) -> CheckResult:
+    try:
+        with _without_proxy().open(f"{url}/health/ready", timeout=TIMEOUT_S) as reply:
             body = json.load(reply)
             if body["status"] == "ok":
                 return CheckResult(HEALTHY)

@@ -51,7 +51,7 @@ def _place(paths: Paths, settings: Settings, service: str) -> _Place:
     if not paths.ports.exists():
         raise StackError("Nothing has been started here yet.")
     known = addresses.load(paths)
-    if HealthChecks(known, paths.heartbeat).run([POSTGRES])[POSTGRES].health != HEALTHY:
+    if HealthChecks(known, paths).run([POSTGRES])[POSTGRES].health != HEALTHY:
         raise StackError("PostgreSQL does not answer: ./start_project.sh start comes first.")
     return {
         "cwd": PRODUCER_FOLDER,

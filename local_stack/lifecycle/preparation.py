@@ -1,16 +1,16 @@
 """Write everything that must be in place before a service can start."""
 
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from local_stack import passwords, ports, postgres
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
-from local_stack.kafka import broker, cds_archive, jars, java, pins
+from local_stack.kafka import broker, cds_archive, connect, jars, java, pins
 from local_stack.lifecycle.programs import app_programs, postgres_program
 from local_stack.paths import Paths, write_private
-from local_stack.services import BROKERS, POSTGRES, RELAY
+from local_stack.services import BROKERS, CONNECT, CONNECTOR, POSTGRES, RELAY
 from local_stack.supervisord import processes
 from local_stack.supervisord.configuration import Program, render_script
 
@@ -34,11 +34,15 @@ class Preparation:
             self._prepare_postgres(numbers[POSTGRES])
         if starting & set(BROKERS):
             self._prepare_brokers(numbers, starting)
+        if CONNECT in starting:
+            self._prepare_connect(numbers[CONNECT], [addresses.brokers[name] for name in BROKERS])
         for app in app_programs(self.paths, addresses, self.settings):
             if app.name in starting:
                 self._write_script(app)
         if RELAY in starting:
             self.paths.heartbeat.unlink(missing_ok=True)  # that of its last run
+        if CONNECTOR in starting:
+            self.paths.connector_heartbeat.unlink(missing_ok=True)
         return addresses
 
     def _prepare_postgres(self, port: int) -> None:
@@ -64,6 +68,16 @@ class Preparation:
                 node = broker.Node(node_id, broker_ports, controller_ports)
                 broker.write_configuration(folder, cluster_id, node)
                 self._write_script(Program(name, command, folder))
+
+    def _prepare_connect(self, port: int, brokers: Sequence[str]) -> None:
+        """Get the jars of Connect and Debezium, which nobody else needs, and write the worker's files."""
+        cache, folder = self.settings.cache, self.paths.kafka / CONNECT
+        class_path = jars.fetch(cache / f"connect-{pins.VERSION}", self.say, pins.CONNECT)
+        plugins = cache / f"debezium-{pins.DEBEZIUM_VERSION}"
+        jars.fetch(plugins / "debezium-connector-postgres", self.say, pins.DEBEZIUM)
+        connect.write_configuration(folder, plugins, connect.Worker(port, brokers))
+        runtime = java.find(self.settings.java_home, self.say)
+        self._write_script(Program(CONNECT, connect.command(runtime, class_path), folder))
 
     def _write_script(self, program: Program) -> None:
         text = render_script(program, processes.tags(self.paths, program.name))

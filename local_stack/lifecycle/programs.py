@@ -8,11 +8,13 @@ from local_stack import passwords, postgres
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
 from local_stack.paths import PROJECT_ROOT, Paths
-from local_stack.services import CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
+from local_stack.services import CONNECT, CONNECTOR, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
 from local_stack.supervisord.configuration import Program
 
 PRODUCER_FOLDER, CONSUMER_FOLDER = PROJECT_ROOT / "producer_service", PROJECT_ROOT / "consumer_service"
 KAFKA_UI_FOLDER = PROJECT_ROOT / "kafka_page"
+# From Connect's folder: its settings cannot hold every absolute path.
+CONNECT_PASSWORD = "../../secrets/connect/password"
 
 
 def postgres_program(paths: Paths) -> Program:
@@ -31,17 +33,23 @@ def app_programs(paths: Paths, addresses: Addresses, settings: Settings) -> list
         program(RELAY, PRODUCER_FOLDER, "producer.relay"),
         program(CONSUMER, CONSUMER_FOLDER, *_gunicorn("consumer:create_app()", addresses.consumer_url)),
         program(KAFKA_UI, KAFKA_UI_FOLDER, *_gunicorn("kafka_ui:create_app()", addresses.kafka_ui_url)),
+        program(CONNECTOR, PRODUCER_FOLDER, "producer.cdc"),
     ]
 
 
 def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Settings) -> dict[str, str]:
     """Return the variables of an app. Each logs in to the database as its own role, readers of Kafka not at all."""
+    role = CONNECT if name == CONNECTOR else name  # what Debezium may do, it may do as well
     return {
         **addresses.public(),
-        **(role_environment(name, paths, addresses) if name in passwords.ROLES else {}),
+        **(role_environment(role, paths, addresses) if role in passwords.ROLES else {}),
+        **({"CONNECT_URL": addresses.connect_url} if settings.cdc else {}),
+        "PUBLISHER": settings.publisher,
         "KAFKA_TOPIC": settings.kafka_topic,
         "TRUSTED_HOSTS": settings.all_trusted_hosts,
         "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
+        "CONNECTOR_HEARTBEAT_FILE": str(paths.connector_heartbeat),
+        "CONNECT_PASSWORD_FILE": CONNECT_PASSWORD,
         "PYTHONUNBUFFERED": "1",
     }
 

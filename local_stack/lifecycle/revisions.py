@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local_stack.lifecycle.programs import CONSUMER_FOLDER, KAFKA_UI_FOLDER, PRODUCER_FOLDER
 from local_stack.paths import PROJECT_ROOT, Paths, write_private
-from local_stack.services import CONSUMER, KAFKA_UI, PRODUCER, RELAY
+from local_stack.services import CONNECTOR, CONSUMER, KAFKA_UI, PRODUCER, RELAY
 
 # The stack itself: supervisord, the settings of PostgreSQL and Kafka, and the packages that all of them run on.
 STACK = "stack"
@@ -19,6 +19,7 @@ FOLDERS: Mapping[str, tuple[Path, ...]] = {
     STACK: (PROJECT_ROOT / "local_stack",),
     PRODUCER: (PRODUCER_FOLDER, PROJECT_ROOT / "db"),
     RELAY: (PRODUCER_FOLDER, PROJECT_ROOT / "db"),
+    CONNECTOR: (PRODUCER_FOLDER,),
     CONSUMER: (CONSUMER_FOLDER,),
     KAFKA_UI: (KAFKA_UI_FOLDER,),
 }

@@ -17,12 +17,13 @@ from local_stack.lifecycle.preparation import Preparation
 from local_stack.lifecycle.programs import app_environment
 from local_stack.lifecycle.reload import reload
 from local_stack.paths import Paths, write_private
-from local_stack.services import BROKERS, NATIVE_APPS, POSTGRES, PRODUCER, RELAY, STORES, WEB
+from local_stack.services import BROKERS, CDC, KAFKA_UI, NATIVE_APPS, POSTGRES, PRODUCER, RELAY, STORES, WEB
 from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
 
 TIMEOUT_S = 120
-# A service may return degraded and then catch up. One that stays degraded for so long counts as started.
+# A service may return degraded and then catch up. One that stays degraded for so long counts as started. Not while
+# another one is still to come up: it may be what is missing.
 SETTLE_S = 10
 
 
@@ -44,10 +45,15 @@ def start(
     if found is not None and revisions.STACK in revisions.outdated(paths, running):
         say("local_stack/ or its packages have changed since the start: restarting everything that runs")
         stop.stop_all(paths)
-        found, wanted, running = None, wanted | running, set()
-    elif stale := wanted & _stale(paths, settings, running):
+        found, wanted, running = None, wanted | (running - _retired(settings, running)), set()
+    if PRODUCER in wanted and (retired := _retired(settings, running)):
+        say(f"PUBLISHER={settings.publisher} needs no {' and no '.join(sorted(retired))}: stopping them")
+        stop.stop_services(paths, retired)
+        running -= retired
+    if stale := wanted & _stale(paths, settings, running):
         say(f"changed since the start: restarting {' '.join(sorted(stale))}")
-        if found and PRODUCER in stale and not _moved(paths, settings) and _is_serving(paths):
+        changed = _moved(paths, settings) or settings.is_other_publisher(paths)
+        if found and PRODUCER in stale and not changed and _is_serving(paths):
             _reload_producer(paths, settings, environment, found, say)
             stale -= {PRODUCER}
             reloaded = True
@@ -57,6 +63,8 @@ def start(
     starting = wanted - running
     try:
         addresses = Preparation(paths, settings, say).run(starting, running)
+        if PRODUCER in wanted:
+            settings.remember_publisher(paths)
         write_private(paths.env, _env_file(addresses.environment()))
         revisions.record(paths, starting if found else starting | {revisions.STACK})
         supervisor = found or daemon.launch(paths, environment)
@@ -80,13 +88,24 @@ def _roll_back(paths: Paths, started: Set[str], supervised: bool, say: Callable[
 
 
 def _stale(paths: Paths, settings: Settings, running: Set[str]) -> set[str]:
-    """Return the running apps that a start has to restart: their code has changed, or the port of a page."""
+    """Return the running apps that a start has to restart: their code, a page's port or who publishes has changed."""
     stale = revisions.outdated(paths, running)
     if stale & {PRODUCER, RELAY}:
         stale |= {PRODUCER, RELAY}  # the same code, and the producer's start migrates the database
     if _moved(paths, settings):
         stale |= set(WEB)  # each page links to the others
+    if settings.is_other_publisher(paths):
+        stale |= {
+            PRODUCER,
+            RELAY,
+            KAFKA_UI,
+        }  # the migrator makes or drops the slot; Kafka UI shows the connector
     return stale & running
+
+
+def _retired(settings: Settings, running: Set[str]) -> Set[str]:
+    """Return what runs only for another publisher."""
+    return running & (set(CDC) - settings.cdc)
 
 
 def _moved(paths: Paths, settings: Settings) -> bool:
@@ -97,7 +116,7 @@ def _moved(paths: Paths, settings: Settings) -> bool:
 
 def _is_serving(paths: Paths) -> bool:
     """Return whether the producer answers: one that hangs, or does not come up, is started anew."""
-    checks = HealthChecks(addresses.load(paths), paths.heartbeat)
+    checks = HealthChecks(addresses.load(paths), paths)
     return checks.run([PRODUCER])[PRODUCER].health != UNHEALTHY
 
 
@@ -170,7 +189,7 @@ class Startup:
         self._wait(starting & brokers)
         if PRODUCER in starting and brokers <= starting | running:
             self._run_step(steps.TOPICS)
-        self.supervisor.start(sorted(starting & (set(NATIVE_APPS) - {PRODUCER})))
+        self.supervisor.start(sorted(starting & ({*CDC, *NATIVE_APPS} - {PRODUCER})))
         self._wait(wanted - (starting & stores))
 
     def _run_step(self, step: steps.Step) -> None:
@@ -180,17 +199,21 @@ class Startup:
 
     def _wait(self, names: Set[str]) -> None:
         """Wait until all of these services are healthy, and report each one when it is."""
-        began = monotonic()
+        began = settling = monotonic()
         crash_loops = CrashLoopDetector(self.paths)
-        checks = HealthChecks(self.addresses, self.paths.heartbeat)
+        checks = HealthChecks(self.addresses, self.paths)
         pending = dict.fromkeys(names, CheckResult(UNHEALTHY))
 
         def all_up() -> bool:
+            nonlocal settling
             crash_loops.observe(self.supervisor.services(), pending)
             pending.update(checks.run(pending))
             passed = monotonic() - began
+            if UNHEALTHY in [result.health for result in pending.values()]:
+                settling = monotonic()
+            has_settled = monotonic() - settling > SETTLE_S
             for name, health in [(name, result.health) for name, result in pending.items()]:
-                if health == HEALTHY or (health == DEGRADED and passed > SETTLE_S):
+                if health == HEALTHY or (health == DEGRADED and has_settled):
                     del pending[name]
                     self.say(f"{name:10} {health:8} {passed:5.1f} s")
             return not pending

@@ -1,13 +1,13 @@
 """Report the state and the health of every service."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from local_stack import addresses
 from local_stack.lifecycle.health import HEALTHY, UNHEALTHY, CheckResult, HealthChecks
 from local_stack.paths import Paths
-from local_stack.services import NAMES
+from local_stack.services import ALL, CDC
 from local_stack.supervisord import client, processes
 from local_stack.supervisord.client import RUNNING, STOPPED, ProcessInfo
 
@@ -35,16 +35,22 @@ class Status:
         return self.state == RUNNING and self.health == HEALTHY
 
 
-def read(paths: Paths) -> list[Status]:
-    """Return the status of every service, in the order of their names in services.py."""
+def read(paths: Paths, cdc: Set[str] = frozenset()) -> list[Status]:
+    """Return the status of every service, in the order of their names in services.py.
+
+    cdc: those that the publisher needs; others of its kind are only shown when they run."""
     services = _read_processes(paths)
     alive = {name for name, info in services.items() if info.pid}
-    results = HealthChecks(addresses.load(paths), paths.heartbeat).run(alive) if alive else {}
-    return combine(services, results)
+    results = HealthChecks(addresses.load(paths), paths).run(alive) if alive else {}
+    return combine(services, results, cdc)
 
 
-def combine(services: Mapping[str, ProcessInfo], results: Mapping[str, CheckResult]) -> list[Status]:
-    found = ((name, services.get(name, NOT_RUNNING)) for name in NAMES)
+def combine(
+    services: Mapping[str, ProcessInfo], results: Mapping[str, CheckResult], cdc: Set[str] = frozenset()
+) -> list[Status]:
+    infos = {name: services.get(name, NOT_RUNNING) for name in ALL}
+    hidden = {name for name in set(CDC) - cdc if infos[name].state == STOPPED}
+    found = ((name, info) for name, info in infos.items() if name not in hidden)
     return [
         Status(name, info.state, info.pid or None, result.health, " ".join(result.detail.split()))
         for name, info in found

@@ -28,9 +28,10 @@ class Settings(BaseSettings):
     kafka_topic_replication_factor: int = Field(default=3, ge=1)
     kafka_topic_min_insync_replicas: int = Field(default=2, ge=1)
 
-    publisher: Literal["direct", "relay"] = "direct"
+    publisher: Literal["direct", "relay", "debezium"] = "direct"
     publish_timeout_s: float = Field(default=5, gt=0)
     publish_grace_s: float = Field(default=6, gt=0)
+    capture_grace_s: float = Field(default=10, gt=0)
     publish_queue: int = Field(default=20_000, ge=1)
     breaker_failures: int = Field(default=5, ge=1)
     breaker_open_s: float = Field(default=5, gt=0)
@@ -39,6 +40,11 @@ class Settings(BaseSettings):
 
     relay_lease_s: float = Field(default=10, gt=0, le=60)
     relay_heartbeat_file: Path = Path(tempfile.gettempdir()) / "order-stream-relay.heartbeat"
+
+    connect_url: str = ""
+    connect_password_file: Path = Path("/secrets/connect/password")
+    cdc_slot: str = Field(default="outbox", pattern=r"^[a-z0-9_]{1,63}$")
+    connector_heartbeat_file: Path = Path(tempfile.gettempdir()) / "order-stream-connector.heartbeat"
 
     producer_url: str = "http://127.0.0.1:5001"
     consumer_url: str = "http://127.0.0.1:5002"
@@ -71,6 +77,11 @@ class Settings(BaseSettings):
     def publish_grace(self) -> timedelta:
         """How long a row is left to the direct publish; always longer than that publish may take."""
         return timedelta(seconds=max(self.publish_grace_s, self.publish_timeout_s + 1))
+
+    @property
+    def capture_grace(self) -> timedelta:
+        """How long a row is left to Debezium, with PUBLISHER=debezium."""
+        return timedelta(seconds=self.capture_grace_s)
 
     @property
     def trusted_host_list(self) -> list[str]:

@@ -105,7 +105,10 @@ def current_services() -> Services:
 
 
 def _create_publisher(settings: Settings, notifier: Notifier) -> Publisher:
-    """With PUBLISHER=relay there is no grace: every row is the relay's at once, and nothing is published here."""
+    """Return what publishes directly, with PUBLISHER=direct only.
+
+    With `relay` every row is the relay's at once; with `debezium` a row is left to the connector for a while.
+    """
     policy = BreakerPolicy(settings.breaker_failures, settings.breaker_open_s, settings.publish_timeout_s + 1)
     return Publisher(
         lambda: Producer(producer_settings(settings)),
@@ -113,4 +116,5 @@ def _create_publisher(settings: Settings, notifier: Notifier) -> Publisher:
         settings.publish_grace if settings.publisher == "direct" else None,
         Breaker(policy),
         notifier.notify,
+        captured=settings.capture_grace if settings.publisher == "debezium" else None,
     )

@@ -12,12 +12,14 @@ from typing import Any, Self
 
 import requests
 
-from local_stack.services import BROKERS, NAMES
+from local_stack.services import BROKERS, CDC, NAMES
 from tests.stack import Stack, clone
 
 GATEWAY = "gateway"
 # tests/unit/project/test_compose_file.py compares these with docker-compose.yml.
 SERVICES = (*NAMES, GATEWAY)
+# Only with PUBLISHER=debezium.
+PROFILES = CDC
 ONE_SHOTS = ("secrets", "migrate", "topics")
 BROKER_PORTS = {broker: f"{broker.upper().replace('-', '_')}_PORT" for broker in BROKERS}
 PORTS = ("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT", *BROKER_PORTS.values())

@@ -54,7 +54,7 @@ class ContainerStack(Stack):
         testcontainers_config.ryuk_disabled = True
         with ExitStack() as running:
             postgres = PostgresContainer("postgres:18", username="orders", dbname="orders", driver=None)
-            running.enter_context(postgres.with_command("postgres -c fsync=off"))
+            running.enter_context(postgres.with_command("postgres -c fsync=off -c wal_level=logical"))
             network = running.enter_context(Network())
             ports = free_ports(len(BROKERS))
             brokers = [

@@ -37,6 +37,8 @@ class Publisher:
 
     grace: how long a row is left to the direct publish before the relay may take it; None leaves every event
     to the relay.
+    captured: instead of a grace, how long a row is left to Debezium, which reads it from PostgreSQL's log; then nothing
+    is published here.
     """
 
     def __init__(
@@ -47,8 +49,11 @@ class Publisher:
         breaker: Breaker,
         notify_relay: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        captured: timedelta | None = None,
     ):
         self._new_producer, self._topic, self._grace = new_producer, topic, grace
+        self._left_to_others = captured or timedelta(0)
         self.breaker, self._notify_relay, self._clock = breaker, notify_relay, clock
         self._producer: KafkaProducer | None = None
         self._replaced: list[tuple[KafkaProducer, float]] = []
@@ -82,7 +87,7 @@ class Publisher:
     def request_permit(self) -> "PublishPermit":
         """Return the permit for one transaction, which belongs inside its block: its grace starts now."""
         breaker_permit = self.breaker.permit() if self._grace and self._producer is not None else None
-        grace = self._grace if self._grace and breaker_permit else timedelta(0)
+        grace = self._grace if self._grace and breaker_permit else self._left_to_others
         return PublishPermit(self, grace, self._clock() + grace.total_seconds(), breaker_permit)
 
     def publish(self, events: list[Event], until: float, permit: Permit) -> bool:
@@ -228,7 +233,7 @@ class PublishPermit:
 
     def publish(self, events: list[Event]) -> None:
         """Hand to Kafka what may go directly, and tell the relay about the rest. To be called after the commit."""
-        direct = [event for event in events if event.direct] if self.breaker_permit else []
+        direct = [event for event in events if event.direct] if self.grace else []
         if self.breaker_permit and direct:
             self.is_used = self.publisher.publish(direct, self.until, self.breaker_permit)
         if len(direct) < len(events):

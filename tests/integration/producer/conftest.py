@@ -14,6 +14,10 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from flask import Flask
 from flask.testing import FlaskClient
 
+from db.roles import ROLES
+from local_stack.passwords import create_role_passwords, pgpass
+from local_stack.paths import Paths
+from local_stack.postgres import DATABASE
 from producer import create_app
 from producer.config import Settings
 from producer.domain.database import create_engine
@@ -23,6 +27,7 @@ from producer.services import EXTENSION, Services
 from tests.eventually import eventually
 from tests.project import ROOT
 from tests.shop import ORDER
+from tests.stack import Stack
 
 SERVICE = ROOT / "producer_service"
 
@@ -148,6 +153,35 @@ def relay_command(service_environment: dict[str, str]) -> RelayCommand:
         )
 
     return run
+
+
+def grant_roles(database_url: str, secrets: Path) -> None:
+    subprocess.run(
+        [sys.executable, "migrate.py"],
+        cwd=ROOT / "db",
+        env=os.environ | {"DATABASE_URL": database_url, "SECRETS": str(secrets)},
+        check=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="session")
+def roles(stack: Stack, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The URL of the database for each role."""
+    # Roles belong to the server, and the native stack's apps log in as them: they keep the passwords that they know.
+    paths = Paths(stack.home)
+    if not paths.secrets.exists():
+        paths = Paths(tmp_path_factory.mktemp("roles"))
+        create_role_passwords(paths, DATABASE)
+    secrets = paths.secrets
+    passwords = {role: pgpass(paths, role).read_text().strip().rpartition(":")[2] for role in ROLES}
+    grant_roles(database_url, secrets)
+    grant_roles(database_url, secrets)  # it runs at every start, so it must be repeatable
+    url = sa.make_url(database_url)
+    return {
+        role: url.set(username=role, password=password).render_as_string(hide_password=False)
+        for role, password in passwords.items()
+    }
 
 
 WELL = {

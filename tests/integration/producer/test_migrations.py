@@ -63,3 +63,15 @@ def imported_packages(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name.split(".")[0] for alias in node.names]
     return [(node.module or "").split(".")[0]] if isinstance(node, ast.ImportFrom) else []
+
+
+def test_publication_has_only_new_rows_that_may_go_directly(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        publication = connection.execute(
+            sa.text(
+                "SELECT tablename, rowfilter, pubinsert, pubupdate, pubdelete, pubtruncate"
+                " FROM pg_publication_tables AS tables JOIN pg_publication USING (pubname)"
+                " WHERE pubname = 'outbox'"
+            )
+        ).all()
+    assert [tuple(row) for row in publication] == [("outbox", "direct", True, False, False, False)]

@@ -1,6 +1,7 @@
 """The relay on a topic where others write, transact, add partitions or allow only small batches."""
 
 import ctypes
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +24,10 @@ from flask.testing import FlaskClient
 
 from producer.config import Settings
 from producer.publishing.kafka import admin_settings, producer_settings
+from producer.publishing.produce import produce_event
 from producer.relay.partitioner import partition_of
 from tests.eventually import eventually
+from tests.integration.producer.conftest import TopicMessages
 
 ORDER = {"customer_name": "Zoë", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 StartRelay = Callable[[], "subprocess.Popen[bytes]"]
@@ -148,6 +151,25 @@ def open_transaction(settings: Settings, topic: str) -> Iterator[None]:
     assert producer.flush(10) == 0
     yield
     producer.abort_transaction(20)
+
+
+def test_event_of_an_aborted_transaction_is_not_taken_for_published(
+    settings: Settings, topic: str, api: FlaskClient, scalar: Callable[[str], Any], start_relay: StartRelay,
+    topic_messages: TopicMessages,
+) -> None:  # fmt: skip
+    """What a killed Kafka Connect had begun: the log has the event, and no reader is given it."""
+    order_id = api.post("/orders", json=ORDER).get_json()["id"]
+    event_id = str(scalar("SELECT id FROM outbox"))
+    producer = Producer(producer_settings(settings) | {"transactional.id": f"test-{uuid4()}"})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    produce_event(producer, topic, event_id, order_id, "aborted", lambda error, message: None)
+    assert producer.flush(10) == 0
+    producer.abort_transaction(20)
+    start_relay()
+    eventually(lambda: scalar("SELECT count(*) FROM outbox") == 0, within=30)
+    (message,) = topic_messages(1)
+    assert json.loads(message.value() or b"")["id"] == event_id
 
 
 @pytest.mark.usefixtures("open_transaction")

@@ -1,9 +1,5 @@
 """The rights of the database roles in db/roles.sql, as `python migrate.py` grants them."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,10 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from db.roles import ROLES
-from local_stack.passwords import create_role_passwords, pgpass
-from local_stack.paths import Paths
-from local_stack.postgres import DATABASE
-from local_stack.services import PRODUCER, RELAY
+from local_stack.services import CONNECT, PRODUCER, RELAY
 from producer import create_app
 from producer.config import Settings
 from producer.domain.database import Database
@@ -26,38 +19,7 @@ from producer.ledger.sightings import Missing
 from producer.publishing.notify import CHANNEL
 from producer.relay.outbox import Outbox
 from tests.integration.producer.conftest import services_of
-from tests.project import ROOT
 from tests.shop import ORDER
-from tests.stack import Stack
-
-
-def migrate(database_url: str, secrets: Path) -> None:
-    subprocess.run(
-        [sys.executable, "migrate.py"],
-        cwd=ROOT / "db",
-        env=os.environ | {"DATABASE_URL": database_url, "SECRETS": str(secrets)},
-        check=True,
-        timeout=60,
-    )
-
-
-@pytest.fixture(scope="session")
-def roles(stack: Stack, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The URL of the database for each role."""
-    # Roles belong to the server, and the native stack's apps log in as them: they keep the passwords that they know.
-    paths = Paths(stack.home)
-    if not paths.secrets.exists():
-        paths = Paths(tmp_path_factory.mktemp("roles"))
-        create_role_passwords(paths, DATABASE)
-    secrets = paths.secrets
-    passwords = {role: pgpass(paths, role).read_text().strip().rpartition(":")[2] for role in ROLES}
-    migrate(database_url, secrets)
-    migrate(database_url, secrets)  # it runs at every start, so it must be repeatable
-    url = sa.make_url(database_url)
-    return {
-        role: url.set(username=role, password=password).render_as_string(hide_password=False)
-        for role, password in passwords.items()
-    }
 
 
 def engine_of(url: str) -> sa.Engine:
@@ -109,6 +71,18 @@ REFUSED = {
         "UPDATE outbox_discarded SET version = 1",
         "SET ROLE producer",
     ],
+    CONNECT: [
+        *REFUSED_TO_ALL,
+        "SELECT * FROM orders",
+        "INSERT INTO outbox SELECT * FROM outbox",
+        "UPDATE outbox SET due_at = now()",
+        "DELETE FROM outbox",
+        "SELECT * FROM outbox_discarded",
+        "SELECT key FROM idempotency_keys",
+        "DROP PUBLICATION outbox",
+        "CREATE PUBLICATION mine FOR TABLE outbox",
+        "SET ROLE producer",
+    ],
 }
 
 
@@ -129,7 +103,9 @@ def test_database_role_may_log_in_and_nothing_else(roles: dict[str, str], databa
     )
     with engine_of(database_url).connect() as connection:
         found = [tuple(row) for row in connection.execute(rights, {"roles": list(ROLES)})]
-    assert sorted(found) == [(role, True, False, False, False, False, False) for role in sorted(ROLES)]
+    assert sorted(found) == [
+        (role, True, False, False, False, role == CONNECT, False) for role in sorted(ROLES)
+    ]
 
 
 def test_other_roles_may_not_even_connect(roles: dict[str, str], database_url: str) -> None:

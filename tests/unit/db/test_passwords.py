@@ -21,7 +21,13 @@ def contents(folder: Path) -> dict[str, str]:
 def test_each_role_has_its_own_password(passwords: ModuleType, volumes: Path, roles: tuple[str, ...]) -> None:
     passwords.create_passwords(volumes)
     found = contents(volumes)
-    assert set(found) == {"owner/password", "owner/pgpass", *(f"{role}/pgpass" for role in roles)}
+    assert set(found) == {
+        "owner/password",
+        "owner/pgpass",
+        "connect/password",
+        *(f"{role}/pgpass" for role in roles),
+    }
+    assert found["connect/pgpass"] == f"*:*:orders:connect:{found['connect/password']}\n"
     assert found["owner/pgpass"] == f"*:*:orders:orders:{found['owner/password']}\n"
     secrets = {text.strip().rsplit(":", 1)[-1] for text in found.values()}
     assert len(secrets) == 1 + len(roles)

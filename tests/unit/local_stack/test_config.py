@@ -7,7 +7,8 @@ import pytest
 from local_stack import config
 from local_stack.config import Settings, load_settings
 from local_stack.errors import StackError
-from local_stack.services import CONSUMER, KAFKA_UI, PRODUCER, RELAY, STOP_POLICIES
+from local_stack.paths import Paths
+from local_stack.services import CDC, CONSUMER, KAFKA_UI, PRODUCER, RELAY, STOP_POLICIES
 from producer.relay.service import STOP_S
 from tests.project import ROOT
 
@@ -28,6 +29,30 @@ def test_port_of_the_last_start_is_kept_until_the_environment_names_another(
     monkeypatch.setenv("KAFKA_UI_PORT", "8282")
     assert load_settings().web_ports(last) == {PRODUCER: 5001, CONSUMER: 5002, KAFKA_UI: 8282}
     assert load_settings().explicit_ports() == {PRODUCER: 5001, KAFKA_UI: 8282}
+
+
+def test_publisher_of_the_last_start_is_kept_until_the_environment_names_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paths = Paths(tmp_path)
+    first = load_settings().with_publisher_of(paths)
+    assert (first.publisher, first.cdc, first.is_other_publisher(paths)) == ("direct", frozenset(), False)
+    monkeypatch.setenv("PUBLISHER", "debezium")
+    chosen = load_settings().with_publisher_of(paths)
+    assert (chosen.publisher, chosen.cdc) == ("debezium", frozenset(CDC))
+    chosen.remember_publisher(paths)
+    monkeypatch.delenv("PUBLISHER")
+    later = load_settings().with_publisher_of(paths)
+    assert (later.publisher, later.is_other_publisher(paths)) == ("debezium", False)
+    monkeypatch.setenv("PUBLISHER", "relay")
+    back = load_settings().with_publisher_of(paths)
+    assert (back.publisher, back.cdc, back.is_other_publisher(paths)) == ("relay", frozenset(), True)
+
+
+def test_unknown_publisher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLISHER", "kafka")
+    with pytest.raises(StackError, match="PUBLISHER: Input should be 'direct', 'relay' or 'debezium'"):
+        load_settings()
 
 
 def test_more_connections_than_postgresql_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

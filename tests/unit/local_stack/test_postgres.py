@@ -65,7 +65,8 @@ def test_server_listens_on_loopback_only_and_syncs_as_it_is_told(
     assert settings["unix_socket_directories"] == "''"
     assert settings["fsync"] == value
     assert settings["port"] == "5432"
-    assert not {"synchronous_commit", "full_page_writes", "hba_file", "wal_level"} & set(settings)
+    assert not {"synchronous_commit", "full_page_writes", "hba_file"} & set(settings)
+    assert settings["wal_level"] == "logical"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 

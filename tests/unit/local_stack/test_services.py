@@ -5,7 +5,7 @@ import re
 import pytest
 
 from local_stack.paths import PROJECT_ROOT
-from local_stack.services import GROUPS, NAMES, STOP_POLICIES, group_of
+from local_stack.services import ALL, CDC, GROUPS, NAMES, STOP_POLICIES, group_of
 
 LISTS = {
     "start_project.sh": r"^Services: (.*);",
@@ -14,9 +14,16 @@ LISTS = {
 
 
 def test_every_service_has_a_group_and_a_stop_policy() -> None:
-    assert [name for members in GROUPS.values() for name in members] == list(NAMES) == list(STOP_POLICIES)
+    grouped = [name for members in GROUPS.values() for name in members]
+    assert grouped == list(STOP_POLICIES)
+    assert sorted(grouped) == sorted(ALL)
     assert group_of("kafka-2") == "stores"
     assert group_of("relay") == "apps"
+
+
+def test_what_is_needed_is_stopped_later() -> None:
+    assert list(GROUPS) == ["stores", "cdc", "apps"]
+    assert GROUPS["cdc"] == CDC
 
 
 @pytest.mark.parametrize("script", LISTS)

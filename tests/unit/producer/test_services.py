@@ -70,6 +70,13 @@ def test_relay_alone_publishes_when_the_settings_say_so() -> None:
     services.stop()
 
 
+def test_rows_are_left_to_debezium_when_the_settings_say_so() -> None:
+    services = create_services(settings(publisher="debezium", capture_grace_s=7))
+    with services.publisher.request_permit() as permit:
+        assert (permit.grace, permit.breaker_permit) == (timedelta(seconds=7), None)
+    services.stop()
+
+
 def test_topic_health_knows_how_many_replicas_a_write_needs(services: Services) -> None:
     health = services.topic_health._compute
     assert (health._topic, health._min_insync) == ("other", 3)  # type: ignore[attr-defined]

@@ -4,7 +4,8 @@ import re
 
 from local_stack import postgres
 from local_stack.kafka.broker import Node
-from tests.compose.stack import ONE_SHOTS, SERVICES
+from local_stack.kafka.connect import Worker
+from tests.compose.stack import ONE_SHOTS, PROFILES, SERVICES
 from tests.project import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -24,7 +25,7 @@ def services() -> dict[str, str]:
 
 
 def test_compose_file_has_the_services_of_the_local_stack() -> None:
-    assert set(services()) == {*SERVICES, *ONE_SHOTS}
+    assert set(services()) == {*SERVICES, *PROFILES, *ONE_SHOTS}
 
 
 # Where brokers listen and keep their data differs: containers have names, the local stack has ports.
@@ -42,6 +43,20 @@ def test_brokers_have_the_same_settings_natively_and_in_docker() -> None:
     assert {name: value for name, value in in_docker.items() if name not in PLACES | image} == {
         name: value for name, value in natively.items() if name not in PLACES
     }
+
+
+def test_connect_has_the_same_settings_natively_and_in_docker() -> None:
+    environment = re.search(r"    environment:\n((?:      .*\n)+)", services()["connect"])
+    assert environment
+    found = re.findall(r"^      ([A-Z_]+): (.*)$", environment[1], re.MULTILINE)
+    in_docker = {
+        name.removeprefix("CONNECT_").lower().replace("_", "."): value.strip('"') for name, value in found
+    }
+    assert in_docker.pop("heap.opts")
+    assert in_docker.pop("bootstrap.servers") == "kafka-1:9092,kafka-2:9092,kafka-3:9092"
+    natively = Worker(1, ["a:1", "b:1", "c:1"]).properties()
+    places = {"bootstrap.servers", "listeners", "plugin.path"}
+    assert in_docker == {name: value for name, value in natively.items() if name not in places}
 
 
 def test_log_that_waits_for_an_archive_is_bounded_alike() -> None:

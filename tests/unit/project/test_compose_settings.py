@@ -4,11 +4,23 @@ from typing import Any
 
 import pytest
 
-from local_stack.services import APPS, BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
-from tests.compose.stack import GATEWAY, ONE_SHOTS, SERVICES
+from local_stack.services import (
+    APPS,
+    BROKERS,
+    CONNECT,
+    CONNECTOR,
+    CONSUMER,
+    KAFKA_UI,
+    POSTGRES,
+    PRODUCER,
+    RELAY,
+)
+from tests.compose.stack import GATEWAY, ONE_SHOTS, PROFILES
+from tests.compose.stack import SERVICES as ALWAYS
 from tests.unit.project import compose
 
 COMPOSE = compose.read()
+SERVICES = (*ALWAYS, *PROFILES)
 ALL = (*SERVICES, *ONE_SHOTS)
 
 
@@ -48,9 +60,13 @@ def test_memory_processors_and_processes_of_a_container_are_bounded() -> None:
         CONSUMER: "512m",
         GATEWAY: "128m",
         KAFKA_UI: "768m",
+        CONNECT: "768m",
+        CONNECTOR: "128m",
     }
     assert set(of_all("cpus").values()) == {1}
-    assert of_all("pids_limit") == dict.fromkeys(ALL, 128) | dict.fromkeys(BROKERS, 512) | {KAFKA_UI: 256}
+    assert of_all("pids_limit") == dict.fromkeys(ALL, 128) | dict.fromkeys(BROKERS, 512) | dict.fromkeys(
+        (KAFKA_UI, CONNECT), 256
+    )
 
 
 def test_services_come_back_by_themselves_and_one_shots_do_not() -> None:
@@ -66,6 +82,8 @@ def test_each_service_has_the_time_it_needs_to_stop() -> None:
         CONSUMER: "15s",
         GATEWAY: "5s",
         KAFKA_UI: "5s",
+        CONNECT: "10s",
+        CONNECTOR: "5s",
     }
     assert of_all("stop_signal") == dict.fromkeys(ALL) | {GATEWAY: "SIGTERM"}
 
@@ -80,6 +98,16 @@ def test_service_is_asked_how_it_is(name: str) -> None:
         **{broker: ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9092"] for broker in BROKERS},
         RELAY: ["CMD", "python", "-m", "producer.relay", "check"],
         GATEWAY: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8081/"],
+        CONNECT: [
+            "CMD",
+            "curl",
+            "--fail",
+            "--silent",
+            "--output",
+            "/dev/null",
+            "http://127.0.0.1:8083/health",
+        ],
+        CONNECTOR: ["CMD", "python", "-m", "producer.cdc", "check"],
         KAFKA_UI: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/actuator/health"],
     }.get(name)
     assert check == times | {"interval": interval}
@@ -112,6 +140,8 @@ def test_each_container_is_in_the_networks_it_needs_and_only_one_network_leads_o
         CONSUMER: ["edge", "app"],
         GATEWAY: ["edge", "ui"],
         KAFKA_UI: ["ui", "app"],
+        CONNECT: ["app", "data"],
+        CONNECTOR: ["app", "data"],
     }
     internal = {
         "internal": True,
@@ -127,22 +157,25 @@ def test_each_container_mounts_its_own_secret_read_only() -> None:
     }
     owner = "owner-secret:/secrets/owner:ro"
     assert {name: mount for name, mount in mounts.items() if mount} == {
-        "secrets": [f"{name}-secret:/secrets/{name}" for name in ("owner", PRODUCER, RELAY)],
-        "migrate": [owner, "producer-secret:/secrets/producer:ro", "relay-secret:/secrets/relay:ro"],
+        "secrets": [f"{name}-secret:/secrets/{name}" for name in ("owner", PRODUCER, RELAY, CONNECT)],
+        "migrate": [owner, *(f"{name}-secret:/secrets/{name}:ro" for name in (PRODUCER, RELAY, CONNECT))],
         POSTGRES: [owner],
         PRODUCER: ["producer-secret:/secrets/producer:ro"],
         RELAY: ["relay-secret:/secrets/relay:ro"],
+        CONNECT: ["connect-secret:/secrets/connect:ro"],
+        CONNECTOR: ["connect-secret:/secrets/connect:ro"],
         GATEWAY: ["./deploy/gateway/secrets:/secrets/gateway:ro"],
     }
 
 
 def test_no_password_is_in_an_environment_and_none_is_sent_to_who_took_the_name() -> None:
-    for name, role in (("migrate", "orders"), (PRODUCER, PRODUCER), (RELAY, RELAY)):
+    roles = {"migrate": "orders", PRODUCER: PRODUCER, RELAY: RELAY, CONNECTOR: CONNECT}
+    for name, role in roles.items():
         environment = service(name)["environment"]
         assert environment["DATABASE_URL"] == (
             f"postgresql://{role}@postgres:5432/orders?require_auth=scram-sha-256"
         )
-        assert environment["PGPASSFILE"] == f"/secrets/{'owner' if name == 'migrate' else name}/pgpass"
+        assert environment["PGPASSFILE"] == f"/secrets/{'owner' if name == 'migrate' else role}/pgpass"
     passwords = [
         (name, variable)
         for name in ALL
@@ -157,7 +190,11 @@ def test_data_of_each_store_is_in_a_volume_of_its_own() -> None:
     for broker in BROKERS:
         assert service(broker)["volumes"] == [f"{broker}:/var/lib/kafka/data"]
         assert service(broker)["environment"]["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
-    assert set(COMPOSE["volumes"]) == {POSTGRES, *BROKERS, "owner-secret", "producer-secret", "relay-secret"}
+    assert set(COMPOSE["volumes"]) == {
+        POSTGRES,
+        *BROKERS,
+        *(f"{name}-secret" for name in ("owner", PRODUCER, RELAY, CONNECT)),
+    }
 
 
 def test_postgresql_loses_nothing_that_it_has_acknowledged() -> None:
@@ -167,6 +204,7 @@ def test_postgresql_loses_nothing_that_it_has_acknowledged() -> None:
         "-cshared_buffers=64MB",
         "-cmax_wal_size=512MB",
         "-cmax_connections=100",
+        "-cwal_level=logical",
         "-cmax_slot_wal_keep_size=1GB",
         "-clog_min_error_statement=panic",
         "-clog_error_verbosity=terse",
@@ -227,6 +265,8 @@ def test_each_container_waits_for_what_it_cannot_start_without() -> None:
         RELAY: {"migrate": done, "topics": done},
         CONSUMER: {"topics": done},
         KAFKA_UI: {BROKERS[0]: "started"},
+        CONNECT: dict.fromkeys(BROKERS, "healthy"),
+        CONNECTOR: {"migrate": done, "topics": done, CONNECT: "started"},
     }
 
 
@@ -235,9 +275,14 @@ def test_images_of_others_are_of_one_version_and_nothing_runs_as_root() -> None:
         "postgres:18",
         "apache/kafka:4.3.1",
         "ghcr.io/kafbat/kafka-ui:v1.4.2",
+        "quay.io/debezium/connect:3.7",
     }
     users = {name: user for name, user in of_all("user").items() if user}
-    assert users == dict.fromkeys(BROKERS, "1000:1000") | {POSTGRES: "postgres", GATEWAY: "nginx"}
+    assert users == dict.fromkeys(BROKERS, "1000:1000") | {
+        POSTGRES: "postgres",
+        GATEWAY: "nginx",
+        CONNECT: "1001:1001",
+    }
 
 
 def test_small_stack_has_one_replica_of_everything_and_its_ports_on_loopback() -> None:
@@ -247,3 +292,7 @@ def test_small_stack_has_one_replica_of_everything_and_its_ports_on_loopback() -
     assert lite["topics"]["environment"]["KAFKA_TOPIC_MIN_INSYNC_REPLICAS"] == 1
     assert lite[GATEWAY]["ports"] == ["127.0.0.1:5001:5001", "127.0.0.1:5002:5002"]
     assert {name for name in lite if lite[name].get("profiles")} == {"kafka-2", "kafka-3", KAFKA_UI}
+
+
+def test_connect_is_only_started_when_it_is_asked_for() -> None:
+    assert of_all("profiles") == dict.fromkeys(ALL) | {key: ["cdc"] for key in PROFILES}

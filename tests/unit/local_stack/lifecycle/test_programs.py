@@ -7,19 +7,19 @@ from local_stack.lifecycle.programs import app_programs
 from local_stack.passwords import create_role_passwords
 from local_stack.paths import Paths
 from local_stack.ports import PORT_NAMES
-from local_stack.services import CONSUMER, KAFKA_UI, NATIVE_APPS
+from local_stack.services import CONNECTOR, CONSUMER, KAFKA_UI, NATIVE_APPS
 
 ADDRESSES = Addresses.of({name: number for number, name in enumerate(PORT_NAMES, 1)}, "pw")
 
 
 def test_every_app_has_one_program_in_a_folder_that_exists() -> None:
     programs = app_programs(Paths(Path("/some home")), ADDRESSES, Settings())
-    assert tuple(program.name for program in programs) == NATIVE_APPS
+    assert tuple(program.name for program in programs) == (*NATIVE_APPS, CONNECTOR)
     assert all(program.folder.is_dir() for program in programs)
 
 
 def test_programs_of_web_servers_listen_on_their_own_port() -> None:
-    producer, _, consumer, kafka_ui = app_programs(Paths(Path("/some home")), ADDRESSES, Settings())
+    producer, _, consumer, kafka_ui, _ = app_programs(Paths(Path("/some home")), ADDRESSES, Settings())
     for program, url in (
         (producer, ADDRESSES.producer_url),
         (consumer, ADDRESSES.consumer_url),
@@ -39,14 +39,14 @@ def test_programs_log_in_to_the_database_as_their_own_role_or_not_at_all(tmp_pat
     paths = Paths(tmp_path)
     paths.home.joinpath("secrets").mkdir()
     create_role_passwords(paths, "orders")
-    producer, relay, *readers = app_programs(paths, ADDRESSES, Settings())
-    for program in (producer, relay):
+    producer, relay, *readers, connector = app_programs(paths, ADDRESSES, Settings())
+    for program, role in ((producer, "producer"), (relay, "relay"), (connector, "connect")):
         assert program.environment["DATABASE_URL"] == (
-            f"postgresql://{program.name}@127.0.0.1:1/orders?require_auth=scram-sha-256"
+            f"postgresql://{role}@127.0.0.1:1/orders?require_auth=scram-sha-256"
         )
         file = Path(program.environment["PGPASSFILE"])
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert file.read_text().startswith(f"*:*:orders:{program.name}:")
+        assert file.read_text().startswith(f"*:*:orders:{role}:")
     assert [reader.name for reader in readers] == [CONSUMER, KAFKA_UI]
     assert not {"DATABASE_URL", "PGPASSFILE"} & {name for reader in readers for name in reader.environment}
 
@@ -54,3 +54,12 @@ def test_programs_log_in_to_the_database_as_their_own_role_or_not_at_all(tmp_pat
 def test_programs_trust_this_machine_beside_the_hosts_of_the_setting() -> None:
     for program in app_programs(Paths(Path("/home")), ADDRESSES, Settings(trusted_hosts="shop.example")):
         assert program.environment["TRUSTED_HOSTS"] == "localhost,127.0.0.1,[::1],shop.example"
+
+
+def test_connect_is_told_to_those_who_ask_it_when_there_is_one() -> None:
+    with_connect = app_programs(Paths(Path("/home")), ADDRESSES, Settings(publisher="debezium"))
+    assert {program.environment["CONNECT_URL"] for program in with_connect} == {ADDRESSES.connect_url}
+    assert {program.environment["PUBLISHER"] for program in with_connect} == {"debezium"}
+    for program in app_programs(Paths(Path("/home")), ADDRESSES, Settings()):
+        assert "CONNECT_URL" not in program.environment
+        assert program.environment["PUBLISHER"] == "direct"

@@ -3,13 +3,15 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.addresses import Addresses
 from local_stack.lifecycle import health
-from local_stack.lifecycle.health import CheckResult, degraded_detail
+from local_stack.lifecycle.health import CheckResult, HealthChecks, degraded_detail
 from local_stack.lifecycle.status import as_json, as_table, combine, notes
 from local_stack.paths import Paths
 from local_stack.ports import PORT_NAMES
-from local_stack.services import NAMES
+from local_stack.services import CDC, CONNECT, CONNECTOR, NAMES
 from local_stack.supervisord.client import ProcessInfo
+from producer.cdc import heartbeat
 from producer.web.health import OLD_EVENT_S
 
 RUNNING = {name: ProcessInfo("running", 100 + i, 1) for i, name in enumerate(NAMES)}
@@ -38,6 +40,12 @@ def test_status_json_has_four_fields_for_each_service_in_a_fixed_order() -> None
     assert rows[0] == {"name": "postgres", "state": "running", "pid": 100, "health": "healthy"}
 
 
+def test_status_shows_kafka_connect_where_the_publisher_needs_it_or_while_it_runs() -> None:
+    assert [status.name for status in combine(RUNNING, HEALTHY, frozenset(CDC))] == [*NAMES, *CDC]
+    left_over = RUNNING | {CONNECT: ProcessInfo("running", 99, 1)}
+    assert [status.name for status in combine(left_over, HEALTHY)] == [*NAMES, CONNECT]
+
+
 def test_status_table_has_a_line_for_each_service() -> None:
     assert len(as_table(combine(RUNNING, {})).splitlines()) == 1 + len(NAMES)
 
@@ -48,6 +56,24 @@ def test_status_tells_below_the_table_why_a_service_is_not_healthy(tmp_path: Pat
     waiting = CheckResult("degraded", "Events that Kafka refused wait for a decision: 1")
     lines = notes(paths, combine(RUNNING, HEALTHY | {"producer": waiting}))
     assert lines[0] == "producer: Events that Kafka refused wait for a decision: 1"
+
+
+@pytest.mark.parametrize(
+    ("problem", "result"),
+    [
+        (None, CheckResult("healthy")),
+        ("The connector is paused", CheckResult("degraded", "The connector is paused")),
+    ],
+)
+def test_health_of_the_connector_is_what_its_keeper_says(
+    tmp_path: Path, problem: str | None, result: CheckResult
+) -> None:
+    paths = Paths(tmp_path)
+    paths.run.mkdir()
+    checks = HealthChecks(Addresses.of(dict.fromkeys(PORT_NAMES, 1), "pw"), paths)
+    assert checks.run([CONNECTOR]) == {CONNECTOR: CheckResult("unhealthy", "no heartbeat")}
+    heartbeat.beat(paths.connector_heartbeat, problem)
+    assert checks.run([CONNECTOR]) == {CONNECTOR: result}
 
 
 @pytest.mark.parametrize(

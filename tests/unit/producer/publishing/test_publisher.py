@@ -19,22 +19,26 @@ class PublisherHarness:
     clients: the producers that it creates, one after the other. notifications: how often the relay was notified.
     """
 
-    def __init__(self, *clients: FakeProducer, grace: timedelta | None = GRACE) -> None:
+    def __init__(
+        self, *clients: FakeProducer, grace: timedelta | None = GRACE, captured: timedelta | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.notifications = 0
         breaker = Breaker(BreakerPolicy(failures=2), self.clock)
         unused = iter(clients)
         self.publisher = Publisher(
-            lambda: next(unused), "orders", grace, breaker, self._notify_relay, self.clock
+            lambda: next(unused), "orders", grace, breaker, self._notify_relay, self.clock, captured=captured
         )
 
     def _notify_relay(self) -> None:
         self.notifications += 1
 
 
-def started(*clients: FakeProducer, grace: timedelta | None = GRACE) -> PublisherHarness:
+def started(
+    *clients: FakeProducer, grace: timedelta | None = GRACE, captured: timedelta | None = None
+) -> PublisherHarness:
     """Return a harness whose publisher is started; the thread that polls has ended already."""
-    harness = PublisherHarness(*clients, grace=grace)
+    harness = PublisherHarness(*clients, grace=grace, captured=captured)
     harness.publisher.start()
     harness.publisher.close()
     return harness
@@ -81,6 +85,17 @@ def test_publisher_without_grace_leaves_every_event_to_the_relay() -> None:
     assert permit.grace == NO_GRACE
     assert kafka.sent == []
     assert harness.notifications == 1
+
+
+def test_events_that_debezium_captures_are_left_to_it_and_the_others_to_the_relay_at_once() -> None:
+    kafka = FakeProducer()
+    harness = started(kafka, grace=None, captured=timedelta(seconds=10))
+    permit = harness.publisher.request_permit()
+    assert permit.grace == timedelta(seconds=10)
+    permit.publish([event(), event()])
+    assert (kafka.sent, harness.notifications) == ([], 0)
+    permit.publish([event(), replace(event(), direct=False)])
+    assert (kafka.sent, harness.notifications) == ([], 1)
 
 
 def test_publisher_leaves_every_event_to_the_relay_before_its_start() -> None:
