@@ -12,6 +12,8 @@ acknowledged, the database's of what was committed and the topic's are compared.
 import argparse
 import dataclasses
 import json
+import signal
+import sys
 from pathlib import Path
 
 from bench.compare import report
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="a PNG of the latencies and of what was lost")
     parser.add_argument("--results", type=Path, help="all figures as JSON")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended by SIGTERM"))  # the stack is stopped, too
     results: list[Result] = []
     for _ in range(arguments.rounds):
         for name in arguments.ways:

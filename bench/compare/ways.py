@@ -14,15 +14,19 @@ import psycopg2
 
 from bench.intake import THREADS, free_port, is_listening
 from bench.publish import wait_until
-from local_stack.services import BROKERS, POSTGRES, PRODUCER, RELAY, STORES
+from local_stack.services import BROKERS, CONNECT, CONNECTOR, POSTGRES, PRODUCER, RELAY, STORES
 from local_stack.supervisord import processes
 from tests.project import ROOT
 from tests.stack import Stack
 
 NAIVE = "naive"
-# Of each way of ours: the service that publishes, which is the one that is killed.
-PUBLISHERS = {"direct": PRODUCER, "relay": RELAY, "debezium": "connect"}
-WAYS = (NAIVE, *PUBLISHERS)
+# Of each way of ours: what it needs beside the stores. The first one publishes, and is the one that is killed.
+SERVICES = {
+    "direct": (PRODUCER, RELAY),
+    "relay": (RELAY, PRODUCER),
+    "debezium": (CONNECT, CONNECTOR, PRODUCER, RELAY),
+}
+WAYS = (NAIVE, *SERVICES)
 CHECK_S = 0.05
 READY_S = 120.0
 
@@ -141,7 +145,7 @@ class Way:
 def running(name: str) -> Iterator[Way]:
     """Start a way on a stack of its own, and kill all of it at the end. Raises TimeoutError when it is never ready."""
     with CompareStack.started() as stack:
-        stack.publisher = name if name in PUBLISHERS else "direct"
+        stack.publisher = name if name in SERVICES else "direct"
         stack.keep_commit_times()
         with _naive(stack) if name == NAIVE else _ours(stack, name) as way:
             wait_until(way.is_ready, READY_S)
@@ -150,8 +154,7 @@ def running(name: str) -> Iterator[Way]:
 
 @contextmanager
 def _ours(stack: CompareStack, name: str) -> Iterator[Way]:
-    publisher = PUBLISHERS[name]
-    services = tuple(dict.fromkeys((PRODUCER, RELAY, publisher)))
+    services = SERVICES[name]
     stack.run("start", *services)
     port = int(stack.env["PRODUCER_URL"].rsplit(":", 1)[1])
 
@@ -163,7 +166,7 @@ def _ours(stack: CompareStack, name: str) -> Iterator[Way]:
         found = processes.find(stack.home)
         return [process for service in services for process in found.get(service, [])]
 
-    yield Way(name, stack, port, "orders", lambda: stack.kill(publisher), is_ready, app_processes)
+    yield Way(name, stack, port, "orders", lambda: stack.kill(services[0]), is_ready, app_processes)
 
 
 @contextmanager
