@@ -81,6 +81,18 @@ class Ring:
             self._begin(position)
         self._announce()
 
+    @property
+    def is_unused(self) -> bool:
+        """Whether it has held nothing yet since it was first opened."""
+        with self._changed:
+            return self._first == 0 and not self._batches
+
+    def begin_later(self, position: Position) -> None:
+        """Begin at a later position than it was opened at. It must be unused, and nobody wait for what is before."""
+        with self._changed:
+            self._begin(position, is_told=False)
+        self._announce()
+
     def rewind(self, position: Position) -> None:
         """Begin anew at a position of the same topic, earlier in some partitions: Kafka has lost a part of them.
 
@@ -132,7 +144,7 @@ class Ring:
         with self._changed:
             return self._log_end[1] if self._log_end and self._log_end[0] > number + 1 else None
 
-    def _begin(self, position: Position) -> None:
+    def _begin(self, position: Position, *, is_told: bool = True) -> None:
         previous, self._position = self._position, position
         self._first += len(self._batches)
         self._batches.clear()
@@ -141,7 +153,7 @@ class Ring:
         self._known_since_ms = {
             partition: -1 for partition, offset in enumerate(position.offsets) if offset == 0
         }
-        if previous is not None:
+        if previous is not None and is_told:
             self._began = self._first
             self._push(Batch(position, (), Gap("recreated", previous, position)))
 
