@@ -3,31 +3,15 @@
 Without a chromium these tests are skipped; REQUIRE_BROWSER=1 makes that a failure. BROWSER names another browser.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Literal, Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from tests.browser.chromium import QUIET, chromium_path
 from tests.stack import Stack
 
-# Debian's headless shell is the same browser without windows; it takes two thirds of the CPU.
-CHROMIUMS = (
-    *("chromium-headless-shell", "chromium", "chromium-browser"),
-    *("google-chrome", "google-chrome-stable"),
-)
-# Chromium must not talk to the servers of its vendor during a test.
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 REPORT_VIOLATIONS = """
     window.violations = [];
     addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
@@ -38,19 +22,7 @@ Theme = Literal["light", "dark"]
 class OpenPage(Protocol):
     """The `open_page` fixture. service: the name of the environment variable with its address."""
 
-    def __call__(
-        self, service: str, path: str = "/", width: int = 1280, theme: Theme = "light", clock: bool = False
-    ) -> Page: ...
-
-
-def chromium_path() -> str:
-    """Return the path of a chromium; skip the test, or fail it when REQUIRE_BROWSER=1, if there is none."""
-    found = os.environ.get("BROWSER") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if found is None and os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail("REQUIRE_BROWSER=1, and no chromium was found")
-    if found is None:
-        pytest.skip("no chromium was found")
-    return found
+    def __call__(self, service: str, path: str = "/", width: int = 1280, theme: Theme = "light") -> Page: ...
 
 
 expect.set_options(timeout=15_000)  # as `eventually` waits: these machines are shared
@@ -73,23 +45,18 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 def open_page(browser: Browser, running_stack: Stack) -> Iterator[OpenPage]:
     """Open a page with its own context: `open_page("CONSUMER_URL", width=390, theme="dark")`.
 
-    clock: the test can move the page's clock forward.
     The test fails when a page violated its Content-Security-Policy or raised an error.
     """
     contexts: list[BrowserContext] = []
     pages: list[Page] = []
     errors: list[str] = []
 
-    def open_page(
-        service: str, path: str = "/", width: int = 1280, theme: Theme = "light", clock: bool = False
-    ) -> Page:
+    def open_page(service: str, path: str = "/", width: int = 1280, theme: Theme = "light") -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=theme,
             reduced_motion="reduce",
         )
-        if clock:
-            context.clock.install()
         context.add_init_script(REPORT_VIOLATIONS)
         contexts.append(context)
         page = context.new_page()

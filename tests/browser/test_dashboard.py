@@ -4,13 +4,11 @@ import json
 import uuid
 from collections.abc import Callable
 
-import psutil
 import pytest
 import requests
 from confluent_kafka import Producer
 from playwright.sync_api import expect
 
-from local_stack.services import CONSUMER
 from tests.browser.conftest import OpenPage
 from tests.eventually import eventually
 from tests.shop import Shop
@@ -100,42 +98,3 @@ def test_hostile_event_takes_no_other_with_it(open_page: OpenPage, running_stack
         expect(page.locator("#rows tr", has_text='{"toString":1,"valueOf":1}')).to_have_count(1)
         expect(page.locator("#last-note")).to_contain_text("order.placed")
         page.reload()
-
-
-def test_dashboard_reconnects_after_a_restart_without_missing_an_order(
-    restored_stack: Stack, open_page: OpenPage, shop: Shop
-) -> None:
-    page = open_page("CONSUMER_URL")
-    connection = page.locator("#connection-word")
-    expect(connection).to_have_text("live")
-    restored_stack.run("stop", CONSUMER)
-    expect(connection).to_have_text("reconnecting")
-    for number in range(5):
-        shop.place(customer_name=f"Missed {number}")
-    restored_stack.run("start", CONSUMER)
-    expect(connection).to_have_text("live", timeout=40_000)
-    for number in range(5):
-        expect(page.locator("#rows tr", has_text=f"Missed {number}")).to_have_count(1)
-    expect(page.locator("#notice")).to_be_hidden()
-
-
-def test_dashboard_of_a_frozen_consumer_is_not_live(
-    restored_stack: Stack, open_page: OpenPage, shop: Shop
-) -> None:
-    """A frozen consumer keeps its connections open, so the page must notice its silence, here by a faster clock."""
-    page = open_page("CONSUMER_URL", clock=True)
-    connection = page.locator("#connection-word")
-    expect(connection).to_have_text("live")
-    consumer = psutil.Process(int(restored_stack.services()[CONSUMER]["pid"]))
-    frozen = [consumer, *consumer.children(recursive=True)]
-    for process in frozen:
-        process.suspend()
-    try:
-        page.clock.run_for(30_000)
-        expect(connection).to_have_text("reconnecting")
-    finally:
-        for process in frozen:
-            process.resume()
-    shop.place(customer_name="After the thaw")
-    page.clock.run_for(5_000)
-    expect(page.locator("#rows tr").first).to_contain_text("After the thaw", timeout=30_000)

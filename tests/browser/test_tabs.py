@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
-import requests
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
@@ -60,29 +59,6 @@ def the_holder(tabs: list[Page]) -> Page:
 def expect_shown(tabs: list[Page], name: str) -> None:
     for tab in tabs:
         expect(tab.locator("#rows tr", has_text=name)).to_have_count(1)
-
-
-def test_eight_tabs_share_one_connection_and_every_button_works(
-    open_tabs: OpenTabs, running_stack: Stack, shop: Shop
-) -> None:
-    tabs = open_tabs(8)
-    the_holder(tabs)
-    health = running_stack.env["CONSUMER_URL"] + "/health/ready"
-    eventually(lambda: requests.get(health, timeout=10).json()["checks"]["streams"]["open"] == 1)
-    shop.place(customer_name="For all tabs")
-    expect_shown(tabs, "For all tabs")
-    for number, tab in enumerate(tabs):
-        name = f"Before the click {number}"
-        shop.place(customer_name=name)
-        expect_shown([tab], name)
-        tab.get_by_role("button", name="Clear table").click()
-        expect(tab.locator("#rows tr")).to_have_count(0)
-        tab.get_by_role("button", name="Load history").click()
-        expect_shown([tab], name)
-    tabs[-1].get_by_role("button", name="Send test event").click()
-    for tab in tabs:
-        expect(tab.locator("#last-note")).to_contain_text("test.event")
-    assert [tab.locator("#notice").is_visible() for tab in tabs] == [False] * 8
 
 
 def close(tab: Page) -> None:

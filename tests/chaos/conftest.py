@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import QUIET, chromium_path
+from tests.browser.chromium import QUIET, chromium_path
 from tests.chaos import table
 from tests.chaos.observers import REMEMBER_ROWS, Dashboard
 from tests.chaos.proxied_stack import ProxiedStack

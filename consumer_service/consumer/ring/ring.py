@@ -44,6 +44,12 @@ class Ring:
         return self._position is not None
 
     @property
+    def is_unused(self) -> bool:
+        """Whether it has not held anything yet."""
+        with self._changed:
+            return self._first == 0 and not self._batches
+
+    @property
     def position(self) -> Position:
         """Where the next event will come from. Raises LookupError before the first `open`."""
         if self._position is None:
@@ -79,6 +85,12 @@ class Ring:
         with self._changed:
             self._rewinds.clear()
             self._begin(position)
+        self._announce()
+
+    def begin_later(self, position: Position) -> None:
+        """Begin at a later position than it was opened at. It must be unused, and nobody wait for what is before."""
+        with self._changed:
+            self._position, self._known_since_ms = position, _known_at(position)
         self._announce()
 
     def rewind(self, position: Position) -> None:
@@ -137,10 +149,7 @@ class Ring:
         self._first += len(self._batches)
         self._batches.clear()
         self._events = self._bytes = 0
-        # Nothing is older than offset 0; of any other partition we know no time before its first event here.
-        self._known_since_ms = {
-            partition: -1 for partition, offset in enumerate(position.offsets) if offset == 0
-        }
+        self._known_since_ms = _known_at(position)
         if previous is not None:
             self._began = self._first
             self._push(Batch(position, (), Gap("recreated", previous, position)))
@@ -193,3 +202,10 @@ class Ring:
                 index += 1
             after = self._batches[index].left_off if index < len(self._batches) else self.position
             return Slice(batches, self._first + index, after)
+
+
+def _known_at(position: Position) -> dict[int, int]:
+    """Return from when on everything is known where reading begins at a position.
+
+    Nothing is older than offset 0; of any other partition we know no time before its first event here."""
+    return {partition: -1 for partition, offset in enumerate(position.offsets) if offset == 0}

@@ -93,6 +93,7 @@ const stream = new SharedStream("/stream", document.body.dataset.position, {
 const past = new PastView(new Past("/stream"), table, {
   say,
   changed: showPast,
+  arrived: requestFrame,
   live: goLive,
   until: () => stream.position,
   reached() {
@@ -155,9 +156,11 @@ function render() {
     renderAgainAt = began + Math.max(MIN_FRAME_MS, FRAME_FACTOR * (performance.now() - began));
   });
   renderAgainAt = began + MIN_FRAME_MS;
-  if (isQueueCut && table.isOfOrders && !past.isOpen) {
+  if (past.isOpen) {
+    past.draw();
+  } else if (isQueueCut && table.isOfOrders) {
     showTheNewest(); // an order may have moved on in what was cut off
-  } else if (!past.isOpen) {
+  } else {
     const events = queue;
     queue = [];
     table.addNewest(events);
@@ -183,6 +186,9 @@ function showTable() {
 
 /** Explain why no history can be loaded; "" if it can. */
 function whyHistoryIsDisabled(isFull) {
+  if (past.isOpen) {
+    return "The table shows the past. Go back to live to load older events.";
+  }
   if (isFull) {
     return `The table holds ${MAX_ROWS.toLocaleString()} rows at most. Clear it to load older events.`;
   }

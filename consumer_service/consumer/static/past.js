@@ -9,11 +9,14 @@ export class Past {
   #tab;
   #source = null;
   #timer = null;
+  #end = () => {}; // ends what is open, for a reason
 
-  /** tab: the window. */
+  /** tab: the window. A page that is frozen, or in the browser's cache, must not keep a connection. */
   constructor(url, tab = window) {
     this.#url = url;
     this.#tab = tab;
+    tab.addEventListener("pagehide", () => this.#end("left"));
+    tab.document.addEventListener("freeze", () => this.#end("left"));
   }
 
   /**
@@ -21,8 +24,8 @@ export class Past {
    * there is nothing older than what is live.
    *
    * on: {event(text, position) returns whether to go on, state(name) is "waiting" or "reading", gap(data), end(reason)}.
-   * position: the last that was reached, "" before the first. reason: "reached", "full" when event has ended it, "busy" or
-   * "failed". After that nothing comes any more.
+   * position: the last that was reached, "" before the first. reason: "reached", "full" when event has ended it, "busy",
+   * "failed" or "left". After that nothing comes any more.
    */
   open(from, until, on) {
     this.close();
@@ -42,6 +45,7 @@ export class Past {
       }
     };
     this.#source = source;
+    this.#end = end;
     hear({});
     source.addEventListener("message", (event) => {
       if (isOpen() && !on.event(event.data, event.lastEventId)) {

@@ -7,6 +7,7 @@ import { MAX_ROWS } from "./table.js";
 const FAILURES = {
   busy: "The server has reached its limit of viewers. Try again in a moment.",
   failed: "The past could not be read. Try again in a moment.",
+  left: "The past was not read to its end, as this page was left or put to sleep. Try again.",
 };
 const WAITING = "Others are being sent past events. You are in line …";
 
@@ -15,10 +16,12 @@ export class PastView {
   #table;
   #on;
   #window = null; // what is shown: {time, reached, ids}, where the next one begins
+  #undrawn = [];
 
   /**
-   * on: {say(text), changed(), live(), until(), reached()}. live is called when the table is to show live events again;
-   * until returns the position of the live events; reached when what was missed is shown.
+   * on: {say(text), changed(), arrived(), live(), until(), reached()}. arrived is called when there is something to be
+   * drawn; live when the table is to show live events again; until returns the position of the live events; reached is
+   * called when what was missed is shown.
    */
   constructor(past, table, on) {
     this.#past = past;
@@ -66,9 +69,16 @@ export class PastView {
     this.#show({ time: last, reached, ids });
   }
 
+  /** Draw the events that have come since the last time. They are no news, and do not look like news. */
+  draw() {
+    this.#table.addNewest(this.#undrawn, { areNews: false });
+    this.#undrawn = [];
+  }
+
   /** Leave the past. */
   close() {
     this.#past.close();
+    this.#undrawn = [];
     this.isOpen = false;
     this.hasMore = false;
     this.#window = null;
@@ -85,13 +95,14 @@ export class PastView {
     let gap = "";
     this.isOpen = true;
     this.#window = { ...next, ids };
+    this.#undrawn = [];
     this.#table.clear();
     this.#on.say(reading);
     this.#on.changed();
     this.#past.open(reached, this.#on.until() || null, {
       event: (text, position) => {
         const event = parse(text);
-        if (event && this.#table.size >= MAX_ROWS) {
+        if (event && this.#isFull()) {
           return false;
         }
         if (position && position !== next.reached) {
@@ -101,7 +112,8 @@ export class PastView {
           next.ids.add(event.id);
         }
         if (event && !ids.has(event.id)) {
-          this.#table.addNewest([event]);
+          this.#undrawn.push(event);
+          this.#on.arrived();
           next.last = dateOf(event) ?? next.last;
         }
         return true;
@@ -114,7 +126,16 @@ export class PastView {
     });
   }
 
+  /** Return whether the table holds no more events. Only drawing tells how many rows some events make. */
+  #isFull() {
+    if (this.#table.size + this.#undrawn.length >= MAX_ROWS) {
+      this.draw();
+    }
+    return this.#table.size >= MAX_ROWS;
+  }
+
   #end(reason, shown, gap) {
+    this.draw();
     const since = `${count(this.#table.size)} since ${shown.time.toLocaleString()}`;
     if (reason === "reached") {
       this.#on.say(`${since}.${gap} Live again.`);

@@ -41,25 +41,26 @@ export class Table {
     return this.#body.rows.length;
   }
 
-  /** Add live events. They are in the order of their arrival: newest last. */
-  addNewest(events) {
+  /** Add events on top, in the order of their arrival: newest last. areNews: whether their rows flash. */
+  addNewest(events, { areNews = true } = {}) {
     const now = this.#now();
-    const rows = this.#newRows(this.isOfOrders ? events : events.slice(-MAX_ROWS));
+    const rows = this.#newRows(this.isOfOrders ? events : events.slice(-MAX_ROWS), areNews);
     let top = this.#body.rows[0]?.sortTime ?? -Infinity;
     let isInOrder = true;
     for (const row of rows) {
-      const time = Math.min(Number.isNaN(row.eventTime) ? now : row.eventTime, now);
-      row.sortTime = now - time <= MAX_DELAY_MS ? time : Math.max(time, top);
+      if (now - row.sortTime > MAX_DELAY_MS) {
+        row.sortTime = Math.max(row.sortTime, top);
+      }
       isInOrder &&= row.sortTime >= top;
       top = Math.max(top, row.sortTime);
-      if (rows.length <= MAX_FLASHES) {
+      if (areNews && rows.length <= MAX_FLASHES) {
         row.className = "new";
       }
     }
     if (isInOrder) {
       this.#body.prepend(...rows.reverse());
     } else {
-      this.#insertRows(rows, "sortTime");
+      this.#insertRows(rows);
     }
     this.#dropOldest();
   }
@@ -69,6 +70,11 @@ export class Table {
     const room = MAX_ROWS - this.size;
     const rows = this.#newRows(events);
     rows.slice(room).forEach((row) => this.#forget(row));
+    let bottom = this.#body.lastElementChild?.sortTime ?? Infinity;
+    for (const row of rows) {
+      bottom = Math.min(bottom, row.sortTime); // whatever a wrong clock says, each is below the one before
+      row.sortTime = bottom;
+    }
     this.#body.append(...rows.slice(0, room));
     return Math.min(rows.length, room);
   }
@@ -76,7 +82,7 @@ export class Table {
   /** Add events where their times belong; return how many of them are shown that were not. The oldest rows go when there are too many. */
   insert(events) {
     const rows = this.#newRows(events);
-    this.#insertRows(rows, "eventTime");
+    this.#insertRows(rows);
     this.#dropOldest();
     return rows.filter((row) => row.parentNode).length;
   }
@@ -98,18 +104,18 @@ export class Table {
     }
   }
 
-  #insertRows(rows, by) {
+  #insertRows(rows) {
     for (const row of rows) {
-      this.#body.insertBefore(row, this.#firstNotAfter(row[by], by));
+      this.#body.insertBefore(row, this.#firstNotAfter(row.sortTime));
     }
   }
 
   /** Return the first row that is not newer than a moment; null if all are. */
-  #firstNotAfter(moment, by) {
+  #firstNotAfter(moment) {
     let [low, high] = [0, this.size];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#body.rows[middle][by] > moment) {
+      if (this.#body.rows[middle].sortTime > moment) {
         low = middle + 1;
       } else {
         high = middle;
@@ -118,16 +124,17 @@ export class Table {
     return this.#body.rows[low] ?? null;
   }
 
-  #newRows(events) {
+  #newRows(events, areNews = true) {
+    const now = this.#now();
     const rows = [];
     for (const event of events) {
       if (this.#ids.has(event.id)) {
         continue;
       }
       this.#ids.add(event.id);
-      const row = createRow(event, this.#now());
-      row.sortTime = Math.min(row.eventTime, this.#now());
-      if (!this.isOfOrders || !this.#changeInPlace(row, rows)) {
+      const row = createRow(event, now);
+      row.sortTime = Number.isNaN(row.eventTime) ? now : Math.min(row.eventTime, now);
+      if (!this.isOfOrders || !this.#changeInPlace(row, rows, areNews)) {
         rows.push(row);
       }
     }
@@ -135,7 +142,7 @@ export class Table {
   }
 
   /** Let a row take the place of its order's row; return whether there is nothing more to do. rows: not in the page yet. */
-  #changeInPlace(row, rows) {
+  #changeInPlace(row, rows, areNews) {
     const shown = this.#byOrder.get(row.subject);
     if (shown && shown.version >= row.version) {
       return true; // an older page of history
@@ -145,7 +152,7 @@ export class Table {
       return false;
     }
     row.sortTime = shown.sortTime;
-    row.className = "new";
+    row.className = areNews ? "new" : "";
     if (rows.includes(shown)) {
       rows[rows.indexOf(shown)] = row;
     } else {

@@ -5,6 +5,7 @@ where the log ended when the session began are gathered, and merged by their tim
 stays."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 
 from consumer.ring.position import Position
@@ -18,6 +19,7 @@ class Backfill:
 
     def __init__(self, begin: Position, end: Position) -> None:
         self._end = end
+        self._begin = list(begin.offsets)
         self._reached = list(begin.offsets)
         self._records: list[list[Record]] = [[] for _ in begin.offsets]
         self.end_offsets: dict[int, int] = {}
@@ -33,7 +35,7 @@ class Backfill:
         for record in read.records:
             self._reached[record.partition] = record.offset + 1
             self._records[record.partition].append(record)
-            self.size += len(record.value or b"") + RECORD_OVERHEAD
+            self.size += _size(record)
         for partition, end in read.end_offsets.items():
             self._reached[partition] = self.end_offsets[partition] = max(end, self._reached[partition])
 
@@ -41,11 +43,31 @@ class Backfill:
         """Hand over everything gathered so far, oldest first, in batches; the last one may be empty."""
         gathered, self._records = self._records, [[] for _ in self._records]
         self.size = 0
-        merged = heapq.merge(*gathered, key=lambda record: record.timestamp_ms)
         batch: list[Record] = []
-        for record in merged:
+        for record in _merged(gathered):
             batch.append(record)
             if len(batch) == batch_size:
                 yield batch
                 batch = []
         yield batch
+
+    def drop_oldest(self, size: int) -> Position:
+        """Drop the oldest of what was gathered until `size` bytes are left; return the position after that."""
+        dropped: Counter[int] = Counter()
+        for record in _merged(self._records):
+            if self.size <= size:
+                break
+            self.size -= _size(record)
+            self._begin[record.partition] = record.offset + 1
+            dropped[record.partition] += 1
+        for partition, count in dropped.items():
+            del self._records[partition][:count]
+        return Position(self._end.topic_id, tuple(self._begin))
+
+
+def _merged(gathered: list[list[Record]]) -> Iterator[Record]:
+    return heapq.merge(*gathered, key=lambda record: record.timestamp_ms)
+
+
+def _size(record: Record) -> int:
+    return len(record.value or b"") + RECORD_OVERHEAD

@@ -40,7 +40,8 @@ class Counts:
 class Tail:
     """Reads the topic in sessions. A session lasts as long as the topic stays the same; any change ends it.
 
-    history: how many events to read back at start. backfill_bytes: how many bytes of them to sort at once.
+    history: how many events to read back at start. backfill_bytes: how many bytes of them to
+    sort at once; at the first start, twice that.
     """
 
     def __init__(
@@ -146,8 +147,12 @@ class Tail:
         return same and not self._out_of_range and not stopping.is_set()
 
     def _backfill(self, reader: Reader, snapshot: TopicSnapshot, stopping: threading.Event) -> None:
-        """Show the past in order of time; when a partition keeps us waiting, show what there is."""
+        """Show the past in order of time; when a partition keeps us waiting, show what there is.
+
+        Of more than can be sorted at once, the first session shows only the newest: nobody has been sent anything yet,
+        and what is older is in Kafka. Shown in parts, old events would come after new ones, and push them out."""
         backfill = Backfill(self._ring.position, snapshot.end)
+        is_first = self._ring.is_unused and not self.caught_up.is_set()
         deadline = self._clock() + (RESUME_S if self.caught_up.is_set() else CATCH_UP_S)
         while (
             not backfill.is_complete
@@ -155,8 +160,10 @@ class Tail:
             and self._continues(snapshot.topic, stopping)
         ):
             backfill.add(self._read(reader))
-            if backfill.size > self._backfill_bytes:
+            if not is_first and backfill.size > self._backfill_bytes:
                 self._show_backfill(backfill)
+            elif backfill.size > 2 * self._backfill_bytes:
+                self._ring.begin_later(backfill.drop_oldest(self._backfill_bytes))
         self._show_backfill(backfill)
 
     def _show_backfill(self, backfill: Backfill) -> None:

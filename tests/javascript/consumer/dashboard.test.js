@@ -394,6 +394,69 @@ test("a full table shows the past page by page, and live events do not push it o
   assert.deepEqual(shownIds(page), ["1001", "1000"]);
 });
 
+test("the past is drawn once a frame, not at all while the page is hidden, and does not flash", async () => {
+  const page = await open(pageOf("c"));
+  const past = await showFrom(page);
+  await page.hide(true);
+  past.send("message", timed("5", "10"));
+  await page.clock.advance(1_000);
+  assert.deepEqual(shownIds(page), []);
+  await page.hide(false);
+  past.send("message", timed("6", "20"));
+  await page.clock.advance(200);
+  assert.deepEqual(shownIds(page), ["6", "5"]);
+  past.send("message", timed("7", "30"));
+  assert.deepEqual(shownIds(page), ["6", "5"]);
+  past.send("message", timed("8", "40"), POSITION);
+  await page.clock.advance(200);
+  assert.deepEqual(shownIds(page), ["8", "7", "6", "5"]);
+  assert.deepEqual(new Set(page.$("rows").rows.map((row) => row.className)), new Set([""]));
+});
+
+test("an order's rows do not fill a table of orders before their time", async () => {
+  const page = await open(pageOf("c"), pageOf("c"));
+  page.$("by-order").checked = true;
+  page.$("by-order").dispatch("change");
+  const past = await showFrom(page);
+  for (let version = 1; version <= 1_200; version += 1) {
+    past.send("message", event(`${version}`, { subject: "busy", data: { version } }));
+  }
+  past.send("message", event("last"));
+  await page.clock.advance(200);
+  assert.deepEqual([shownIds(page), past.readyState], [["last", "1200"], 1]);
+});
+
+for (const leave of [(page) => page.dispatch("pagehide"), (page) => page.document.dispatch("freeze")]) {
+  test(`a page that is left or put to sleep reads no past, and can be told to read on (${leave})`, async () => {
+    const page = await open(pageOf("c", event("1")));
+    await leave(page); // there is nothing to be ended
+    const past = await showFrom(page);
+    past.send("message", timed("5", "10"), EARLIER);
+    await leave(page);
+    assert.equal(past.readyState, 2);
+    assert.match(page.text("message"), /not read to its end/);
+    assert.deepEqual([page.$("past-more").hidden, page.$("past-close").hidden], [false, false]);
+    await page.click(page.$("past-more"));
+    assert.deepEqual([page.source === past, page.source.url], [false, past.url]);
+    await leave(page);
+    await leave(page);
+    assert.match(page.text("message"), /not read to its end/);
+  });
+}
+
+test("the history's button says why it is off while the table shows the past", async () => {
+  const page = await open(pageOf("c", event("1")), pageOf("c"));
+  const button = page.$("history");
+  await showFrom(page);
+  assert.deepEqual(
+    [button.disabled, button.title],
+    [true, "The table shows the past. Go back to live to load older events."],
+  );
+  await page.click(page.$("past-close"));
+  await page.clock.advance(0);
+  assert.deepEqual([button.disabled, button.title], [false, ""]);
+});
+
 test("back to live shows what a page that has just been opened shows", async () => {
   const page = await open(pageOf("c", event("1")), pageOf("c", event("2"), event("1")));
   const past = await showFrom(page);

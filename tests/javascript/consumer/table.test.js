@@ -270,6 +270,35 @@ test("live events of the last seconds are in order of time, and one from another
   assert.deepEqual(ids(body).slice(0, 2), ["future", "old"]);
 });
 
+for (const time of ["+275760-09-13T00:00:00.000Z", "2027-01-01T00:00:00Z", "soon", "1970-01-01T00:00:00Z"]) {
+  const wrong = (id) => ({ ...placed(id), time });
+
+  test(`an event of a wrong clock (${time}) stays where it has arrived`, async () => {
+    const { body, table, page } = await open();
+    table.addOlder([ago("c", 20), wrong("in the history"), ago("b", 30), ago("a", 40)]);
+    table.addNewest([ago("d", 1), wrong("live")]);
+    await page.clock.advance(1_000);
+    table.addNewest([ago("e", -1)]);
+    assert.deepEqual(ids(body), ["e", "live", "d", "c", "in the history", "b", "a"]);
+  });
+
+  test(`what was missed is put where it belongs beside an event of a wrong clock (${time})`, async () => {
+    const { body, table } = await open();
+    table.addOlder([ago("a", 10), ago("b", 20), wrong("wrong"), ago("d", 30), ago("e", 40)]);
+    table.insert([ago("missed", 15)]);
+    assert.deepEqual(ids(body), ["a", "missed", "b", "wrong", "d", "e"]);
+  });
+}
+
+test("events that are no news do not flash", async () => {
+  const { body, table } = await open();
+  const classes = () => Array.from(body.rows, (row) => row.className);
+  table.addNewest([ago("a", 50)], { areNews: false });
+  assert.deepEqual(classes(), [""]);
+  table.addNewest([ago("b", 1)]);
+  assert.deepEqual(classes(), ["new", ""]);
+});
+
 test("what a page catches up with is newest first", async () => {
   const { body, table } = await open();
   table.addNewest([ago("a", 50), ago("b", 20), ago("c", 3), ago("d", 1)]);
@@ -288,6 +317,16 @@ const moved = (order, version, status) => ({
   ...placed(`${order}-${version}`, { version, status }),
   type: `order.${status}`,
   subject: order,
+});
+
+test("with one row per order, one that changes in place flashes only if that is news", async () => {
+  const { body, table } = await open();
+  table.isOfOrders = true;
+  table.addNewest([moved("x", 1, "placed")], { areNews: false });
+  table.addNewest([moved("x", 2, "confirmed")], { areNews: false });
+  assert.equal(body.rows[0].className, "");
+  table.addNewest([moved("x", 3, "shipped")]);
+  assert.equal(body.rows[0].className, "new");
 });
 
 test("with one row per order, a row changes in place when its order moves on", async () => {

@@ -36,6 +36,18 @@ def test_ring_has_no_position_before_it_is_open() -> None:
         _ = closed.position
 
 
+def test_unused_ring_can_begin_later_and_does_not_claim_what_is_before() -> None:
+    ring = open_ring()
+    ring.begin_later(at(5, 0))
+    assert ring.is_unused
+    ring.append([Event(0, 5, 50, b"a5"), Event(1, 0, 40, b"b0")], at(6, 1))
+    assert not ring.is_unused
+    view = ring.view()
+    assert (view.floor, view.first, view.began) == (at(5, 0), 0, -1)
+    assert [view.is_complete_since(time_ms) for time_ms in (0, 50, 51)] == [False, False, True]
+    assert [batch.gap for batch in view.batches] == [None]
+
+
 def test_slice_ends_with_the_position_after_it() -> None:
     ring = open_ring()
     append(ring, 3)

@@ -14,13 +14,13 @@ from tests.unit.consumer.topic.fake_kafka import MARKER, OTHER_ID, TOPIC_ID, Fak
 class TailHarness:
     """A tail that reads a topic in memory into a ring."""
 
-    def __init__(self, topic: FakeTopic, history: int = 100) -> None:
+    def __init__(self, topic: FakeTopic, history: int = 100, backfill_bytes: int = 1 << 20) -> None:
         self.ring = Ring(1000, 1 << 20)
         self.clock = clock = FakeClock()
         self.monitor = FreshnessMonitor(topic, interval_s=2, stale_after_s=10, clock=clock)
         self.tail = Tail(
             self.ring, self.monitor, topic, topic.open_reader, Deduplicator(100),
-            history=history, backfill_bytes=1 << 20, event_bytes=10_000, clock=clock,
+            history=history, backfill_bytes=backfill_bytes, event_bytes=10_000, clock=clock,
         )  # fmt: skip
         self.topic = topic
 
@@ -50,6 +50,51 @@ def test_tail_reads_back_history_and_continues() -> None:
     assert harness.ring.position == Position(TOPIC_ID, (1, 1))
     assert harness.tail.caught_up.is_set()
     assert harness.monitor.is_fresh
+
+
+def put_in_turn(topic: FakeTopic, first: int, count: int) -> list[bytes]:
+    """Put events into both partitions in turn, a second apart; return them."""
+    events = [event(f"o{first + number}") for number in range(count)]
+    for number, each in enumerate(events, start=first):
+        topic.put(number % 2, each, at=number * 1000)
+    return events
+
+
+def test_of_a_past_that_is_too_large_to_be_sorted_only_the_newest_is_read_back() -> None:
+    """Kafka delivers one partition after the other: in parts, old events of one would follow new ones of another."""
+    topic = FakeTopic()
+    events = put_in_turn(topic, 0, 40)
+    harness = TailHarness(topic, backfill_bytes=10 * (len(events[0]) + 200))
+    harness.run()
+    shown = harness.shown
+    assert 5 <= len(shown) < 40
+    assert shown == events[-len(shown) :]
+    view = harness.ring.view()
+    assert (sum(view.floor.offsets), view.position) == (40 - len(shown), Position(TOPIC_ID, (20, 20)))
+    assert not view.is_complete_since(0)
+    assert view.is_complete_since((41 - len(shown)) * 1000 + 1)
+    assert harness.gaps == []
+
+
+@pytest.mark.parametrize("found", [0, 4])
+def test_nothing_is_left_out_that_comes_after_the_first_start(found: int) -> None:
+    """There may be viewers, also of a topic that was empty."""
+    topic = FakeTopic()
+    events = put_in_turn(topic, 0, found)
+    harness = TailHarness(topic, backfill_bytes=5 * (len(event("o1")) + 200))
+
+    def fall_behind() -> None:
+        topic.silent_readers = len(topic.opened)
+        events.extend(put_in_turn(topic, found, 60))
+
+    def pass_by() -> None:
+        harness.monitor.refresh()
+        harness.clock.now += 6
+
+    topic.steps = [fall_behind, *[pass_by] * 3, lambda: None]
+    harness.run()
+    assert sorted(harness.shown) == sorted(events)
+    assert harness.gaps == []
 
 
 def test_tail_has_caught_up_when_the_log_was_cut_before_it_was_read() -> None:

@@ -1,6 +1,5 @@
-"""WebDriver BiDi, as much as a test of Firefox needs: Playwright drives only a Firefox of its own.
-
-https://w3c.github.io/webdriver-bidi/ over a WebSocket (RFC 6455) that carries short texts."""
+"""Commands for a browser over a WebSocket (RFC 6455): WebDriver BiDi (https://w3c.github.io/webdriver-bidi/) and the
+Chrome DevTools Protocol (https://chromedevtools.github.io/devtools-protocol/) have the same envelope."""
 
 import base64
 import json
@@ -73,53 +72,24 @@ class WebSocket:
         return data
 
 
-class Bidi:
-    """A session with a browser."""
+class Remote:
+    """A connection that carries commands and their results. timeout_s: the longest wait for a result."""
 
     def __init__(self, url: str, timeout_s: float = 60) -> None:
         self._socket = WebSocket(url, timeout_s)
         self._number = 0
-        self.call("session.new", capabilities={})
 
-    def call(self, method: str, **params: object) -> Any:
-        """Call a command and return its result."""
+    def call(self, method: str, params: dict[str, object], **envelope: object) -> Any:
+        """Call a command and return its result. Raises AssertionError when the browser refuses it."""
         self._number += 1
-        self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
+        command = {"id": self._number, "method": method, "params": params, **envelope}
+        self._socket.send(json.dumps(command))
         while True:
             answer = json.loads(self._socket.receive())
             if answer.get("id") == self._number:
-                assert answer["type"] == "success", answer
+                assert "error" not in answer, answer
                 return answer["result"]
-
-    def open(self, url: str) -> "Tab":
-        """Open a tab and wait until its page is loaded."""
-        context = self.call("browsingContext.create", type="tab")["context"]
-        self.call("browsingContext.navigate", context=context, url=url, wait="complete")
-        return Tab(self, context)
 
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
-
-
-class Tab:
-    """A tab with a page."""
-
-    def __init__(self, bidi: Bidi, context: str) -> None:
-        self._bidi = bidi
-        self._context = context
-
-    def evaluate(self, expression: str) -> Any:
-        """Return the value of an expression in the page: a text, a number, or whether something is so."""
-        target = {"context": self._context}
-        answer = self._bidi.call("script.evaluate", expression=expression, target=target, awaitPromise=True)
-        assert answer["type"] == "success", answer
-        return answer["result"].get("value")
-
-    def bring_to_front(self) -> None:
-        """Show the tab: the others of its window are hidden."""
-        self._bidi.call("browsingContext.activate", context=self._context)
-
-    def close(self) -> None:
-        """Close the tab."""
-        self._bidi.call("browsingContext.close", context=self._context)
