@@ -233,5 +233,9 @@ def test_eight_tabs_share_one_connection_and_the_next_takes_over(
     last.wait_for("document.querySelectorAll('#rows tr').length", 0)
     last.click("history")
     expect_shown(last, names)
-    last.click("test")
-    last.wait_for("document.getElementById('last-note').textContent.startsWith('test.event')")
+
+    def is_test_event_shown() -> bool:
+        last.click("test")  # again, if the server was too busy to take it
+        return last.text("last-note").startswith("test.event")
+
+    eventually(is_test_event_shown, SLOW_S)
