@@ -19,6 +19,8 @@ from tests.simulation.stream.viewer import Viewer, key_name, short
 NEWCOMER_PAUSES = 600
 """How long the fan-out may do other things before it takes a newcomer up."""
 SETTLE_ROUNDS = 200
+FRUITLESS_ROUNDS = 5
+"""For so many rounds of 10 s past events may be read although no viewer gets on."""
 SETTLE_S = 1.3
 MOST_VIEWERS = 8
 THREADS = ("tail", "fanout", "freshness", "replay 1", "replay 2")
@@ -514,16 +516,23 @@ class World:
         self.cluster.leaderless.clear()
         self.cluster.lagging.clear()
         self._republish(1000)
+        fruitless = 0
         for round_ in range(SETTLE_ROUNDS):
+            before = self._progress()
             self._run_all()
             self._serve_viewers(round_)
             self._run_all()
             for _ in range(500):
                 if not sum(viewer.read(1 << 20) for viewer in self.viewers) and not self._is_replaying():
+                    fruitless = 0
                     break
                 self.scheduler.now += 0.02
                 self._run_all()
+            else:
+                fruitless = fruitless + 1 if self._progress() == before else 0
             self._check()
+            if fruitless == FRUITLESS_ROUNDS:
+                raise Violation(f"past events are read on and on: {self._who_waits()}")
             if self._is_settled():
                 break
             self.scheduler.now += SETTLE_S
@@ -531,6 +540,9 @@ class World:
             raise Violation(self._who_waits())
         for viewer in self.viewers:
             viewer.check_at_the_end()
+
+    def _progress(self) -> list[tuple[str, int]]:
+        return [(viewer.position, sum(viewer.verified.values())) for viewer in self.viewers]
 
     def _is_replaying(self) -> bool:
         replays = (replica.services.replay for replica in self.replicas)
