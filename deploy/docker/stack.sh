@@ -94,7 +94,7 @@ remember_ports() {
 # With PUBLISHER=debezium there is Kafka Connect as well. Without it, what is left of it goes: nobody else may read the
 # replication slot, which the migrator then drops.
 choose_profile() {
-    publisher=${PUBLISHER:-$(sed -n 's/^PUBLISHER=//p' .env 2>/dev/null | tail -1)}
+    publisher=${PUBLISHER:-$(sed -n 's/^PUBLISHER=//p' .env 2>/dev/null | tail -1 | tr -d '"')}
     [ "$publisher" = debezium ] || return 0
     export COMPOSE_PROFILES="${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}cdc"
 }
