@@ -39,7 +39,7 @@ SETTINGS = {
 class Worker:
     """The one worker: its own port, the addresses of the brokers, and the name of its cluster.
 
-    secrets: the folder of its password. The REST interface asks nobody who they are, and a configuration may name files:
+    secrets: the folder of its password. The REST interface asks nobody who they are, and what is sent may name files:
     none but those.
     """
 
