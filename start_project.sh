@@ -134,7 +134,7 @@ reset_native() {
     if [ -x .local/venv/bin/python ]; then
         .local/venv/bin/python -m local_stack.bootstrap stop || fail "The stack could not be stopped; nothing was deleted."
     fi
-    rm -rf .local/postgres .local/postgres.part* .local/postgres.restored* .local/postgres.before-* .local/kafka .local/password .local/secrets .local/env
+    rm -rf .local/postgres .local/postgres.part* .local/postgres.restored* .local/postgres.before-* .local/kafka .local/password .local/secrets .local/env .local/publisher
     echo "  all data is deleted"
     exit 0
 }

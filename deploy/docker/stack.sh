@@ -94,7 +94,7 @@ remember_ports() {
 # With PUBLISHER=debezium there is Kafka Connect as well. Without it, what is left of it goes: nobody else may read the
 # replication slot, which the migrator then drops.
 choose_profile() {
-    publisher=${PUBLISHER:-$(sed -n 's/^PUBLISHER=//p' .env 2>/dev/null | tail -1)}
+    publisher=${PUBLISHER:-$(sed -n 's/^PUBLISHER=//p' .env 2>/dev/null | tail -1 | tr -d '"')}
     [ "$publisher" = debezium ] || return 0
     export COMPOSE_PROFILES="${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}cdc"
 }
@@ -294,6 +294,8 @@ status() {
     else
         printf '%-10s %-13s %8s  %s\n' SERVICE STATE PID HEALTH
         echo "$found" | awk '{ printf "%-10s %-13s %8s  %s\n", $1, $2, ($3 ? $3 : "-"), $4 }'
+        ! echo "$found" | grep -q '^connector running [0-9]* degraded' ||
+            docker compose exec -T connector python -m producer.cdc check 2>/dev/null </dev/null | sed 's/^degraded /connector: /'
         echo "$found" | awk 'sub(/parked=/, "", $5) { print $1 ": Events that Kafka refused wait for a decision: " $5 " (./start_project.sh parked)" }'
     fi
     ! echo "$found" | grep -qv ' running [0-9]* healthy$'

@@ -37,10 +37,15 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Worker:
-    """The one worker: its own port, the addresses of the brokers, and the name of its cluster."""
+    """The one worker: its own port, the addresses of the brokers, and the name of its cluster.
+
+    secrets: the folder of its password. The REST interface asks nobody who they are, and what is sent may name files:
+    none but those.
+    """
 
     port: int
     brokers: Sequence[str]
+    secrets: Path
     name: str = "connect"
 
     def properties(self) -> dict[str, str]:
@@ -52,6 +57,7 @@ class Worker:
             **{f"{topic}.storage.replication.factor": replicas for topic in INTERNAL_TOPICS},
             "bootstrap.servers": ",".join(self.brokers),
             "listeners": f"http://127.0.0.1:{self.port}",
+            "config.providers.directory.param.allowed.paths": str(self.secrets),
             # Relative to the worker's own folder: Kafka would split an absolute path at a comma.
             "plugin.path": PLUGINS,
         }

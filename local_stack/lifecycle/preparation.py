@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from local_stack import passwords, ports, postgres
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
+from local_stack.errors import StackError
 from local_stack.kafka import broker, cds_archive, connect, jars, java, pins
 from local_stack.lifecycle.programs import app_programs, postgres_program
 from local_stack.paths import Paths, write_private
 from local_stack.services import BROKERS, CONNECT, CONNECTOR, POSTGRES, RELAY
 from local_stack.supervisord import processes
 from local_stack.supervisord.configuration import Program, render_script
+
+# A comma ends a path in Kafka's settings, the others end the name of a password's file in them.
+UNNAMEABLE = ",:}"
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,16 @@ class Preparation:
     def _prepare_connect(self, port: int, brokers: Sequence[str]) -> None:
         """Get the jars of Connect and Debezium, which nobody else needs, and write the worker's files."""
         cache, folder = self.settings.cache, self.paths.kafka / CONNECT
+        secrets = passwords.connect_password(self.paths).parent
+        if found := set(str(secrets)) & set(UNNAMEABLE):
+            raise StackError(
+                f"PUBLISHER=debezium needs a folder without {min(found)} in its path:"
+                " Kafka Connect's settings cannot name it."
+            )
         class_path = jars.fetch(cache / f"connect-{pins.VERSION}", self.say, pins.CONNECT)
         plugins = cache / f"debezium-{pins.DEBEZIUM_VERSION}"
         jars.fetch(plugins / "debezium-connector-postgres", self.say, pins.DEBEZIUM)
-        connect.write_configuration(folder, plugins, connect.Worker(port, brokers))
+        connect.write_configuration(folder, plugins, connect.Worker(port, brokers, secrets))
         runtime = java.find(self.settings.java_home, self.say)
         self._write_script(Program(CONNECT, connect.command(runtime, class_path), folder))
 

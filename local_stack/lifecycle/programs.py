@@ -13,8 +13,6 @@ from local_stack.supervisord.configuration import Program
 
 PRODUCER_FOLDER, CONSUMER_FOLDER = PROJECT_ROOT / "producer_service", PROJECT_ROOT / "consumer_service"
 KAFKA_UI_FOLDER = PROJECT_ROOT / "kafka_page"
-# From Connect's folder: its settings cannot hold every absolute path.
-CONNECT_PASSWORD = "../../secrets/connect/password"
 
 
 def postgres_program(paths: Paths) -> Program:
@@ -49,7 +47,7 @@ def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Set
         "TRUSTED_HOSTS": settings.all_trusted_hosts,
         "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
         "CONNECTOR_HEARTBEAT_FILE": str(paths.connector_heartbeat),
-        "CONNECT_PASSWORD_FILE": CONNECT_PASSWORD,
+        "CONNECT_PASSWORD_FILE": str(passwords.connect_password(paths)),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -22,7 +22,7 @@ import requests
 from local_stack.deadline import Deadline
 from local_stack.lifecycle import status
 from local_stack.paths import Paths
-from local_stack.services import APPS, BROKERS, CONSUMER, NAMES, POSTGRES, PRODUCER, RELAY
+from local_stack.services import APPS, BROKERS, CDC, CONSUMER, NAMES, POSTGRES, PRODUCER, RELAY
 from tests.eventually import eventually
 from tests.shop import Shop
 from tests.stack import borrow_environment, clone
@@ -324,6 +324,23 @@ class TestStarted:
         code, output = started.run("ledger", "--json")
         assert code == 0, output
         assert json.loads(output.splitlines()[0])["missing"] == 0
+
+    @pytest.mark.timeout(300)
+    def test_debezium_is_started_for_its_publisher_and_stopped_with_it(self, started: Project) -> None:
+        code, output = started.run("start", PUBLISHER="debezium")
+        assert code == 0, output
+        code, output = started.run("status")  # remembered
+        assert code == 0, output
+        assert set(CDC) <= set(started.status())
+        order_id = place_order(started)
+        eventually(lambda: order_id in shown_orders(started), within=9)  # the relay would take 10 s
+        code, output = started.run("start", PUBLISHER="direct")
+        assert code == 0, output
+        assert not set(CDC) & set(started.status())
+        assert started.query("SELECT slot_name FROM pg_replication_slots") == []
+        assert place_order(started)
+        code, output = started.run("start", "connect")
+        assert (code, "error: connect is for PUBLISHER=debezium, and this is direct." in output) == (1, True)
 
 
 def _one_of_each_kind(project: Project) -> list[psutil.Process]:

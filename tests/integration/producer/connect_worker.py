@@ -14,7 +14,7 @@ START_S = 150
 class ConnectWorker:
     """The process of one worker, and its REST address."""
 
-    def __init__(self, folder: Path, port: int, brokers: list[str], name: str) -> None:
+    def __init__(self, folder: Path, port: int, brokers: list[str], name: str, secrets: Path) -> None:
         self._folder, self.url = folder, f"http://127.0.0.1:{port}"
         self._opener = build_opener(ProxyHandler({}))
         self._process: subprocess.Popen[bytes] | None = None
@@ -22,7 +22,7 @@ class ConnectWorker:
         class_path = jars.fetch(cache / f"connect-{pins.VERSION}", print, pins.CONNECT)
         plugins = cache / f"debezium-{pins.DEBEZIUM_VERSION}"
         jars.fetch(plugins / "debezium-connector-postgres", print, pins.DEBEZIUM)
-        connect.write_configuration(folder, plugins, connect.Worker(port, brokers, name))
+        connect.write_configuration(folder, plugins, connect.Worker(port, brokers, secrets, name))
         self._command = connect.command(java.find(Settings().java_home, print), class_path)
 
     def start(self) -> None:

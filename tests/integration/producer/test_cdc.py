@@ -49,7 +49,9 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(scope="module")
 def worker(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectWorker]:
     folder, name = tmp_path_factory.mktemp("connect"), f"connect-{uuid.uuid4().hex[:8]}"
-    worker = ConnectWorker(folder, next(iter(free_ports())), kafka.split(","), name)
+    worker = ConnectWorker(
+        folder, next(iter(free_ports())), kafka.split(","), name, tmp_path_factory.getbasetemp()
+    )
     worker.start()
     yield worker
     worker.kill()

@@ -4,11 +4,18 @@ from pathlib import Path
 from local_stack.kafka.connect import Worker, command, write_configuration
 from local_stack.kafka.java import Java
 
-WORKER = Worker(21001, ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"])
+WORKER = Worker(21001, ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"], Path("/home/secrets/connect"))
 
 
 def test_worker_listens_on_loopback_only() -> None:
     assert WORKER.properties()["listeners"] == "http://127.0.0.1:21001"
+
+
+def test_configuration_of_a_connector_can_name_no_file_but_the_password() -> None:
+    """Whoever reaches the REST interface may write one, and read what Connect makes of it."""
+    settings = WORKER.properties()
+    assert settings["config.providers"] == "directory"
+    assert settings["config.providers.directory.param.allowed.paths"] == "/home/secrets/connect"
 
 
 def test_topics_of_connect_have_a_replica_on_each_broker() -> None:
