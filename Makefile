@@ -38,7 +38,7 @@ lint: $(STAMP) ## check style, types and spelling: Python, JavaScript, shell, Do
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	PYTHONPATH=producer_service:consumer_service:kafka_page:. $(VENV)/bin/lint-imports --no-logo
+	PYTHONPATH=producer_service:consumer_service:projector_service:kafka_page:. $(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service kafka_page tests/javascript
 	$(VENV)/bin/oxfmt --check $(JAVASCRIPT)
 	PATH="$(VENV)/bin:$$PATH" shellcheck $(SHELL_SCRIPTS)

@@ -8,7 +8,7 @@ DECLARE
     name text;
 BEGIN
     -- Roles belong to the server, not to one database, so the migrator of another database may create them now.
-    FOREACH name IN ARRAY ARRAY['producer', 'relay'] LOOP
+    FOREACH name IN ARRAY ARRAY['producer', 'relay', 'projector'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION', name);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
@@ -16,7 +16,7 @@ BEGIN
     END LOOP;
     -- Only these roles and the owner may connect; only the owner may create tables, temporary ones included.
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO producer, relay', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO producer, relay, projector', current_database());
 END
 $$;
 
@@ -36,3 +36,10 @@ GRANT SELECT, UPDATE, DELETE ON outbox TO relay;
 GRANT SELECT, INSERT ON outbox_discarded TO relay;
 -- It also deletes expired idempotency keys; its FOR UPDATE needs UPDATE on at least one column.
 GRANT SELECT (key, expires_at), UPDATE (expires_at), DELETE ON idempotency_keys TO relay;
+
+-- The projector keeps the read models, and reads nothing else: what it knows of orders is in their events.
+REVOKE ALL ON SCHEMA projection FROM PUBLIC;
+GRANT USAGE ON SCHEMA projection TO projector;
+REVOKE ALL ON ALL TABLES IN SCHEMA projection FROM projector;
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA projection TO projector;
+GRANT DELETE ON projection.dead_letters TO projector;

@@ -1,0 +1,56 @@
+"""gunicorn for the projector: one worker, which is one member of the consumer group."""
+
+import ctypes
+import os
+import signal
+import sys
+from types import FrameType
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+workers = 1
+# A tail keeps its thread while it is open (web/tail.py: at most 4), and a page that asks a broker that hangs, for 2 s.
+threads = 12
+worker_connections = 1000
+keepalive = 5
+timeout = 30
+graceful_timeout = 5
+control_socket_disable = True
+forwarder_headers = ""  # a client on loopback could send SCRIPT_NAME, and a wrong one is a 500
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+logconfig_dict = {
+    "root": {"level": "INFO", "handlers": ["error_console"]},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},
+        "gunicorn.access": {"level": "WARNING", "handlers": ["console"], "propagate": False},
+        "librdkafka": {"level": "ERROR"},
+    },
+}
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """Tie the worker to the master (Linux): an orphan with open streams would keep the port. Keep memory small."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != server.pid:  # it died before we asked
+            os._exit(1)
+        # Every read has a client with threads of its own, and glibc would keep memory for each of them.
+        m_arena_max = -8
+        ctypes.CDLL(None).mallopt(m_arena_max, 2)
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Start the services, and end the tails on SIGTERM."""
+    services = worker.wsgi.extensions["services"]
+    services.start()
+    gunicorns_own = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        """End the tails first: `worker_exit` would come only after the graceful timeout."""
+        services.stop()
+        gunicorns_own(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.siginterrupt(signal.SIGTERM, False)
