@@ -5,7 +5,7 @@ The table is the outbox: a letter is marked when Kafka has acknowledged it. So e
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -115,7 +115,7 @@ class KafkaLetterbox:
             raise KafkaUnavailable(failures[0].str())
 
     def _open(self) -> Producer:
-        self._create_topic(lambda: AdminClient(client_settings(self._bootstrap_servers)))
+        self._create_topic()
         return Producer(
             client_settings(self._bootstrap_servers)
             | {
@@ -128,11 +128,11 @@ class KafkaLetterbox:
             }
         )
 
-    def _create_topic(self, connect: Callable[[], AdminClient]) -> None:
+    def _create_topic(self) -> None:
+        admin = AdminClient(client_settings(self._bootstrap_servers))  # kept until its answer is there
         try:
-            connect().create_topics([self._new], request_timeout=DELIVERY_S)[self._name].result(
-                2 * DELIVERY_S
-            )
+            future = admin.create_topics([self._new], request_timeout=DELIVERY_S)[self._name]
+            future.result(2 * DELIVERY_S)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise KafkaUnavailable(error.args[0].str()) from error
