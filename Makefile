@@ -94,10 +94,11 @@ bench: $(STAMP) ## how fast orders are taken, published and shown, ours beside o
 	PYTHONPATH=.:consumer_service $(PY) -m bench.filters
 	PYTHONPATH=.:producer_service $(PY) -m bench.fanout --plot docs/images/bench-fanout.png
 
-openapi: $(STAMP) ## contracts/openapi.json from the models
+openapi: $(STAMP) ## contracts/*openapi.json from the models
 	cd producer_service && ../$(PY) -m producer.openapi > ../contracts/openapi.json
+	cd projector_service && ../$(PY) -m projector.openapi > ../contracts/projector-openapi.json
 
 lock: $(STAMP) ## pin every requirement again, one set of versions for all
 	$(COMPILE) tests/requirements.in -o tests/requirements.txt
-	for part in local_stack producer_service consumer_service db; do \
+	for part in local_stack producer_service consumer_service projector_service db; do \
 		$(COMPILE) $$part/requirements.in --constraint tests/requirements.txt -o $$part/requirements.txt; done

@@ -39,6 +39,7 @@ class Topic:
         self._admin, self._producer = admin, producer
 
     def create(self) -> None:
+        """Create the topic. Raises KafkaException, also while one of that name is still being deleted."""
         new = NewTopic(self.name, PARTITIONS, 3, config={"min.insync.replicas": "2"})
         self._admin.create_topics([new], operation_timeout=10)[self.name].result(15)
 
@@ -112,8 +113,8 @@ class Instance:
     def signal(self, sent: signal.Signals) -> None:
         """Send a signal to the process and its worker."""
         assert self.process
-        for each in (self.process, *psutil.Process(self.process.pid).children()):
-            each.send_signal(sent)
+        for pid in (self.process.pid, *(child.pid for child in psutil.Process(self.process.pid).children())):
+            os.kill(pid, sent)
 
     def kill(self) -> None:
         """End it as an out-of-memory killer might."""
@@ -159,12 +160,16 @@ def scalar(projection_engine: sa.Engine) -> Scalar:
 
 
 @pytest.fixture
-def topic(kafka: str, execute: Execute) -> Iterator[Topic]:
-    """A topic for this test only, and empty read models."""
+def empty_read_models(execute: Execute) -> None:
     execute(
         "TRUNCATE projection.positions, projection.timeline, projection.orders, projection.totals,"
         " projection.minutes, projection.items, projection.dead_letters"
     )
+
+
+@pytest.fixture
+def topic(kafka: str, empty_read_models: None) -> Iterator[Topic]:
+    """A topic for this test only."""
     # log_level 0: at the end of a run the clients outlive the brokers for a moment.
     quiet: dict[str, str | int | float | bool] = {"bootstrap.servers": kafka, "log_level": 0}
     own = {"enable.idempotence": True, "linger.ms": 5, "partitioner": "murmur2_random"}
