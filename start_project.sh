@@ -30,9 +30,10 @@ usage() {
                    reset [--yes]           stop everything and delete all data
 Before a command:  --docker or --native; without either, Docker if an engine and Compose v2 answer
                    --lite: with Docker, one broker instead of three
-Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer kafka-ui; with Docker also gateway
-Settings come from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), KAFKA_UI_PORT
-(8080); natively, 0 takes a free port. A start remembers these three for later commands. All others are in .env.example.
+Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui; with Docker also gateway
+Settings come from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), PROJECTOR_PORT
+(5003), KAFKA_UI_PORT (8080); natively, 0 takes a free port. A start remembers these for later commands. All others
+are in .env.example.
 END
 }
 

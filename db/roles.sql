@@ -22,7 +22,7 @@ $$;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO producer, relay;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM producer, relay;
+REVOKE ALL ON ALL TABLES IN SCHEMA public, projection FROM producer, relay, projector;
 
 -- The producer places and changes orders and never deletes one. It stores their events and never changes those.
 GRANT SELECT, INSERT, UPDATE ON orders TO producer;
@@ -40,6 +40,5 @@ GRANT SELECT (key, expires_at), UPDATE (expires_at), DELETE ON idempotency_keys 
 -- The projector keeps the read models, and reads nothing else: what it knows of orders is in their events.
 REVOKE ALL ON SCHEMA projection FROM PUBLIC;
 GRANT USAGE ON SCHEMA projection TO projector;
-REVOKE ALL ON ALL TABLES IN SCHEMA projection FROM projector;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA projection TO projector;
 GRANT DELETE ON projection.dead_letters TO projector;

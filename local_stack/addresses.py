@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from local_stack import passwords, ports, postgres
 from local_stack.paths import Paths
-from local_stack.services import BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER
+from local_stack.services import BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, PROJECTOR
 
 # Whoever takes PostgreSQL's port while it is down must not be sent a password that can be read.
 REQUIRE_AUTH = "scram-sha-256"
@@ -16,7 +16,7 @@ class Addresses:
     """The URLs of the stack, and the address (host:port) of each broker by its name.
 
     database_url: the owner's, for people. Its parameters are those that every version of psql knows.
-    kafka_ui_url: "" when an older version has started the stack: it had none.
+    kafka_ui_url, projector_url: "" when an older version has started the stack: it had none.
     """
 
     database_url: str
@@ -24,6 +24,7 @@ class Addresses:
     producer_url: str
     consumer_url: str
     kafka_ui_url: str
+    projector_url: str
 
     @classmethod
     def of(cls, numbers: Mapping[str, int], password: str) -> "Addresses":
@@ -35,6 +36,7 @@ class Addresses:
             producer_url=f"http://{at[PRODUCER]}",
             consumer_url=f"http://{at[CONSUMER]}",
             kafka_ui_url=f"http://{at[KAFKA_UI]}" if KAFKA_UI in at else "",
+            projector_url=f"http://{at[PROJECTOR]}" if PROJECTOR in at else "",
         )
 
     @property
@@ -61,6 +63,7 @@ class Addresses:
             "KAFKA_BOOTSTRAP_SERVERS": ",".join(self.brokers.values()),
             "PRODUCER_URL": self.producer_url,
             "CONSUMER_URL": self.consumer_url,
+            "PROJECTOR_URL": self.projector_url,
             "KAFKA_UI_URL": self.kafka_ui_url,
         }
 

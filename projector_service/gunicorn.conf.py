@@ -10,8 +10,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 workers = 1
-# A tail keeps its thread while it is open (web/tail.py: at most 4), and a page that asks a broker that hangs, for 2 s.
-threads = 12
+threads = 8
 worker_connections = 1000
 keepalive = 5
 timeout = 30
@@ -30,27 +29,32 @@ logconfig_dict = {
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Tie the worker to the master (Linux): an orphan with open streams would keep the port. Keep memory small."""
+    """Tie the worker to the master (Linux): an orphan would keep the port, and its partitions from the next one."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
         if os.getppid() != server.pid:  # it died before we asked
             os._exit(1)
-        # Every read has a client with threads of its own, and glibc would keep memory for each of them.
-        m_arena_max = -8
-        ctypes.CDLL(None).mallopt(m_arena_max, 2)
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Start the services, and end the tails on SIGTERM."""
+    """Start the services, and ask them to end on SIGTERM, while gunicorn waits for the last requests."""
     services = worker.wsgi.extensions["services"]
     services.start()
     gunicorns_own = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        """End the tails first: `worker_exit` would come only after the graceful timeout."""
+        """Let the batch that is being applied be the last."""
         services.stop()
         gunicorns_own(number, frame)
 
     signal.signal(signal.SIGTERM, stop)
     signal.siginterrupt(signal.SIGTERM, False)
+
+
+def worker_exit(server: Arbiter, worker: Worker) -> None:
+    """Also runs when the application could not be loaded, and then there is nothing to end."""
+    services = worker.wsgi and worker.wsgi.extensions["services"]
+    if services:
+        services.stop()
+        services.join()

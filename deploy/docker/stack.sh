@@ -3,7 +3,7 @@
 # Runs in the project's folder. COMPOSE_FILE, COMPOSE_PROJECT_NAME and .env work as for Compose itself.
 set -eu
 
-all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer kafka-ui gateway'
+all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui gateway'
 scales=.local/docker.scales
 ports=.local/docker.ports
 
@@ -53,26 +53,27 @@ enough_memory() {
 
 # The connections that all replicas may open, against PostgreSQL's max_connections (docker-compose.yml): a producer's
 # pool, the one for NOTIFY and the one for new orders, in each of its processes; a relay's pool and the one that
-# listens; and a few for PostgreSQL itself, the migrator and people. By default a producer has as many processes as its
-# gunicorn.conf.py says. enough_connections [SERVICE=N...]: the saved numbers, with these changes.
+# listens; a projector's pool; and a few for PostgreSQL itself, the migrator and people. By default a producer has as
+# many processes as its gunicorn.conf.py says. enough_connections [SERVICE=N...]: the saved numbers, with these changes.
 enough_connections() {
-    producers=1 relays=1
+    producers=1 relays=1 projectors=1
     for each in $(cat "$scales" 2>/dev/null) "$@"; do
         case $each in
             producer=*) producers=${each#*=} ;;
             relay=*) relays=${each#*=} ;;
+            projector=*) projectors=${each#*=} ;;
         esac
     done
     cores=$(docker info --format '{{.NCPU}}')
-    wanted=$(docker compose config | awk -v producers="$producers" -v relays="$relays" -v cores="${cores:-8}" '
+    wanted=$(docker compose config | awk -v producers="$producers" -v relays="$relays" -v projectors="$projectors" -v cores="${cores:-8}" '
         BEGIN { processes = int(cores / 2); if (processes > 4) processes = 4; if (processes < 1) processes = 1; pool = 8 }
         /^  [^ ]/ { service = $1 }
         service == "producer:" { gsub(/"/, "", $2) }
         service == "producer:" && $1 == "WEB_CONCURRENCY:" && $2 ~ /^[0-9]/ { processes = $2 }
         service == "producer:" && $1 == "DATABASE_POOL_SIZE:" { pool = $2 }
-        END { print producers * processes * (pool + 2) + relays * 5 + 7 }')
+        END { print producers * processes * (pool + 2) + relays * 5 + projectors * 8 + 7 }')
     [ "$wanted" -le 100 ] ||
-        fail "producer=$producers and relay=$relays may open $wanted connections, but PostgreSQL has 100: take fewer replicas, or lower DATABASE_POOL_SIZE or WEB_CONCURRENCY."
+        fail "producer=$producers, relay=$relays and projector=$projectors may open $wanted connections, but PostgreSQL has 100: take fewer replicas, or lower DATABASE_POOL_SIZE or WEB_CONCURRENCY."
 }
 
 # Ports that a start was given hold for the commands after it, unless .env has them.
@@ -84,7 +85,7 @@ recall_ports() {
     done <"$ports"
 }
 remember_ports() {
-    for name in PRODUCER_PORT CONSUMER_PORT KAFKA_UI_PORT; do
+    for name in PRODUCER_PORT CONSUMER_PORT PROJECTOR_PORT KAFKA_UI_PORT; do
         eval "port=\${$name:-}"
         [ -z "$port" ] || echo "$name=$port"
     done >"$ports"
@@ -120,7 +121,7 @@ explain() {
         case $problem in
             *"already in use"* | *"already allocated"*)
                 port=$(echo "$problem" | sed -E 's/.*:([0-9]+)( failed)?:.*/\1/')
-                fail "Port $port is taken by another program: stop that program, or choose other ports with PRODUCER_PORT, CONSUMER_PORT, KAFKA_UI_PORT."
+                fail "Port $port is taken by another program: stop that program, or choose other ports with PRODUCER_PORT, CONSUMER_PORT, PROJECTOR_PORT, KAFKA_UI_PORT."
                 ;;
             ?*) fail "$problem" ;;
         esac
@@ -192,12 +193,14 @@ url() {
 addresses() {
     shop=$(url gateway 5001)
     events=$(url gateway 5002)
+    figures=$(url gateway 5003)
     (
         umask 077
-        printf 'PRODUCER_URL=%s\nCONSUMER_URL=%s\n' "$shop" "$events" >.local/env
+        printf 'PRODUCER_URL=%s\nCONSUMER_URL=%s\nPROJECTOR_URL=%s\n' "$shop" "$events" "$figures" >.local/env
     )
     say "orders    $shop"
     say "live      $events"
+    say "figures   $figures/stats"
     ui=$(url gateway 8080)
     [ -z "$ui" ] || say "kafka-ui  $ui"
 }

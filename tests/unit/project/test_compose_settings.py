@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local_stack.services import APPS, BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
+from local_stack.services import APPS, BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, PROJECTOR, RELAY
 from tests.compose.stack import GATEWAY, ONE_SHOTS, SERVICES
 from tests.unit.project import compose
 
@@ -46,6 +46,7 @@ def test_memory_processors_and_processes_of_a_container_are_bounded() -> None:
         PRODUCER: "384m",
         RELAY: "256m",
         CONSUMER: "512m",
+        PROJECTOR: "256m",
         GATEWAY: "128m",
         KAFKA_UI: "768m",
     }
@@ -64,6 +65,7 @@ def test_each_service_has_the_time_it_needs_to_stop() -> None:
         PRODUCER: "20s",
         RELAY: "10s",
         CONSUMER: "15s",
+        PROJECTOR: "15s",
         GATEWAY: "5s",
         KAFKA_UI: "5s",
     }
@@ -86,8 +88,8 @@ def test_service_is_asked_how_it_is(name: str) -> None:
 
 
 def test_only_the_gateway_has_ports_and_they_are_on_loopback() -> None:
-    ports = ["127.0.0.1:5001:5001", "127.0.0.1:5002:5002", "127.0.0.1:8080:8080"]
-    assert of_all("ports") == dict.fromkeys(ALL) | {GATEWAY: ports}
+    pages = [f"127.0.0.1:{port}:{port}" for port in (5001, 5002, 5003, 8080)]
+    assert of_all("ports") == dict.fromkeys(ALL) | {GATEWAY: pages}
     assert not [name for name in ALL if {"expose", "network_mode"} & set(service(name)) and name != "secrets"]
     assert service("secrets")["network_mode"] == "none"
 
@@ -97,6 +99,7 @@ def test_kafka_ui_stays_on_loopback_when_the_pages_are_opened_to_others() -> Non
     assert opened["services"][GATEWAY]["ports"] == [
         "0.0.0.0:5001:5001",
         "0.0.0.0:5002:5002",
+        "0.0.0.0:5003:5003",
         "127.0.0.1:8080:8080",
     ]
 
@@ -110,6 +113,7 @@ def test_each_container_is_in_the_networks_it_needs_and_only_one_network_leads_o
         PRODUCER: ["edge", "app", "data"],
         RELAY: ["app", "data"],
         CONSUMER: ["edge", "app"],
+        PROJECTOR: ["edge", "app", "data"],
         GATEWAY: ["edge", "ui"],
         KAFKA_UI: ["ui", "app"],
     }
@@ -127,17 +131,19 @@ def test_each_container_mounts_its_own_secret_read_only() -> None:
     }
     owner = "owner-secret:/secrets/owner:ro"
     assert {name: mount for name, mount in mounts.items() if mount} == {
-        "secrets": [f"{name}-secret:/secrets/{name}" for name in ("owner", PRODUCER, RELAY)],
-        "migrate": [owner, "producer-secret:/secrets/producer:ro", "relay-secret:/secrets/relay:ro"],
+        "secrets": [f"{name}-secret:/secrets/{name}" for name in ("owner", PRODUCER, RELAY, PROJECTOR)],
+        "migrate": [owner, *(f"{name}-secret:/secrets/{name}:ro" for name in (PRODUCER, RELAY, PROJECTOR))],
         POSTGRES: [owner],
         PRODUCER: ["producer-secret:/secrets/producer:ro"],
         RELAY: ["relay-secret:/secrets/relay:ro"],
+        PROJECTOR: ["projector-secret:/secrets/projector:ro"],
         GATEWAY: ["./deploy/gateway/secrets:/secrets/gateway:ro"],
     }
 
 
 def test_no_password_is_in_an_environment_and_none_is_sent_to_who_took_the_name() -> None:
-    for name, role in (("migrate", "orders"), (PRODUCER, PRODUCER), (RELAY, RELAY)):
+    roles = {name: name for name in (PRODUCER, RELAY, PROJECTOR)}
+    for name, role in ({"migrate": "orders"} | roles).items():
         environment = service(name)["environment"]
         assert environment["DATABASE_URL"] == (
             f"postgresql://{role}@postgres:5432/orders?require_auth=scram-sha-256"
@@ -157,7 +163,8 @@ def test_data_of_each_store_is_in_a_volume_of_its_own() -> None:
     for broker in BROKERS:
         assert service(broker)["volumes"] == [f"{broker}:/var/lib/kafka/data"]
         assert service(broker)["environment"]["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
-    assert set(COMPOSE["volumes"]) == {POSTGRES, *BROKERS, "owner-secret", "producer-secret", "relay-secret"}
+    secrets = {f"{name}-secret" for name in ("owner", PRODUCER, RELAY, PROJECTOR)}
+    assert set(COMPOSE["volumes"]) == {POSTGRES, *BROKERS, *secrets}
 
 
 def test_postgresql_loses_nothing_that_it_has_acknowledged() -> None:
@@ -207,7 +214,7 @@ def test_settings_of_the_topic_are_not_weakened() -> None:
 
 
 def test_only_names_of_this_machine_are_trusted_and_kafka_ui_only_reads() -> None:
-    for name in (PRODUCER, CONSUMER, GATEWAY):
+    for name in (PRODUCER, CONSUMER, PROJECTOR, GATEWAY):
         assert service(name)["environment"]["TRUSTED_HOSTS"] == "localhost,127.0.0.1,[::1],"
     assert service(KAFKA_UI)["environment"]["KAFKA_CLUSTERS_0_READONLY"] is True
     assert service(GATEWAY)["environment"]["BIND_ADDRESS"] == "127.0.0.1"
@@ -226,6 +233,7 @@ def test_each_container_waits_for_what_it_cannot_start_without() -> None:
         PRODUCER: {"migrate": done},
         RELAY: {"migrate": done, "topics": done},
         CONSUMER: {"topics": done},
+        PROJECTOR: {"migrate": done, "topics": done},
         KAFKA_UI: {BROKERS[0]: "started"},
     }
 
@@ -245,5 +253,5 @@ def test_small_stack_has_one_replica_of_everything_and_its_ports_on_loopback() -
     factors = {name: value for name, value in lite["kafka-1"]["environment"].items() if "REPLICATION" in name}
     assert set(factors.values()) == {1}
     assert lite["topics"]["environment"]["KAFKA_TOPIC_MIN_INSYNC_REPLICAS"] == 1
-    assert lite[GATEWAY]["ports"] == ["127.0.0.1:5001:5001", "127.0.0.1:5002:5002"]
+    assert lite[GATEWAY]["ports"] == [f"127.0.0.1:{port}:{port}" for port in (5001, 5002, 5003)]
     assert {name for name in lite if lite[name].get("profiles")} == {"kafka-2", "kafka-3", KAFKA_UI}
