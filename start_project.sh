@@ -16,10 +16,14 @@ usage() {
                    restart [SERVICE...]    restart everything or these services
                    status [--json]         print the state; exit code 0 only when all are healthy
                    logs [-f] [SERVICE...]  print the last lines; -f follows
-                   scale SERVICE=N...      with Docker only: producer, relay, consumer
+                   scale SERVICE=N...      with Docker only: producer, relay, consumer, projector
                    parked                  list the events that Kafka refused
                    requeue ID              offer a parked event to Kafka again
                    discard ID              give a parked event up, on record
+                   dlq list                list the events that the projector could not apply
+                   dlq show ID             print one of them
+                   dlq requeue ID          apply it again, and what waits behind it
+                   dlq discard ID          give it up, on record, and apply what waits behind it
                    ledger [--json]         compare orders, outbox and Kafka; exit code 1: something is missing
                    ledger --order ID       print what happened to one order
                    ledger --repair         put what is missing back into the outbox

@@ -289,8 +289,8 @@ scale() {
     [ $# -gt 0 ] || fail "scale needs services and numbers, for example: ./start_project.sh scale producer=2 consumer=3"
     for wish; do
         case $wish in
-            producer=[1-9] | consumer=[1-9] | relay=[1-9]) ;;
-            *) fail "$wish: only producer, relay and consumer can be scaled, to 1 to 9 replicas." ;;
+            producer=[1-9] | consumer=[1-9] | relay=[1-9] | projector=[1-9]) ;;
+            *) fail "$wish: only producer, relay, consumer and projector can be scaled, to 1 to 9 replicas." ;;
         esac
     done
     enough_connections "$@"
@@ -317,15 +317,18 @@ reset() {
     say "all data is deleted"
 }
 
-# The relay's own command; where no relay runs, in a container of its own.
-relay() {
-    if [ "$(docker compose ps --status running --quiet relay 2>/dev/null)" ]; then
-        exec docker compose exec -T relay python -m producer.relay "$@"
+# in_service SERVICE COMMAND...: a command of a service's own; where none runs, in a container of its own.
+in_service() {
+    service=$1
+    shift
+    if [ "$(docker compose ps --status running --quiet "$service" 2>/dev/null)" ]; then
+        exec docker compose exec -T "$service" "$@"
     fi
     [ "$(docker compose ps --status running --quiet postgres 2>/dev/null)" ] ||
         fail "PostgreSQL is not running: start it first with ./start_project.sh start postgres"
-    exec docker compose --progress quiet run --rm -T --no-deps relay python -m producer.relay "$@"
+    exec docker compose --progress quiet run --rm -T --no-deps "$service" "$@"
 }
+relay() { in_service relay python -m producer.relay "$@"; }
 
 # The ledger has a container of its own, and so the memory of no service. It gets the terminal when there is one, and
 # Compose hands an interrupt on to it. Its exit code 1 says that something is missing, so any other failure is 2.
@@ -430,7 +433,7 @@ verb=${1:-start}
 [ $# -eq 0 ] || shift
 mkdir -p -m 700 .local
 recall_ports
-case $verb in start | restart | scale | parked | requeue | discard | ledger) isolate_networks ;; esac
+case $verb in start | restart | scale | parked | requeue | discard | dlq | ledger) isolate_networks ;; esac
 case $verb in
     start | stop | restart | status | scale | reset | ledger | restore) "$verb" "$@" ;;
     backup | archive) backup_tools "$verb" "$@" ;;
@@ -441,6 +444,10 @@ case $verb in
     requeue | discard)
         [ $# -eq 1 ] || fail "$verb needs the ID of one parked event; ./start_project.sh parked lists them."
         relay "$verb" "$1"
+        ;;
+    dlq)
+        [ $# -gt 0 ] || fail "dlq needs a word: list, show ID, requeue ID, discard ID."
+        in_service projector python -m projector dlq "$@"
         ;;
     logs)
         # As natively: the last lines of each service. A --tail of the user's own comes later and wins.

@@ -13,7 +13,7 @@ from projector.web.responses import Check, DeadLetters, Group, Reading, ReadySta
 
 health = Blueprint("health", __name__, url_prefix="/health")
 
-HOW_TO_LOOK = "to see them: python -m projector dlq list"
+HOW_TO_LOOK = "to see them: ./start_project.sh dlq list"
 
 
 @health.get("/live")

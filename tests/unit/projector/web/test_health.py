@@ -42,7 +42,7 @@ def fail_to_publish(web: WebHarness) -> None:
     [
         (stand_still, "group", "Kafka: no answer"),
         (fall_behind, "reading", None),
-        (park, "dead_letters", "2 messages are parked; to see them: python -m projector dlq list"),
+        (park, "dead_letters", "2 messages are parked; to see them: ./start_project.sh dlq list"),
         (fail_to_publish, "dead_letters", "they cannot be published: no answer"),
     ],
 )
