@@ -67,8 +67,6 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
     except (DataError, IntegrityError) as error:
         raise Refused(_first_line(error)) from error
-    except (UnicodeEncodeError, ValueError) as error:  # psycopg2 cannot write the value at all
-        raise Refused(str(error)) from error
     except (SQLAlchemyError, psycopg2.Error) as error:
         raise DatabaseUnavailable(_first_line(error)) from error
 

@@ -75,7 +75,10 @@ def _reading(services: Services, counts: Counts) -> Reading:
 
 
 def _missing(services: Services, found: Reading) -> str:
-    told = [f"Kafka cannot be asked: {services.watch.problem}"] if services.watch.problem else []
+    told = []
+    if found.status != "ok":
+        told.append(f"behind for {found.behind_s:.0f} s, by {found.lag} messages as far as is known")
+    told += [f"Kafka cannot be asked: {services.watch.problem}"] if services.watch.problem else []
     if found.skipped:
         told.append(f"Kafka no longer had {found.skipped} offsets when they were to be read")
     if found.recreated:
@@ -84,14 +87,19 @@ def _missing(services: Services, found: Reading) -> str:
 
 
 def _dead_letters(services: Services, counts: Counts) -> DeadLetters:
+    """Degraded while orders are held back. Garbage of no order waits for an operator, too, and harms nobody."""
     problem = services.dead_letters.problem
     found = DeadLetters(
-        status=_status(not counts.parked and not problem),
+        status=_status(not counts.orders and not problem),
         parked=counts.parked,
         orders=counts.orders,
         unpublished=counts.unpublished,
     )
-    told = [f"{counts.parked} messages are parked; {HOW_TO_LOOK}"] if counts.parked else []
+    told = (
+        [f"parked messages: {counts.parked}, of {counts.orders} orders; {HOW_TO_LOOK}"]
+        if counts.parked
+        else []
+    )
     told += [f"they cannot be published: {problem}"] if problem else []
     if told:
         found.detail = "; ".join(told)

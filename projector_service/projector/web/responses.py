@@ -175,12 +175,12 @@ class Reading(_Body):
 
 
 class DeadLetters(_Body):
-    """Messages that are parked until an operator decides: `python -m projector dlq`."""
+    """Messages that are parked until an operator decides: `./start_project.sh dlq`."""
 
     status: ReadyStatus
     parked: Count
     orders: Count
-    """How many orders they hold back."""
+    """How many orders they hold back; above 0 the service is degraded. Garbage of no order holds back none."""
     unpublished: Count
     """Those that are not on the topic for dead letters yet."""
     detail: str | None = None

@@ -1,6 +1,9 @@
 """What cannot be read or applied is parked with its order; others flow, and an operator decides."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from tests.eventually import eventually
 from tests.integration.projector.conftest import (
     READY_S,
+    SERVICE,
     Command,
     Execute,
     Scalar,
@@ -64,15 +68,23 @@ def test_poisoned_order_is_parked_between_two_good_ones_and_discarded(
     shown = json.loads(dlq("show", unreadable).stdout)
     assert (shown["value"], shown["error"]) == ("{", "not JSON")
     again = dlq("requeue", unreadable)
-    assert (again.returncode, again.stdout) == (1, "Applied 0; 2 still parked.\n")
+    assert (again.exit_code, again.stdout) == (1, "Applied 0; 2 still parked.\n")
     assert dlq("discard", unreadable).stdout == "Applied 1; 0 still parked.\n"
     assert stored_sums() == sums([GOOD, BAD, OTHER, later(GOOD), later(BAD)])
-    assert dlq("discard", behind).returncode == 1
+    assert dlq("discard", behind).exit_code == 1
     eventually(lambda: instance.checks["dead_letters"]["status"] == "ok")
 
     topic.put([later(BAD, 3, "shipped")])
     eventually(lambda: scalar(COUNTED) == 6)
     assert scalar("SELECT count(*) FROM projection.dead_letters") == 1  # the discarded one, on record
+
+
+def test_command_runs_as_a_process(topic: Topic, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "projector", "dlq", "discard", "1"]
+    done = subprocess.run(
+        command, cwd=SERVICE, env=os.environ | environment, timeout=60, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (1, "Error: No dead letter 1 is parked.\n")
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ def fail_to_publish(web: WebHarness) -> None:
     ("happens", "check", "detail"),
     [
         (stand_still, "group", "Kafka: no answer"),
-        (fall_behind, "reading", None),
-        (park, "dead_letters", "2 messages are parked; to see them: ./start_project.sh dlq list"),
+        (fall_behind, "reading", "behind for 60 s, by 2 messages as far as is known"),
+        (park, "dead_letters", "parked messages: 2, of 1 orders; to see them: ./start_project.sh dlq list"),
         (fail_to_publish, "dead_letters", "they cannot be published: no answer"),
     ],
 )
@@ -63,6 +63,13 @@ def test_degraded_says_why(
         "degraded",
     )
     assert body["checks"][check].get("detail") == detail
+
+
+def test_garbage_of_no_order_is_told_without_an_alarm(web: WebHarness) -> None:
+    web.queries.counted = replace(web.queries.counted, parked=3, orders=0)
+    body = web.client.get("/health/ready").get_json()
+    assert body["status"] == "ok"
+    assert body["checks"]["dead_letters"]["parked"] == 3
 
 
 def test_what_figures_lack_is_told_without_an_alarm(web: WebHarness) -> None:
