@@ -23,7 +23,7 @@ logconfig_dict = {
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},
         "gunicorn.access": {"level": "WARNING", "handlers": ["console"], "propagate": False},
-        "librdkafka": {"level": "ERROR"},
+        "librdkafka": {"level": "CRITICAL"},  # it logs every attempt to connect as an error; health tells
     },
 }
 

@@ -88,7 +88,7 @@ def member_settings(
         "group.instance.id": instance,
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": round(session_timeout_s * 1000),
-        "heartbeat.interval.ms": round(session_timeout_s * 1000 / 4),
+        "heartbeat.interval.ms": 1000,  # its answer is how a member learns of a rebalance
         "enable.auto.commit": True,
         "auto.commit.interval.ms": 1000,
         "enable.auto.offset.store": False,
@@ -177,7 +177,8 @@ class GroupMember:
         self._assigned |= numbers
         consumer.incremental_assign([TopicPartition(self._topic, number, 0) for number in sorted(numbers)])
         self.pause(numbers)
-        logger.info("Assigned: %s; now %s", sorted(numbers), sorted(self._assigned))
+        if numbers:  # a rebalance that moves nothing tells us so, too
+            logger.info("Assigned: %s; now %s", sorted(numbers), sorted(self._assigned))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = {each.partition for each in partitions}
@@ -187,8 +188,12 @@ class GroupMember:
         logger.info("Revoked: %s; left %s", sorted(numbers), sorted(self._assigned))
 
     def _on_error(self, error: KafkaError) -> None:
-        """Log only: librdkafka recovers by itself, and health says how far behind we are."""
-        logger.info("Kafka's client reported: %s", error.str())
+        """Log only: librdkafka recovers by itself, and health says how far behind we are.
+
+        It reports every attempt to connect, twenty a second while all brokers are away.
+        """
+        if error.code() != KafkaError._TRANSPORT:
+            logger.info("Kafka's client reported: %s", error.str())
 
 
 def _message(message: Any) -> Message:

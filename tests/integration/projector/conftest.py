@@ -99,11 +99,13 @@ class Instance:
 
     @property
     def checks(self) -> dict[str, Any]:
-        """The checks of /health/ready. Raises AssertionError while it is not up."""
+        """The checks of /health/ready. Raises AssertionError while it is not ready."""
         try:
-            checks: dict[str, Any] = self.get("/health/ready").json()["checks"]
-        except requests.ConnectionError as error:
+            response = self.get("/health/ready")
+        except requests.RequestException as error:
             raise AssertionError("not up yet") from error
+        assert response.status_code == 200, response.text
+        checks: dict[str, Any] = response.json()["checks"]
         return checks
 
     @property

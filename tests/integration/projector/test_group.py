@@ -84,7 +84,7 @@ def more(topic: Topic, seed: int) -> list[Told]:
 def test_restarted_instance_gets_its_own_partitions_and_the_other_keeps_reading(
     topic: Topic, start_instance: StartInstance, scalar: Scalar
 ) -> None:
-    one, two = start_instance("one"), start_instance("two")
+    one, two = (start_instance(name, projector_session_timeout_s=60) for name in ("one", "two"))
     eventually(lambda: sorted(one.partitions + two.partitions) == ALL and one.partitions, READY_S)
     eventually(lambda: len(two.partitions) == len(one.partitions), READY_S)
     before, assigned = two.partitions, one.log.count("Assigned:")
@@ -107,7 +107,10 @@ def test_database_that_breaks_connections_delays_and_loses_nothing(
     start_instance(projector_batch=10)
     for part in (0.1, 0.5):
         eventually(lambda part=part: scalar(COUNTED) > part * len(told), READY_S, every=0.01)  # type: ignore[misc]
-        execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'projector'")
+        execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'projector'"
+            " AND datname = current_database()"
+        )
     eventually(lambda: scalar(COUNTED) == len(told), READY_S)
     assert stored_sums() == sums(told)
 
