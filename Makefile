@@ -38,7 +38,7 @@ lint: $(STAMP) ## check style, types and spelling: Python, JavaScript, shell, Do
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	PYTHONPATH=producer_service:consumer_service:kafka_page:. $(VENV)/bin/lint-imports --no-logo
+	PYTHONPATH=producer_service:consumer_service:projector_service:kafka_page:. $(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/oxlint --deny-warnings producer_service consumer_service kafka_page tests/javascript
 	$(VENV)/bin/oxfmt --check $(JAVASCRIPT)
 	PATH="$(VENV)/bin:$$PATH" shellcheck $(SHELL_SCRIPTS)
@@ -97,10 +97,11 @@ bench: $(STAMP) ## how fast orders are taken, published and shown, ours beside o
 compare: $(STAMP) ## ways to get a committed order to Kafka, under faults; writes docs/compare.md; takes half an hour
 	PYTHONPATH=.:producer_service $(PY) -m bench.compare --page docs/compare.md --plot docs/images/compare.png
 
-openapi: $(STAMP) ## contracts/openapi.json from the models
+openapi: $(STAMP) ## contracts/*openapi.json from the models
 	cd producer_service && ../$(PY) -m producer.openapi > ../contracts/openapi.json
+	cd projector_service && ../$(PY) -m projector.openapi > ../contracts/projector-openapi.json
 
 lock: $(STAMP) ## pin every requirement again, one set of versions for all
 	$(COMPILE) tests/requirements.in -o tests/requirements.txt
-	for part in local_stack producer_service consumer_service db; do \
+	for part in local_stack producer_service consumer_service projector_service db; do \
 		$(COMPILE) $$part/requirements.in --constraint tests/requirements.txt -o $$part/requirements.txt; done

@@ -16,10 +16,14 @@ usage() {
                    restart [SERVICE...]    restart everything or these services
                    status [--json]         print the state; exit code 0 only when all are healthy
                    logs [-f] [SERVICE...]  print the last lines; -f follows
-                   scale SERVICE=N...      with Docker only: producer, relay, consumer
+                   scale SERVICE=N...      with Docker only: producer, relay, consumer, projector
                    parked                  list the events that Kafka refused
                    requeue ID              offer a parked event to Kafka again
                    discard ID              give a parked event up, on record
+                   dlq list                list the events that the projector could not apply
+                   dlq show ID             print one of them
+                   dlq requeue ID          apply it again, and what waits behind it
+                   dlq discard ID          give it up, on record, and apply what waits behind it
                    ledger [--json]         compare orders, outbox and Kafka; exit code 1: something is missing
                    ledger --order ID       print what happened to one order
                    ledger --repair         put what is missing back into the outbox
@@ -30,10 +34,10 @@ usage() {
                    reset [--yes]           stop everything and delete all data
 Before a command:  --docker or --native; without either, Docker if an engine and Compose v2 answer
                    --lite: with Docker, one broker instead of three
-Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer kafka-ui; with Docker also gateway, with PUBLISHER=debezium connect and connector
-Settings come from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), KAFKA_UI_PORT
-(8080); natively, 0 takes a free port; PUBLISHER (direct, relay or debezium). A start remembers these four for later
-commands. All others are in .env.example.
+Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui; with Docker also gateway, with PUBLISHER=debezium connect and connector
+Settings come from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), PROJECTOR_PORT
+(5003), KAFKA_UI_PORT (8080); natively, 0 takes a free port; PUBLISHER (direct, relay or debezium). A start remembers
+these five for later commands. All others are in .env.example.
 END
 }
 

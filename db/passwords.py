@@ -1,7 +1,8 @@
 """Creates the database's passwords once, each in its own volume, mounted only where it is needed.
 
     owner/password, owner/pgpass   for PostgreSQL's first start and for the migrator
-    producer/pgpass, relay/pgpass  for the app of that name, and for the migrator, which sets its password
+    producer/pgpass, relay/pgpass, projector/pgpass
+                                    for the app of that name, and for the migrator, which sets its password
     connect/pgpass, connect/password   the same for Kafka Connect, with the password alone for its connector
 
 The owner's password is stored in the database at its first start. If the volume that holds it is lost, a new

@@ -1,3 +1,3 @@
 """The roles that the apps log in with; roles.sql gives each its rights, docker-compose.yml its address."""
 
-ROLES = ("producer", "relay", "connect")
+ROLES = ("producer", "relay", "projector", "connect")

@@ -8,7 +8,7 @@ DECLARE
     name text;
 BEGIN
     -- Roles belong to the server, not to one database, so the migrator of another database may create them now.
-    FOREACH name IN ARRAY ARRAY['producer', 'relay', 'connect'] LOOP
+    FOREACH name IN ARRAY ARRAY['producer', 'relay', 'projector', 'connect'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION', name);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
@@ -18,13 +18,13 @@ BEGIN
     ALTER ROLE connect REPLICATION;
     -- Only these roles and the owner may connect; only the owner may create tables, temporary ones included.
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO producer, relay, connect', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO producer, relay, projector, connect', current_database());
 END
 $$;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO producer, relay, connect;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM producer, relay, connect;
+REVOKE ALL ON ALL TABLES IN SCHEMA public, projection FROM producer, relay, projector, connect;
 
 -- The producer places and changes orders and never deletes one. It stores their events and never changes those.
 GRANT SELECT, INSERT, UPDATE ON orders TO producer;
@@ -42,3 +42,9 @@ GRANT SELECT (key, expires_at), UPDATE (expires_at), DELETE ON idempotency_keys 
 -- Kafka Connect's Debezium gets the rows of the publication from the log. It reads nothing of the tables themselves but
 -- the outbox's columns.
 GRANT SELECT ON outbox TO connect;
+
+-- The projector keeps the read models, and reads nothing else: what it knows of orders is in their events.
+REVOKE ALL ON SCHEMA projection FROM PUBLIC;
+GRANT USAGE ON SCHEMA projection TO projector;
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA projection TO projector;
+GRANT DELETE ON projection.dead_letters TO projector;

@@ -1,5 +1,5 @@
 """The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs |
-parked | requeue | discard | ledger | backup | archive | restore"""
+parked | requeue | discard | dlq | ledger | backup | archive | restore"""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from local_stack.lifecycle import logs, one_off, status, stop
 from local_stack.lifecycle.start import start
 from local_stack.lock import exclusive_lock
 from local_stack.paths import DEFAULT_HOME, Paths
-from local_stack.services import ALL, CDC, NAMES, PRODUCER, RELAY
+from local_stack.services import ALL, CDC, NAMES, PRODUCER, PROJECTOR, RELAY
 
 # A process that does not answer within this time, such as a suspended supervisord, counts as dead.
 ANSWER_TIMEOUT_S = 10
@@ -30,8 +30,8 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(
         dest="verb",
-        metavar="start | stop | restart | status | logs | parked | requeue | discard | ledger | backup | archive"
-        " | restore",
+        metavar="start | stop | restart | status | logs | parked | requeue | discard | dlq | ledger | backup"
+        " | archive | restore",
     )
     for verb in ("start", "stop", "restart"):
         verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])
@@ -42,6 +42,10 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("parked")
     for verb in ("requeue", "discard"):
         verbs.add_parser(verb).add_argument("event_id", metavar="ID")
+    dead_letters = verbs.add_parser("dlq").add_subparsers(dest="decision", required=True)
+    dead_letters.add_parser("list")
+    for decision in ("show", "requeue", "discard"):
+        dead_letters.add_parser(decision).add_argument("letter_id", metavar="ID")
     ledger = verbs.add_parser("ledger")
     ledger.add_argument("--order", metavar="ID", help="print the timeline of one order")
     ledger.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -119,6 +123,9 @@ class Commands:
     def relay(self, *arguments: str) -> int:
         return one_off.run(self.paths, self._settings(), RELAY, "producer.relay", arguments)
 
+    def dead_letters(self, *arguments: str) -> int:
+        return one_off.run(self.paths, load_settings(), PROJECTOR, "projector", ["dlq", *arguments])
+
     def ledger(self, order: str | None, flags: Sequence[str]) -> int:
         """Become the ledger. Its exit code 1 says that something is missing, so what keeps it from looking is 2."""
         options = [*(["--order", order] if order else []), *flags]
@@ -151,6 +158,9 @@ def run(arguments: argparse.Namespace) -> int:
             return commands.relay("parked")
         case "requeue" | "discard":
             return commands.relay(arguments.verb, arguments.event_id)
+        case "dlq":
+            chosen = [] if arguments.decision == "list" else [arguments.letter_id]
+            return commands.dead_letters(arguments.decision, *chosen)
         case "ledger":
             flags = [f"--{name}" for name in ("json", "repair", "recover") if getattr(arguments, name)]
             return commands.ledger(arguments.order, flags)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from local_stack import passwords, ports, postgres
 from local_stack.paths import Paths
-from local_stack.services import BROKERS, CONNECT, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER
+from local_stack.services import BROKERS, CONNECT, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, PROJECTOR
 
 # Whoever takes PostgreSQL's port while it is down must not be sent a password that can be read.
 REQUIRE_AUTH = "scram-sha-256"
@@ -16,7 +16,7 @@ class Addresses:
     """The URLs of the stack, and the address (host:port) of each broker by its name.
 
     database_url: the owner's, for people. Its parameters are those that every version of psql knows.
-    kafka_ui_url, connect_url: "" when an older version has started the stack: it had none.
+    kafka_ui_url, projector_url, connect_url: "" when an older version has started the stack: it had none.
     """
 
     database_url: str
@@ -25,6 +25,7 @@ class Addresses:
     consumer_url: str
     kafka_ui_url: str
     connect_url: str
+    projector_url: str
 
     @classmethod
     def of(cls, numbers: Mapping[str, int], password: str) -> "Addresses":
@@ -37,6 +38,7 @@ class Addresses:
             consumer_url=f"http://{at[CONSUMER]}",
             kafka_ui_url=f"http://{at[KAFKA_UI]}" if KAFKA_UI in at else "",
             connect_url=f"http://{at[CONNECT]}" if CONNECT in at else "",
+            projector_url=f"http://{at[PROJECTOR]}" if PROJECTOR in at else "",
         )
 
     @property
@@ -63,6 +65,7 @@ class Addresses:
             "KAFKA_BOOTSTRAP_SERVERS": ",".join(self.brokers.values()),
             "PRODUCER_URL": self.producer_url,
             "CONSUMER_URL": self.consumer_url,
+            "PROJECTOR_URL": self.projector_url,
             "KAFKA_UI_URL": self.kafka_ui_url,
         }
 

@@ -15,8 +15,8 @@ from local_stack.services import CDC, WEB, port_setting
 LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
 # By default the producer has at most so many workers (its gunicorn.conf.py). Each keeps a connection for NOTIFY and one
 # for new orders, beside its pool. What else connects: the relay with its
-# pool of 4 and one that listens, the migrator, `status`, somebody's psql.
-MOST_WORKERS, OWN_CONNECTIONS, OTHER_CONNECTIONS = 4, 2, 12
+# pool of 4 and one that listens, the projector with its pool of 8, the migrator, `status`, somebody's psql.
+MOST_WORKERS, OWN_CONNECTIONS, OTHER_CONNECTIONS = 4, 2, 20
 
 
 class Settings(BaseSettings):
@@ -26,6 +26,7 @@ class Settings(BaseSettings):
 
     producer_port: int = Field(5001, ge=0, le=65535)
     consumer_port: int = Field(5002, ge=0, le=65535)
+    projector_port: int = Field(5003, ge=0, le=65535)
     kafka_ui_port: int = Field(8080, ge=0, le=65535)
     kafka_topic: str = "orders"
     publisher: Literal["direct", "relay", "debezium"] = "direct"

@@ -9,9 +9,9 @@ import secrets
 from pathlib import Path
 
 from local_stack.paths import Paths, write_private
-from local_stack.services import CONNECT, PRODUCER, RELAY
+from local_stack.services import CONNECT, PRODUCER, PROJECTOR, RELAY
 
-ROLES = (PRODUCER, RELAY, CONNECT)
+ROLES = (PRODUCER, RELAY, PROJECTOR, CONNECT)
 
 
 def load_or_create_owner_password(paths: Paths) -> str:

@@ -7,17 +7,18 @@ POSTGRES = "postgres"
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 PRODUCER, RELAY, CONSUMER, KAFKA_UI = "producer", "relay", "consumer", "kafka-ui"
 CONNECT, CONNECTOR = "connect", "connector"
+PROJECTOR = "projector"
 
 STORES = (POSTGRES, *BROKERS)
-APPS = (PRODUCER, RELAY, CONSUMER)
+APPS = (PRODUCER, RELAY, CONSUMER, PROJECTOR)
 # Kafka UI is ours natively only: in containers it is an image of others.
 NATIVE_APPS = (*APPS, KAFKA_UI)
 NAMES = (*STORES, *NATIVE_APPS)
 # Only with PUBLISHER=debezium: Kafka Connect, and the program that keeps its connector running.
 CDC = (CONNECT, CONNECTOR)
 ALL = (*NAMES, *CDC)
-# What listens for browsers, each on a port of its setting.
-WEB = (PRODUCER, CONSUMER, KAFKA_UI)
+# What listens for HTTP, each on a port of its setting.
+WEB = (PRODUCER, CONSUMER, PROJECTOR, KAFKA_UI)
 
 # By supervisord group: each needs those before it, so a stop ends the groups from the last one to the first.
 GROUPS = {"stores": STORES, "cdc": CDC, "apps": NATIVE_APPS}
@@ -42,6 +43,7 @@ STOP_POLICIES = {
     PRODUCER: StopPolicy(SIGTERM, 20),
     RELAY: StopPolicy(SIGTERM, 10),
     CONSUMER: StopPolicy(SIGTERM, 15),
+    PROJECTOR: StopPolicy(SIGTERM, 15),
     KAFKA_UI: StopPolicy(SIGTERM, 10),
 }
 

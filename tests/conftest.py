@@ -35,6 +35,7 @@ pytest.register_assert_rewrite(
     "tests.unit.consumer.topic.topic_contract",
     "tests.unit.producer.relay.outbox_contract",
     "tests.unit.producer.relay.topic_contract",
+    "tests.unit.projector.store_contract",
 )
 
 # How long an example takes says nothing on a shared machine.

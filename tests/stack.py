@@ -88,7 +88,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        ports = dict.fromkeys(("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT"), "0")
+        ports = dict.fromkeys(("PRODUCER_PORT", "CONSUMER_PORT", "PROJECTOR_PORT", "KAFKA_UI_PORT"), "0")
         return {**ports, "POSTGRES_FSYNC": "false"}
 
     def run(

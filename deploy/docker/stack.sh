@@ -3,7 +3,7 @@
 # Runs in the project's folder. COMPOSE_FILE, COMPOSE_PROJECT_NAME and .env work as for Compose itself.
 set -eu
 
-all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer kafka-ui gateway connect connector'
+all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui gateway connect connector'
 scales=.local/docker.scales
 ports=.local/docker.ports
 
@@ -54,26 +54,27 @@ enough_memory() {
 
 # The connections that all replicas may open, against PostgreSQL's max_connections (docker-compose.yml): a producer's
 # pool, the one for NOTIFY and the one for new orders, in each of its processes; a relay's pool and the one that
-# listens; and a few for PostgreSQL itself, the migrator and people. By default a producer has as many processes as its
-# gunicorn.conf.py says. enough_connections [SERVICE=N...]: the saved numbers, with these changes.
+# listens; a projector's pool; and a few for PostgreSQL itself, the migrator and people. By default a producer has as
+# many processes as its gunicorn.conf.py says. enough_connections [SERVICE=N...]: the saved numbers, with these changes.
 enough_connections() {
-    producers=1 relays=1
+    producers=1 relays=1 projectors=1
     for each in $(cat "$scales" 2>/dev/null) "$@"; do
         case $each in
             producer=*) producers=${each#*=} ;;
             relay=*) relays=${each#*=} ;;
+            projector=*) projectors=${each#*=} ;;
         esac
     done
     cores=$(docker info --format '{{.NCPU}}')
-    wanted=$(docker compose config | awk -v producers="$producers" -v relays="$relays" -v cores="${cores:-8}" '
+    wanted=$(docker compose config | awk -v producers="$producers" -v relays="$relays" -v projectors="$projectors" -v cores="${cores:-8}" '
         BEGIN { processes = int(cores / 2); if (processes > 4) processes = 4; if (processes < 1) processes = 1; pool = 8 }
         /^  [^ ]/ { service = $1 }
         service == "producer:" { gsub(/"/, "", $2) }
         service == "producer:" && $1 == "WEB_CONCURRENCY:" && $2 ~ /^[0-9]/ { processes = $2 }
         service == "producer:" && $1 == "DATABASE_POOL_SIZE:" { pool = $2 }
-        END { print producers * processes * (pool + 2) + relays * 5 + 7 }')
+        END { print producers * processes * (pool + 2) + relays * 5 + projectors * 8 + 7 }')
     [ "$wanted" -le 100 ] ||
-        fail "producer=$producers and relay=$relays may open $wanted connections, but PostgreSQL has 100: take fewer replicas, or lower DATABASE_POOL_SIZE or WEB_CONCURRENCY."
+        fail "producer=$producers, relay=$relays and projector=$projectors may open $wanted connections, but PostgreSQL has 100: take fewer replicas, or lower DATABASE_POOL_SIZE or WEB_CONCURRENCY."
 }
 
 # Ports and the publisher that a start was given hold for the commands after it, unless .env has them.
@@ -85,7 +86,7 @@ recall_ports() {
     done <"$ports"
 }
 remember_ports() {
-    for name in PRODUCER_PORT CONSUMER_PORT KAFKA_UI_PORT PUBLISHER; do
+    for name in PRODUCER_PORT CONSUMER_PORT PROJECTOR_PORT KAFKA_UI_PORT PUBLISHER; do
         eval "port=\${$name:-}"
         [ -z "$port" ] || echo "$name=$port"
     done >"$ports"
@@ -135,7 +136,7 @@ explain() {
         case $problem in
             *"already in use"* | *"already allocated"*)
                 port=$(echo "$problem" | sed -E 's/.*:([0-9]+)( failed)?:.*/\1/')
-                fail "Port $port is taken by another program: stop that program, or choose other ports with PRODUCER_PORT, CONSUMER_PORT, KAFKA_UI_PORT."
+                fail "Port $port is taken by another program: stop that program, or choose other ports with PRODUCER_PORT, CONSUMER_PORT, PROJECTOR_PORT, KAFKA_UI_PORT."
                 ;;
             ?*) fail "$problem" ;;
         esac
@@ -207,12 +208,14 @@ url() {
 addresses() {
     shop=$(url gateway 5001)
     events=$(url gateway 5002)
+    figures=$(url gateway 5003)
     (
         umask 077
-        printf 'PRODUCER_URL=%s\nCONSUMER_URL=%s\n' "$shop" "$events" >.local/env
+        printf 'PRODUCER_URL=%s\nCONSUMER_URL=%s\nPROJECTOR_URL=%s\n' "$shop" "$events" "$figures" >.local/env
     )
     say "orders    $shop"
     say "live      $events"
+    say "figures   $figures/stats"
     ui=$(url gateway 8080)
     [ -z "$ui" ] || say "kafka-ui  $ui"
 }
@@ -305,8 +308,8 @@ scale() {
     [ $# -gt 0 ] || fail "scale needs services and numbers, for example: ./start_project.sh scale producer=2 consumer=3"
     for wish; do
         case $wish in
-            producer=[1-9] | consumer=[1-9] | relay=[1-9]) ;;
-            *) fail "$wish: only producer, relay and consumer can be scaled, to 1 to 9 replicas." ;;
+            producer=[1-9] | consumer=[1-9] | relay=[1-9] | projector=[1-9]) ;;
+            *) fail "$wish: only producer, relay, consumer and projector can be scaled, to 1 to 9 replicas." ;;
         esac
     done
     enough_connections "$@"
@@ -333,15 +336,18 @@ reset() {
     say "all data is deleted"
 }
 
-# The relay's own command; where no relay runs, in a container of its own.
-relay() {
-    if [ "$(docker compose ps --status running --quiet relay 2>/dev/null)" ]; then
-        exec docker compose exec -T relay python -m producer.relay "$@"
+# in_service SERVICE COMMAND...: a command of a service's own; where none runs, in a container of its own.
+in_service() {
+    service=$1
+    shift
+    if [ "$(docker compose ps --status running --quiet "$service" 2>/dev/null)" ]; then
+        exec docker compose exec -T "$service" "$@"
     fi
     [ "$(docker compose ps --status running --quiet postgres 2>/dev/null)" ] ||
         fail "PostgreSQL is not running: start it first with ./start_project.sh start postgres"
-    exec docker compose --progress quiet run --rm -T --no-deps relay python -m producer.relay "$@"
+    exec docker compose --progress quiet run --rm -T --no-deps "$service" "$@"
 }
+relay() { in_service relay python -m producer.relay "$@"; }
 
 # The ledger has a container of its own, and so the memory of no service. It gets the terminal when there is one, and
 # Compose hands an interrupt on to it. Its exit code 1 says that something is missing, so any other failure is 2.
@@ -447,7 +453,7 @@ verb=${1:-start}
 mkdir -p -m 700 .local
 recall_ports
 choose_profile
-case $verb in start | restart | scale | parked | requeue | discard | ledger) isolate_networks ;; esac
+case $verb in start | restart | scale | parked | requeue | discard | dlq | ledger) isolate_networks ;; esac
 case $verb in
     start | stop | restart | status | scale | reset | ledger | restore) "$verb" "$@" ;;
     backup | archive) backup_tools "$verb" "$@" ;;
@@ -458,6 +464,10 @@ case $verb in
     requeue | discard)
         [ $# -eq 1 ] || fail "$verb needs the ID of one parked event; ./start_project.sh parked lists them."
         relay "$verb" "$1"
+        ;;
+    dlq)
+        [ $# -gt 0 ] || fail "dlq needs a word: list, show ID, requeue ID, discard ID."
+        in_service projector python -m projector dlq "$@"
         ;;
     logs)
         # As natively: the last lines of each service. A --tail of the user's own comes later and wins.

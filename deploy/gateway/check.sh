@@ -45,7 +45,7 @@ if [ "$tls" ]; then
 fi
 ipv6=''
 [ ! -e /proc/net/if_inet6 ] || ipv6=yes
-for server in producer:5001 consumer:5002 kafka-ui:8080; do
+for server in producer:5001 consumer:5002 projector:5003 kafka-ui:8080; do
     port=${server#*:}
     echo "listen $port$ssl;${ipv6:+ listen [::]:$port$ssl;}" >"$out/${server%:*}.listen"
 done

@@ -58,6 +58,8 @@ class HealthChecks:
                 return _check_web(self.addresses.producer_url)
             case services.CONSUMER:
                 return _check_web(self.addresses.consumer_url)
+            case services.PROJECTOR:
+                return _check_web(self.addresses.projector_url)
             case services.KAFKA_UI:
                 return _check_web(self.addresses.kafka_ui_url)
             case _:

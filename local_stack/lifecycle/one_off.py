@@ -1,4 +1,4 @@
-"""Run a command of the producer's or the relay's to its end, in the environment of that service."""
+"""Run a command of the producer's, the relay's or the projector's to its end, in the environment of that service."""
 
 import os
 import subprocess
@@ -13,9 +13,9 @@ from local_stack.deadline import Deadline
 from local_stack.errors import StackError
 from local_stack.lifecycle import steps
 from local_stack.lifecycle.health import HEALTHY, HealthChecks
-from local_stack.lifecycle.programs import PRODUCER_FOLDER, app_environment
+from local_stack.lifecycle.programs import PRODUCER_FOLDER, PROJECTOR_FOLDER, app_environment
 from local_stack.paths import Paths
-from local_stack.services import POSTGRES, PRODUCER
+from local_stack.services import POSTGRES, PRODUCER, PROJECTOR
 
 MIGRATED_WITHIN_S = 60
 
@@ -54,6 +54,6 @@ def _place(paths: Paths, settings: Settings, service: str) -> _Place:
     if HealthChecks(known, paths).run([POSTGRES])[POSTGRES].health != HEALTHY:
         raise StackError("PostgreSQL does not answer: ./start_project.sh start comes first.")
     return {
-        "cwd": PRODUCER_FOLDER,
+        "cwd": PROJECTOR_FOLDER if service == PROJECTOR else PRODUCER_FOLDER,
         "env": {**os.environ, **app_environment(service, paths, known, settings)},
     }

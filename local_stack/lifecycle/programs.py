@@ -8,11 +8,20 @@ from local_stack import passwords, postgres
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
 from local_stack.paths import PROJECT_ROOT, Paths
-from local_stack.services import CONNECT, CONNECTOR, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
+from local_stack.services import (
+    CONNECT,
+    CONNECTOR,
+    CONSUMER,
+    KAFKA_UI,
+    POSTGRES,
+    PRODUCER,
+    PROJECTOR,
+    RELAY,
+)
 from local_stack.supervisord.configuration import Program
 
 PRODUCER_FOLDER, CONSUMER_FOLDER = PROJECT_ROOT / "producer_service", PROJECT_ROOT / "consumer_service"
-KAFKA_UI_FOLDER = PROJECT_ROOT / "kafka_page"
+PROJECTOR_FOLDER, KAFKA_UI_FOLDER = PROJECT_ROOT / "projector_service", PROJECT_ROOT / "kafka_page"
 
 
 def postgres_program(paths: Paths) -> Program:
@@ -30,6 +39,7 @@ def app_programs(paths: Paths, addresses: Addresses, settings: Settings) -> list
         program(PRODUCER, PRODUCER_FOLDER, *_gunicorn("producer:create_app()", addresses.producer_url)),
         program(RELAY, PRODUCER_FOLDER, "producer.relay"),
         program(CONSUMER, CONSUMER_FOLDER, *_gunicorn("consumer:create_app()", addresses.consumer_url)),
+        program(PROJECTOR, PROJECTOR_FOLDER, *_gunicorn("projector:create_app()", addresses.projector_url)),
         program(KAFKA_UI, KAFKA_UI_FOLDER, *_gunicorn("kafka_ui:create_app()", addresses.kafka_ui_url)),
         program(CONNECTOR, PRODUCER_FOLDER, "producer.cdc"),
     ]
@@ -48,6 +58,7 @@ def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Set
         "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
         "CONNECTOR_HEARTBEAT_FILE": str(paths.connector_heartbeat),
         "CONNECT_PASSWORD_FILE": str(passwords.connect_password(paths)),
+        "PROJECTOR_INSTANCE_ID": "projector-1",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -8,9 +8,14 @@ import json
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
-from local_stack.lifecycle.programs import CONSUMER_FOLDER, KAFKA_UI_FOLDER, PRODUCER_FOLDER
+from local_stack.lifecycle.programs import (
+    CONSUMER_FOLDER,
+    KAFKA_UI_FOLDER,
+    PRODUCER_FOLDER,
+    PROJECTOR_FOLDER,
+)
 from local_stack.paths import PROJECT_ROOT, Paths, write_private
-from local_stack.services import CONNECTOR, CONSUMER, KAFKA_UI, PRODUCER, RELAY
+from local_stack.services import CONNECTOR, CONSUMER, KAFKA_UI, PRODUCER, PROJECTOR, RELAY
 
 # The stack itself: supervisord, the settings of PostgreSQL and Kafka, and the packages that all of them run on.
 STACK = "stack"
@@ -21,6 +26,7 @@ FOLDERS: Mapping[str, tuple[Path, ...]] = {
     RELAY: (PRODUCER_FOLDER, PROJECT_ROOT / "db"),
     CONNECTOR: (PRODUCER_FOLDER,),
     CONSUMER: (CONSUMER_FOLDER,),
+    PROJECTOR: (PROJECTOR_FOLDER,),
     KAFKA_UI: (KAFKA_UI_FOLDER,),
 }
 

@@ -93,6 +93,7 @@ def locations(paths: Paths) -> list[str]:
     return [
         f"Checkout    {urls.producer_url}",
         f"Dashboard   {urls.consumer_url}",
+        f"Figures     {urls.projector_url}/stats",
         f"Kafka UI    {urls.kafka_ui_url}",
         f"Addresses   {paths.env}",
         f"Logs        {paths.logs}",

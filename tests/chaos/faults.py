@@ -16,7 +16,7 @@ from local_stack import ports
 from local_stack.config import load_settings
 from local_stack.lifecycle.programs import PRODUCER_FOLDER, app_environment
 from local_stack.paths import Paths
-from local_stack.services import APPS, BROKERS, CONSUMER, NAMES, POSTGRES, PRODUCER, RELAY
+from local_stack.services import BROKERS, CONSUMER, NAMES, POSTGRES, PRODUCER, RELAY
 from tests.chaos.links import ANY, OUTSIDE, Link, Rule
 from tests.chaos.proxied_stack import addresses_of
 from tests.chaos.trial import Fault, Inject, Trial
@@ -214,6 +214,8 @@ def everything_restarted(trial: Trial) -> Iterator[None]:
 
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
+# Those on the way of an order to its viewers. The projector's faults: tests/integration/projector.
+APPS = (PRODUCER, RELAY, CONSUMER)
 ONE_BROKER = between_brokers(BROKERS[0])
 CUT, SLOW = Rule(cut=True), Rule(delay_s=SLOW_S)
 

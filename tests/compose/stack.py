@@ -22,7 +22,7 @@ SERVICES = (*NAMES, GATEWAY)
 PROFILES = CDC
 ONE_SHOTS = ("secrets", "migrate", "topics")
 BROKER_PORTS = {broker: f"{broker.upper().replace('-', '_')}_PORT" for broker in BROKERS}
-PORTS = ("PRODUCER_PORT", "CONSUMER_PORT", "KAFKA_UI_PORT", *BROKER_PORTS.values())
+PORTS = ("PRODUCER_PORT", "CONSUMER_PORT", "PROJECTOR_PORT", "KAFKA_UI_PORT", *BROKER_PORTS.values())
 # Two runs at once on one engine need two names.
 PROJECT = os.environ.get("TEST_COMPOSE_PROJECT", "order-stream-test")
 # The producer of some tests runs on this machine and must reach Kafka; users' stacks do not publish its ports.
@@ -84,6 +84,7 @@ class ComposeStack(Stack):
         return {
             "PRODUCER_URL": f"http://127.0.0.1:{self.ports['PRODUCER_PORT']}",
             "CONSUMER_URL": f"http://127.0.0.1:{self.ports['CONSUMER_PORT']}",
+            "PROJECTOR_URL": f"http://127.0.0.1:{self.ports['PROJECTOR_PORT']}",
             "KAFKA_BOOTSTRAP_SERVERS": brokers,
         }
 
@@ -96,7 +97,7 @@ class ComposeStack(Stack):
     def _verdicts(self) -> str:
         """Return the bodies of /health/ready, for a failure's message."""
         said = []
-        for name in ("PRODUCER_URL", "CONSUMER_URL"):
+        for name in ("PRODUCER_URL", "CONSUMER_URL", "PROJECTOR_URL"):
             try:
                 said.append(requests.get(f"{self.env[name]}/health/ready", timeout=10).text)
             except requests.RequestException as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_stack.services import APPS, BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
+from local_stack.services import APPS, BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, PROJECTOR, RELAY
 from tests.compose.stack import GATEWAY, ONE_SHOTS, SERVICES, ComposeStack, docker
 
 ALL = (*SERVICES, *ONE_SHOTS)
@@ -143,10 +143,10 @@ def test_networks_have_only_their_members(config: dict[str, Any]) -> None:
         for network in service.get("networks", {}):
             members[network].add(name)
     assert members == {
-        "edge": {GATEWAY, PRODUCER, CONSUMER},
+        "edge": {GATEWAY, PRODUCER, CONSUMER, PROJECTOR},
         "ui": {GATEWAY, KAFKA_UI},
         "app": {*BROKERS, "topics", *APPS, KAFKA_UI},
-        "data": {POSTGRES, "migrate", PRODUCER, RELAY},
+        "data": {POSTGRES, "migrate", PRODUCER, RELAY, PROJECTOR},
     }
     assert all(config["networks"][name]["internal"] for name in ("app", "data", "ui"))
 
@@ -164,7 +164,7 @@ def test_images_of_our_own_are_named_after_the_project(config: dict[str, Any], p
 
 def test_dns_is_closed_where_requests_would_wait_for_stopped_services(config: dict[str, Any]) -> None:
     without_dns = {name for name, service in config["services"].items() if "dns" in service}
-    assert without_dns == {GATEWAY, PRODUCER}
+    assert without_dns == {GATEWAY, PRODUCER, PROJECTOR}
 
 
 def test_consumer_image_has_no_database_driver(running_stack: ComposeStack) -> None:

@@ -131,7 +131,7 @@ def test_gateway_takes_bodies_as_large_as_the_producer(project: ComposeStack, sh
 def test_scale_beyond_the_connections_of_postgresql_is_refused(project: ComposeStack) -> None:
     done = project.run("scale", "producer=9", "relay=9", check=False)
     assert done.returncode == 1
-    assert "producer=9 and relay=9 may open" in done.stderr  # how many depends on the cores
+    assert "producer=9, relay=9 and projector=1 may open" in done.stderr  # how many depends on the cores
     assert set(project.services()) >= {PRODUCER, RELAY, CONSUMER}
     assert "producer-2" not in project.services()
 

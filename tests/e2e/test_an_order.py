@@ -67,6 +67,24 @@ def test_viewer_that_was_away_gets_the_events_it_missed(
         assert not returned.gaps()
 
 
+def test_figures_follow_the_orders(running_stack: Stack, shop: Shop) -> None:
+    figures = running_stack.env["PROJECTOR_URL"]
+
+    def timeline() -> list[tuple[int, str]]:
+        response = requests.get(f"{figures}/orders/{order_id}/timeline", timeout=10)
+        return [(each["version"], each["status"]) for each in response.json().get("versions", [])]
+
+    order_id = shop.place()
+    for status in DELIVERY:
+        shop.change_status(order_id, status)
+    eventually(lambda: timeline() == list(enumerate([Status.PLACED, *DELIVERY], 1)))
+    before = requests.get(f"{figures}/stats", timeout=10).json()
+    assert shop.post("/orders/random", {"count": 100}).status_code == 201
+    eventually(
+        lambda: requests.get(f"{figures}/stats", timeout=10).json()["orders"] >= before["orders"] + 100
+    )
+
+
 def test_order_appears_in_the_history(running_stack: Stack, shop: Shop, open_viewer: OpenViewer) -> None:
     viewer = open_viewer()
     order_id = shop.place()

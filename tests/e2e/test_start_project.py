@@ -40,6 +40,7 @@ class Project:
         native = {
             "PRODUCER_PORT": "0",
             "CONSUMER_PORT": "0",
+            "PROJECTOR_PORT": "0",
             "KAFKA_UI_PORT": "0",
             "DOCKER_HOST": "unix:///nowhere",
         }
@@ -180,6 +181,7 @@ class TestStarted:
             "KAFKA_BOOTSTRAP_SERVERS",
             "PRODUCER_URL",
             "CONSUMER_URL",
+            "PROJECTOR_URL",
             "KAFKA_UI_URL",
         }
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

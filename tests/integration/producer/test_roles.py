@@ -7,7 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from db.roles import ROLES
-from local_stack.services import CONNECT, PRODUCER, RELAY
+from local_stack.passwords import create_role_passwords, pgpass
+from local_stack.paths import Paths
+from local_stack.postgres import DATABASE
+from local_stack.services import CONNECT, PRODUCER, PROJECTOR, RELAY
 from producer import create_app
 from producer.config import Settings
 from producer.domain.database import Database
@@ -32,19 +35,20 @@ def relay_outbox(roles: dict[str, str]) -> Outbox:
     return Outbox(engine_of(roles[RELAY]))
 
 
+# With the schema: to a role that may not use it, a name without it says nothing at all.
 REFUSED_TO_ALL = [
-    "CREATE TABLE mine (id int)",
+    "CREATE TABLE public.mine (id int)",
     "CREATE TEMPORARY TABLE mine (id int)",
     "CREATE SCHEMA mine",
     "CREATE ROLE mine",
-    "DROP TABLE orders",
-    "DROP TABLE outbox",
-    "TRUNCATE outbox",
-    "ALTER TABLE outbox ADD mine int",
-    "CREATE INDEX mine ON outbox (id)",
-    "SELECT * FROM alembic_version",
+    "DROP TABLE public.orders",
+    "DROP TABLE public.outbox",
+    "TRUNCATE public.outbox",
+    "ALTER TABLE public.outbox ADD mine int",
+    "CREATE INDEX mine ON public.outbox (id)",
+    "SELECT * FROM public.alembic_version",
     "SET ROLE orders",
-    "COPY outbox TO PROGRAM 'true'",
+    "COPY public.outbox TO PROGRAM 'true'",
     "SELECT pg_read_file('/etc/passwd')",
 ]
 REFUSED = {
@@ -73,17 +77,33 @@ REFUSED = {
     ],
     CONNECT: [
         *REFUSED_TO_ALL,
-        "SELECT * FROM orders",
-        "INSERT INTO outbox SELECT * FROM outbox",
-        "UPDATE outbox SET due_at = now()",
-        "DELETE FROM outbox",
-        "SELECT * FROM outbox_discarded",
-        "SELECT key FROM idempotency_keys",
+        "SELECT * FROM public.orders",
+        "INSERT INTO public.outbox SELECT * FROM public.outbox",
+        "UPDATE public.outbox SET due_at = now()",
+        "DELETE FROM public.outbox",
+        "SELECT * FROM public.outbox_discarded",
+        "SELECT key FROM public.idempotency_keys",
         "DROP PUBLICATION outbox",
-        "CREATE PUBLICATION mine FOR TABLE outbox",
+        "CREATE PUBLICATION mine FOR TABLE public.outbox",
         "SET ROLE producer",
     ],
+    PROJECTOR: [
+        *REFUSED_TO_ALL,
+        "SELECT * FROM public.orders",
+        "SELECT * FROM public.outbox",
+        "INSERT INTO public.outbox SELECT * FROM public.outbox",
+        "SELECT * FROM public.idempotency_keys",
+        "CREATE TABLE projection.mine (id int)",
+        "DELETE FROM projection.timeline",
+        "DELETE FROM projection.positions",
+        "TRUNCATE projection.orders",
+        "DROP TABLE projection.dead_letters",
+        "DROP SCHEMA projection CASCADE",
+    ],
 }
+OTHERS_STAY_OUT = ["SELECT * FROM projection.orders", "DELETE FROM projection.dead_letters"]
+REFUSED[PRODUCER] += OTHERS_STAY_OUT
+REFUSED[RELAY] += OTHERS_STAY_OUT
 
 
 @pytest.mark.parametrize(

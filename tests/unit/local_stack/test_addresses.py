@@ -19,6 +19,7 @@ def test_addresses_are_made_of_the_ports_and_the_password() -> None:
         "producer": 5,
         "consumer": 6,
         "kafka-ui": 7,
+        "projector": 8,
     }
     assert Addresses.of(ports, "pw").environment() == {
         "DATABASE_URL": "postgresql://orders:pw@127.0.0.1:1/orders",
@@ -26,14 +27,16 @@ def test_addresses_are_made_of_the_ports_and_the_password() -> None:
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:2,127.0.0.1:3,127.0.0.1:4",
         "PRODUCER_URL": "http://127.0.0.1:5",
         "CONSUMER_URL": "http://127.0.0.1:6",
+        "PROJECTOR_URL": "http://127.0.0.1:8",
         "KAFKA_UI_URL": "http://127.0.0.1:7",
     }
 
 
-def test_stack_that_an_older_version_started_has_no_kafka_ui() -> None:
+def test_stack_that_an_older_version_started_lacks_newer_services() -> None:
     """`status` and `stop` must work on it."""
     ports = {"postgres": 1, "kafka-1": 2, "kafka-2": 3, "kafka-3": 4, "producer": 5, "consumer": 6}
-    assert Addresses.of(ports, "pw").kafka_ui_url == ""
+    addresses = Addresses.of(ports, "pw")
+    assert (addresses.kafka_ui_url, addresses.projector_url) == ("", "")
 
 
 def impostor(server: socket.socket) -> bytes:

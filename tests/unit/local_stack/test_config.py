@@ -8,7 +8,7 @@ from local_stack import config
 from local_stack.config import Settings, load_settings
 from local_stack.errors import StackError
 from local_stack.paths import Paths
-from local_stack.services import CDC, CONSUMER, KAFKA_UI, PRODUCER, RELAY, STOP_POLICIES
+from local_stack.services import CDC, CONSUMER, KAFKA_UI, PRODUCER, PROJECTOR, RELAY, STOP_POLICIES
 from producer.relay.service import STOP_S
 from tests.project import ROOT
 
@@ -22,12 +22,12 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_port_of_the_last_start_is_kept_until_the_environment_names_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    last = {PRODUCER: 5101, CONSUMER: 5002, KAFKA_UI: 8181}
-    assert load_settings().web_ports({}) == {PRODUCER: 5001, CONSUMER: 5002, KAFKA_UI: 8080}
+    last = {PRODUCER: 5101, CONSUMER: 5002, PROJECTOR: 5103, KAFKA_UI: 8181}
+    assert load_settings().web_ports({}) == {PRODUCER: 5001, CONSUMER: 5002, PROJECTOR: 5003, KAFKA_UI: 8080}
     assert load_settings().web_ports(last) == last
     monkeypatch.setenv("PRODUCER_PORT", "5001")
     monkeypatch.setenv("KAFKA_UI_PORT", "8282")
-    assert load_settings().web_ports(last) == {PRODUCER: 5001, CONSUMER: 5002, KAFKA_UI: 8282}
+    assert load_settings().web_ports(last) == last | {PRODUCER: 5001, KAFKA_UI: 8282}
     assert load_settings().explicit_ports() == {PRODUCER: 5001, KAFKA_UI: 8282}
 
 
@@ -59,7 +59,7 @@ def test_more_connections_than_postgresql_has_are_refused(monkeypatch: pytest.Mo
     monkeypatch.setenv("WEB_CONCURRENCY", "8")
     load_settings()
     monkeypatch.setenv("WEB_CONCURRENCY", "9")
-    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=9.* 102 connections, but PostgreSQL has 100"):
+    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=9.* 110 connections, but PostgreSQL has 100"):
         load_settings()
 
 
@@ -70,7 +70,7 @@ def test_most_workers_are_those_of_the_producer() -> None:
     assert f"if (processes > {most}) processes = {most};" in docker
 
 
-@pytest.mark.parametrize("service", [PRODUCER, CONSUMER])
+@pytest.mark.parametrize("service", [PRODUCER, CONSUMER, PROJECTOR])
 def test_supervisord_and_docker_wait_longer_than_gunicorn_needs_to_stop(service: str) -> None:
     """Otherwise they kill it amid its last requests."""
     gunicorn = runpy.run_path(str(ROOT / f"{service}_service" / "gunicorn.conf.py"))

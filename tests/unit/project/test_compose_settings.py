@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from db.roles import ROLES
 from local_stack.services import (
     APPS,
     BROKERS,
@@ -13,6 +14,7 @@ from local_stack.services import (
     KAFKA_UI,
     POSTGRES,
     PRODUCER,
+    PROJECTOR,
     RELAY,
 )
 from tests.compose.stack import GATEWAY, ONE_SHOTS, PROFILES
@@ -58,6 +60,7 @@ def test_memory_processors_and_processes_of_a_container_are_bounded() -> None:
         PRODUCER: "384m",
         RELAY: "256m",
         CONSUMER: "512m",
+        PROJECTOR: "256m",
         GATEWAY: "128m",
         KAFKA_UI: "768m",
         CONNECT: "768m",
@@ -80,6 +83,7 @@ def test_each_service_has_the_time_it_needs_to_stop() -> None:
         PRODUCER: "20s",
         RELAY: "10s",
         CONSUMER: "15s",
+        PROJECTOR: "15s",
         GATEWAY: "5s",
         KAFKA_UI: "5s",
         CONNECT: "10s",
@@ -114,8 +118,8 @@ def test_service_is_asked_how_it_is(name: str) -> None:
 
 
 def test_only_the_gateway_has_ports_and_they_are_on_loopback() -> None:
-    ports = ["127.0.0.1:5001:5001", "127.0.0.1:5002:5002", "127.0.0.1:8080:8080"]
-    assert of_all("ports") == dict.fromkeys(ALL) | {GATEWAY: ports}
+    pages = [f"127.0.0.1:{port}:{port}" for port in (5001, 5002, 5003, 8080)]
+    assert of_all("ports") == dict.fromkeys(ALL) | {GATEWAY: pages}
     assert not [name for name in ALL if {"expose", "network_mode"} & set(service(name)) and name != "secrets"]
     assert service("secrets")["network_mode"] == "none"
 
@@ -125,6 +129,7 @@ def test_kafka_ui_stays_on_loopback_when_the_pages_are_opened_to_others() -> Non
     assert opened["services"][GATEWAY]["ports"] == [
         "0.0.0.0:5001:5001",
         "0.0.0.0:5002:5002",
+        "0.0.0.0:5003:5003",
         "127.0.0.1:8080:8080",
     ]
 
@@ -138,6 +143,7 @@ def test_each_container_is_in_the_networks_it_needs_and_only_one_network_leads_o
         PRODUCER: ["edge", "app", "data"],
         RELAY: ["app", "data"],
         CONSUMER: ["edge", "app"],
+        PROJECTOR: ["edge", "app", "data"],
         GATEWAY: ["edge", "ui"],
         KAFKA_UI: ["ui", "app"],
         CONNECT: ["app", "data"],
@@ -157,11 +163,12 @@ def test_each_container_mounts_its_own_secret_read_only() -> None:
     }
     owner = "owner-secret:/secrets/owner:ro"
     assert {name: mount for name, mount in mounts.items() if mount} == {
-        "secrets": [f"{name}-secret:/secrets/{name}" for name in ("owner", PRODUCER, RELAY, CONNECT)],
-        "migrate": [owner, *(f"{name}-secret:/secrets/{name}:ro" for name in (PRODUCER, RELAY, CONNECT))],
+        "secrets": [f"{name}-secret:/secrets/{name}" for name in ("owner", *ROLES)],
+        "migrate": [owner, *(f"{name}-secret:/secrets/{name}:ro" for name in ROLES)],
         POSTGRES: [owner],
         PRODUCER: ["producer-secret:/secrets/producer:ro"],
         RELAY: ["relay-secret:/secrets/relay:ro"],
+        PROJECTOR: ["projector-secret:/secrets/projector:ro"],
         CONNECT: ["connect-secret:/secrets/connect:ro"],
         CONNECTOR: ["connect-secret:/secrets/connect:ro"],
         GATEWAY: ["./deploy/gateway/secrets:/secrets/gateway:ro"],
@@ -169,7 +176,7 @@ def test_each_container_mounts_its_own_secret_read_only() -> None:
 
 
 def test_no_password_is_in_an_environment_and_none_is_sent_to_who_took_the_name() -> None:
-    roles = {"migrate": "orders", PRODUCER: PRODUCER, RELAY: RELAY, CONNECTOR: CONNECT}
+    roles = {"migrate": "orders", PRODUCER: PRODUCER, RELAY: RELAY, PROJECTOR: PROJECTOR, CONNECTOR: CONNECT}
     for name, role in roles.items():
         environment = service(name)["environment"]
         assert environment["DATABASE_URL"] == (
@@ -193,7 +200,7 @@ def test_data_of_each_store_is_in_a_volume_of_its_own() -> None:
     assert set(COMPOSE["volumes"]) == {
         POSTGRES,
         *BROKERS,
-        *(f"{name}-secret" for name in ("owner", PRODUCER, RELAY, CONNECT)),
+        *(f"{name}-secret" for name in ("owner", *ROLES)),
     }
 
 
@@ -245,7 +252,7 @@ def test_settings_of_the_topic_are_not_weakened() -> None:
 
 
 def test_only_names_of_this_machine_are_trusted_and_kafka_ui_only_reads() -> None:
-    for name in (PRODUCER, CONSUMER, GATEWAY):
+    for name in (PRODUCER, CONSUMER, PROJECTOR, GATEWAY):
         assert service(name)["environment"]["TRUSTED_HOSTS"] == "localhost,127.0.0.1,[::1],"
     assert service(KAFKA_UI)["environment"]["KAFKA_CLUSTERS_0_READONLY"] is True
     assert service(GATEWAY)["environment"]["BIND_ADDRESS"] == "127.0.0.1"
@@ -264,6 +271,7 @@ def test_each_container_waits_for_what_it_cannot_start_without() -> None:
         PRODUCER: {"migrate": done},
         RELAY: {"migrate": done, "topics": done},
         CONSUMER: {"topics": done},
+        PROJECTOR: {"migrate": done, "topics": done},
         KAFKA_UI: {BROKERS[0]: "started"},
         CONNECT: dict.fromkeys(BROKERS, "healthy"),
         CONNECTOR: {"migrate": done, "topics": done, CONNECT: "started"},
@@ -290,7 +298,7 @@ def test_small_stack_has_one_replica_of_everything_and_its_ports_on_loopback() -
     factors = {name: value for name, value in lite["kafka-1"]["environment"].items() if "REPLICATION" in name}
     assert set(factors.values()) == {1}
     assert lite["topics"]["environment"]["KAFKA_TOPIC_MIN_INSYNC_REPLICAS"] == 1
-    assert lite[GATEWAY]["ports"] == ["127.0.0.1:5001:5001", "127.0.0.1:5002:5002"]
+    assert lite[GATEWAY]["ports"] == [f"127.0.0.1:{port}:{port}" for port in (5001, 5002, 5003)]
     assert {name for name in lite if lite[name].get("profiles")} == {"kafka-2", "kafka-3", KAFKA_UI}
 
 

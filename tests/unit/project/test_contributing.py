@@ -26,6 +26,7 @@ DOCUMENTS = [
 SOURCES = (
     "producer_service",
     "consumer_service",
+    "projector_service",
     "kafka_page",
     "contracts",
     "db",
@@ -165,7 +166,12 @@ def test_every_room_is_in_a_table() -> None:
     listed = {room for room, _ in rooms()}
     packages = [
         path.parent
-        for service in ("producer_service/producer", "consumer_service/consumer", "kafka_page/kafka_ui")
+        for service in (
+            "producer_service/producer",
+            "consumer_service/consumer",
+            "projector_service/projector",
+            "kafka_page/kafka_ui",
+        )
         for path in (ROOT / service).glob("*/__init__.py")
     ]
     assert listed == set(packages)

@@ -10,10 +10,17 @@ from consumer.config import Settings as ConsumerSettings
 from kafka_ui.config import Settings as KafkaUISettings
 from local_stack.config import Settings as StackSettings
 from producer.config import Settings as ProducerSettings
+from projector.config import Settings as ProjectorSettings
 from tests.project import ROOT
 
 DOCUMENTED = dict(re.findall(r"^#([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-SETTINGS: list[type[BaseSettings]] = [ProducerSettings, ConsumerSettings, KafkaUISettings, StackSettings]
+SETTINGS: list[type[BaseSettings]] = [
+    ProducerSettings,
+    ConsumerSettings,
+    ProjectorSettings,
+    KafkaUISettings,
+    StackSettings,
+]
 # Their defaults are paths of the machine, or are made up where the services start.
 NO_DEFAULT_TO_COMPARE = {
     "web_concurrency",

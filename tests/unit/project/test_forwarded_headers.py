@@ -9,7 +9,9 @@ from tests.project import ROOT
 REQUEST = b"GET /stream HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /x\r\n\r\n"
 
 
-@pytest.mark.parametrize("service", ["producer_service", "consumer_service", "kafka_page"])
+@pytest.mark.parametrize(
+    "service", ["producer_service", "consumer_service", "projector_service", "kafka_page"]
+)
 def test_client_on_loopback_cannot_say_where_the_application_is_mounted(service: str) -> None:
     """gunicorn trusts loopback, and answers 500 when the path does not begin with SCRIPT_NAME."""
     settings = runpy.run_path(str(ROOT / service / "gunicorn.conf.py"))

@@ -88,6 +88,7 @@ def test_gateway_follows_replicas_and_does_not_tell_its_version() -> None:
     assert [block.value("set") for block in MAIN.walk() if block.values("set")] == [
         "$service http://producer:5001",
         "$service http://consumer:5002",
+        "$service http://projector:5003",
     ]
 
 
@@ -116,7 +117,7 @@ def test_every_way_to_a_service_is_limited() -> None:
         if ("/etc/nginx/proxy.conf",) in block.values("include")
     ]
     limits = {block.name[1:]: block.values("include")[0][0] for block in ways}
-    assert len(ways) == 5
+    assert len(ways) == 6
     assert limits == {
         ("/",): "/tmp/nginx/requests.limit",
         ("=", "/orders/random"): "/tmp/nginx/random.limit",
@@ -284,7 +285,7 @@ def test_limits_are_wide_on_this_machine_and_narrow_for_others(run_check: RunChe
     assert others["streams.limit"] == "limit_conn streams 50;\n"
     assert "ssl_protocols TLSv1.2 TLSv1.3;" in others["options.conf"]
     assert 'auth_basic "orders";' in others["options.conf"]
-    for name, port in (("producer", 5001), ("consumer", 5002), ("kafka-ui", 8080)):
+    for name, port in (("producer", 5001), ("consumer", 5002), ("projector", 5003), ("kafka-ui", 8080)):
         assert re.match(rf"listen {port} ssl( http2)?;", others[f"{name}.listen"])
 
 

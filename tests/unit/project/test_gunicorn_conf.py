@@ -1,4 +1,4 @@
-"""gunicorn's settings and hooks of the services with streams.
+"""gunicorn's settings and hooks of the services with one worker.
 
 The producer's: tests/unit/producer/test_gunicorn_conf.py
 """
@@ -15,7 +15,8 @@ import pytest
 
 from tests.project import ROOT
 
-STREAMING = ("consumer_service", "kafka_page")
+SINGLE = ("consumer_service", "kafka_page", "projector_service")
+JOINING = ("consumer_service", "projector_service")
 AS_A_WORKER = """
 import ctypes, os, runpy, sys
 from types import SimpleNamespace
@@ -60,7 +61,7 @@ def worker(services: FakeServices | None) -> Any:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-@pytest.mark.parametrize("service", STREAMING)
+@pytest.mark.parametrize("service", SINGLE)
 def test_worker_is_killed_with_its_master_also_one_that_died_before(service: str) -> None:
     def run(master_differs_by: int) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", AS_A_WORKER, str(ROOT / service / "gunicorn.conf.py")]
@@ -72,8 +73,8 @@ def test_worker_is_killed_with_its_master_also_one_that_died_before(service: str
     assert run(1).returncode == 1
 
 
-@pytest.mark.parametrize("service", STREAMING)
-def test_sigterm_ends_the_streams_before_gunicorn_waits_for_them(service: str) -> None:
+@pytest.mark.parametrize("service", SINGLE)
+def test_sigterm_ends_the_services_before_gunicorn_waits_for_requests(service: str) -> None:
     services = FakeServices()
     own: Callable[..., None] = lambda number, frame: services.calls.append("gunicorn's own")  # noqa: E731
     signal.signal(signal.SIGTERM, own)
@@ -82,14 +83,15 @@ def test_sigterm_ends_the_streams_before_gunicorn_waits_for_them(service: str) -
     assert services.calls == ["start", "stop", "gunicorn's own"]
 
 
-def test_exit_of_the_consumers_worker_stops_its_services_and_waits_for_them() -> None:
+@pytest.mark.parametrize("service", JOINING)
+def test_exit_of_a_worker_stops_its_services_and_waits_for_them(service: str) -> None:
     services = FakeServices()
-    configuration("consumer_service")["worker_exit"](None, worker(services))
+    configuration(service)["worker_exit"](None, worker(services))
     assert services.calls == ["stop", "join"]
-    configuration("consumer_service")["worker_exit"](None, worker(None))
+    configuration(service)["worker_exit"](None, worker(None))
 
 
-@pytest.mark.parametrize("service", [*STREAMING, "producer_service"])
+@pytest.mark.parametrize("service", [*SINGLE, "producer_service"])
 def test_gunicorn_opens_no_control_socket_and_its_heartbeat_is_on_no_disk(service: str) -> None:
     found = configuration(service)
     assert found["control_socket_disable"] is True
@@ -97,8 +99,8 @@ def test_gunicorn_opens_no_control_socket_and_its_heartbeat_is_on_no_disk(servic
     assert found["worker_tmp_dir"] in ("/dev/shm", None)
 
 
-@pytest.mark.parametrize("service", STREAMING)
-def test_one_worker_reads_the_topic_for_all_viewers(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("service", SINGLE)
+def test_one_worker_reads_the_topic(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "4")  # the producer's
     found = configuration(service)
     assert found["workers"] == 1

@@ -6,7 +6,7 @@ import pytest
 
 from tests.project import ROOT
 
-PYTHON = ("producer_service", "consumer_service", "db")
+PYTHON = ("producer_service", "consumer_service", "projector_service", "db")
 
 
 @pytest.mark.parametrize("folder", PYTHON)
@@ -39,7 +39,7 @@ def test_image_does_not_run_as_root(folder: str, user: str) -> None:
     assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == [user]
 
 
-@pytest.mark.parametrize("folder", PYTHON[:2])
+@pytest.mark.parametrize("folder", PYTHON[:3])
 def test_image_brings_its_health_check(folder: str) -> None:
     text = (ROOT / folder / "Dockerfile").read_text()
     assert 'HEALTHCHECK --timeout=5s CMD ["python", "healthcheck.py"]' in text

@@ -19,10 +19,13 @@ def test_every_app_has_one_program_in_a_folder_that_exists() -> None:
 
 
 def test_programs_of_web_servers_listen_on_their_own_port() -> None:
-    producer, _, consumer, kafka_ui, _ = app_programs(Paths(Path("/some home")), ADDRESSES, Settings())
+    producer, _, consumer, projector, kafka_ui, _ = app_programs(
+        Paths(Path("/some home")), ADDRESSES, Settings()
+    )
     for program, url in (
         (producer, ADDRESSES.producer_url),
         (consumer, ADDRESSES.consumer_url),
+        (projector, ADDRESSES.projector_url),
         (kafka_ui, ADDRESSES.kafka_ui_url),
     ):
         bind = program.command[program.command.index("--bind") + 1]
@@ -39,16 +42,17 @@ def test_programs_log_in_to_the_database_as_their_own_role_or_not_at_all(tmp_pat
     paths = Paths(tmp_path)
     paths.home.joinpath("secrets").mkdir()
     create_role_passwords(paths, "orders")
-    producer, relay, *readers, connector = app_programs(paths, ADDRESSES, Settings())
-    for program, role in ((producer, "producer"), (relay, "relay"), (connector, "connect")):
+    producer, relay, consumer, projector, kafka_ui, connector = app_programs(paths, ADDRESSES, Settings())
+    roles = ((producer, "producer"), (relay, "relay"), (projector, "projector"), (connector, "connect"))
+    for program, role in roles:
         assert program.environment["DATABASE_URL"] == (
             f"postgresql://{role}@127.0.0.1:1/orders?require_auth=scram-sha-256"
         )
         file = Path(program.environment["PGPASSFILE"])
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert file.read_text().startswith(f"*:*:orders:{role}:")
-    assert [reader.name for reader in readers] == [CONSUMER, KAFKA_UI]
-    assert not {"DATABASE_URL", "PGPASSFILE"} & {name for reader in readers for name in reader.environment}
+    for reader in (consumer, kafka_ui):
+        assert not {"DATABASE_URL", "PGPASSFILE"} & set(reader.environment)
 
 
 def test_programs_trust_this_machine_beside_the_hosts_of_the_setting() -> None:

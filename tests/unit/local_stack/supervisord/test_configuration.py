@@ -38,6 +38,7 @@ def test_each_service_is_asked_to_stop_as_its_policy_says() -> None:
         "producer": ("SIGTERM", "20"),
         "relay": ("SIGTERM", "10"),
         "consumer": ("SIGTERM", "15"),
+        "projector": ("SIGTERM", "15"),
         "kafka-ui": ("SIGTERM", "10"),
     }
 

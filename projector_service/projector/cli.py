@@ -1,0 +1,126 @@
+"""`python -m projector`: what an operator does about dead letters."""
+
+import json
+import logging
+import sys
+
+import click
+import sqlalchemy as sa
+
+from projector.config import Settings
+from projector.store import dead_letters, decisions
+from projector.store.database import DatabaseUnavailable, Refused, create_engine
+from projector.store.dead_letters import StoredLetter
+from projector.store.decisions import NotParked, Released
+
+LIST_LIMIT = 1000
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Look after the projector. The service itself is run by gunicorn."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
+
+
+@cli.group()
+@click.pass_context
+def dlq(context: click.Context) -> None:
+    """Dead letters: messages that could not be read or applied, and those parked behind them."""
+    settings = Settings()
+    context.obj = create_engine(settings.sqlalchemy_url, 1, settings.database_timeout_s)
+
+
+class _Told(click.ClickException):
+    """An error in one line."""
+
+
+def _tell(error: Exception) -> _Told:
+    if isinstance(error, DatabaseUnavailable):
+        return _Told(f"The database does not answer: {error}")
+    if isinstance(error, Refused):
+        return _Told(f"Nothing was changed; the database refuses it: {error}")
+    return _Told(str(error))
+
+
+@dlq.command("list")
+@click.pass_obj
+def list_letters(engine: sa.Engine) -> None:
+    """List the parked messages in the order they came."""
+    try:
+        letters = dead_letters.parked(engine, LIST_LIMIT)
+    except DatabaseUnavailable as error:
+        raise _tell(error) from error
+    for letter in letters:
+        click.echo(_line(letter))
+    if len(letters) == LIST_LIMIT:
+        click.echo(f"Only the first {LIST_LIMIT} are shown.", err=True)
+
+
+def _line(letter: StoredLetter) -> str:
+    moment = letter.parked_at.isoformat(timespec="seconds")
+    order = letter.order_id or "unknown order"
+    return (
+        f"{letter.id}  {order}  partition {letter.partition} offset {letter.offset}  {moment}  {letter.error}"
+    )
+
+
+@dlq.command()
+@click.argument("letter_id", type=int, metavar="ID")
+@click.pass_obj
+def show(engine: sa.Engine, letter_id: int) -> None:
+    """Show a parked or discarded message as JSON. What is not UTF-8 in it is replaced by question marks."""
+    try:
+        letter = dead_letters.find(engine, letter_id)
+    except DatabaseUnavailable as error:
+        raise _tell(error) from error
+    if letter is None:
+        raise _Told(f"There is no dead letter {letter_id}.")
+    click.echo(json.dumps(_fields(letter), indent=2, ensure_ascii=False))
+
+
+def _fields(letter: StoredLetter) -> dict[str, object]:
+    return {
+        "id": letter.id,
+        "topic_id": letter.topic_id,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "order_id": str(letter.order_id) if letter.order_id else None,
+        "error": letter.error,
+        "time": letter.time.isoformat(),
+        "parked_at": letter.parked_at.isoformat(),
+        "discarded_at": letter.discarded_at.isoformat() if letter.discarded_at else None,
+        "key": _text(letter.key),
+        "value": _text(letter.value),
+    }
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
+
+
+@dlq.command()
+@click.argument("letter_id", type=int, metavar="ID")
+@click.pass_obj
+def requeue(engine: sa.Engine, letter_id: int) -> None:
+    """Apply a parked message again, and then those parked behind it."""
+    try:
+        _report(decisions.requeue(engine, letter_id))
+    except (NotParked, Refused, DatabaseUnavailable) as error:
+        raise _tell(error) from error
+
+
+@dlq.command()
+@click.argument("letter_id", type=int, metavar="ID")
+@click.pass_obj
+def discard(engine: sa.Engine, letter_id: int) -> None:
+    """Give a parked message up, on record, and apply those parked behind it."""
+    try:
+        _report(decisions.discard(engine, letter_id))
+    except (NotParked, Refused, DatabaseUnavailable) as error:
+        raise _tell(error) from error
+
+
+def _report(released: Released) -> None:
+    click.echo(f"Applied {released.applied}; {released.still_parked} still parked.")
+    if released.still_parked:
+        raise _Told(f"The first that is still parked: {released.error}.")

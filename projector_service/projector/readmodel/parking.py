@@ -1,0 +1,41 @@
+"""Which messages count and which are parked: a message that cannot be read holds back its own order, and no other."""
+
+from collections.abc import Iterable, Set
+from typing import NamedTuple
+from uuid import UUID
+
+from projector.readmodel.batch import Message
+
+BEHIND = "behind a parked message of the same order"
+
+
+class Letter(NamedTuple):
+    """A dead letter: a message, and why it is parked."""
+
+    message: Message
+    error: str
+
+
+class Sorted(NamedTuple):
+    """Messages sorted into those to apply, those to park, and the number of those to ignore."""
+
+    events: list[Message]
+    letters: list[Letter]
+    ignored: int
+
+
+def sort(messages: Iterable[Message], parked: Set[UUID]) -> Sorted:
+    """Sort messages, given in the order of their offsets. parked: orders of which a message is parked already."""
+    held, found = set(parked), Sorted([], [], 0)
+    for message in messages:
+        if message.error is not None:
+            found.letters.append(Letter(message, message.error))
+            if message.order_id is not None:
+                held.add(message.order_id)
+        elif message.event is None:
+            found = found._replace(ignored=found.ignored + 1)
+        elif message.order_id in held:
+            found.letters.append(Letter(message, BEHIND))
+        else:
+            found.events.append(message)
+    return found

@@ -1,0 +1,108 @@
+"""What the worker process consists of, created in one place: views find it by `current_services()`."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import sqlalchemy as sa
+from flask import current_app
+
+from projector.background import Background
+from projector.backoff import Backoff, BackoffPolicy
+from projector.config import Settings
+from projector.dead_letters.publisher import DeadLetterPublisher, KafkaLetterbox
+from projector.readmodel.batch import Batch
+from projector.readmodel.placement import Log, Position
+from projector.store.apply import Applied, apply
+from projector.store.database import create_engine
+from projector.store.positions import find_places
+from projector.store.queries import Queries
+from projector.topic.kafka import GroupMember, TopicAdmin, member_settings
+from projector.topic.loop import Loop
+from projector.topic.watch import Watch
+
+EXTENSION = "services"
+POOL_SIZE = 8
+WATCH_S = 2.0
+
+
+class PostgresStore:
+    """The read models, as the loop writes them."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def find_places(
+        self, topic_id: str, logs: Mapping[int, Log]
+    ) -> dict[int, tuple[Position | None, Position]]:
+        """Store and return from where each partition is to be read. Raises DatabaseUnavailable."""
+        return find_places(self._engine, topic_id, logs)
+
+    def apply(self, batch: Batch) -> Applied:
+        """Apply a batch. Raises DatabaseUnavailable, Refused."""
+        return apply(self._engine, batch)
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that requests use, and what runs beside them; gunicorn.conf.py starts and stops it."""
+
+    settings: Settings
+    engine: sa.Engine
+    queries: Queries
+    loop: Loop
+    watch: Watch
+    dead_letters: DeadLetterPublisher
+    background: Background
+
+    def start(self) -> None:
+        """Start the threads and Kafka's clients. To be called after the fork, which they would not survive."""
+        self.background.start()
+
+    def stop(self) -> None:
+        """Ask everything to end. It only sets flags, so a signal handler may call it."""
+        self.background.stop()
+        self.dead_letters.wake()
+
+    def join(self) -> None:
+        """Wait, within a bound, until the threads have ended."""
+        self.background.join()
+        self.engine.dispose()
+
+
+def create_services(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Services:
+    """Create everything without connecting anywhere or starting a thread."""
+    servers, topic = settings.kafka_bootstrap_servers, settings.kafka_topic
+    engine = create_engine(settings.sqlalchemy_url, POOL_SIZE, settings.database_timeout_s)
+    queries = Queries(engine)
+    ask = partial(TopicAdmin, servers, topic)
+    watch = Watch(ask, queries.positions, clock, WATCH_S)
+    letterbox = KafkaLetterbox(
+        servers, topic, settings.dead_letter_topic,
+        settings.kafka_topic_replication_factor, settings.kafka_topic_min_insync_replicas,
+    )  # fmt: skip
+    dead_letters = DeadLetterPublisher(engine, letterbox)
+    member = member_settings(
+        servers,
+        settings.projector_group,
+        settings.projector_instance_id,
+        settings.projector_session_timeout_s,
+    )
+    loop = Loop(
+        store=PostgresStore(engine),
+        join=partial(GroupMember, member, topic, settings.projector_batch),
+        ask=ask,
+        new_backoff=lambda: Backoff(BackoffPolicy()),
+        clock=clock,
+        topic_id_since=watch.topic_id_since,
+        on_parked=dead_letters.wake,
+    )
+    runs = {"projector": loop.run, "watch": watch.run, "dead letters": dead_letters.run}
+    return Services(settings, engine, queries, loop, watch, dead_letters, Background(runs))
+
+
+def current_services() -> Services:
+    """Return the services of the application that handles the current request."""
+    services: Services = current_app.extensions[EXTENSION]
+    return services

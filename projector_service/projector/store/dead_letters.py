@@ -1,0 +1,153 @@
+"""The table of dead letters: messages that are parked, and what an operator decides about them."""
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from projector.readmodel.parking import Letter
+from projector.store.database import transaction
+
+MAX_ERROR = 500
+
+_PARKED_ORDERS = sa.text(
+    """
+    SELECT DISTINCT order_id FROM projection.dead_letters
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND discarded_at IS NULL
+    """
+)
+# A message that was parked, discarded and read again stays as it was decided.
+_PARK = sa.text(
+    """
+    INSERT INTO projection.dead_letters (topic_id, partition, "offset", order_id, key, value, time, error)
+    VALUES (:topic_id, :partition, :offset, :order_id, :key, :value, :time, :error)
+    ON CONFLICT (topic_id, partition, "offset") DO NOTHING
+    """
+)
+_COLUMNS = (
+    'id, topic_id, partition, "offset" AS at, order_id, key, value, time, error, parked_at, discarded_at'
+)
+_LIST = sa.text(
+    f"SELECT {_COLUMNS} FROM projection.dead_letters WHERE discarded_at IS NULL ORDER BY id LIMIT :limit"
+)
+_FIND = sa.text(f"SELECT {_COLUMNS} FROM projection.dead_letters WHERE id = :id")
+# Of one order, or the one message of an unknown order.
+_OF_ORDER = sa.text(
+    f"""
+    SELECT {_COLUMNS} FROM projection.dead_letters
+    WHERE discarded_at IS NULL
+        AND (id = :id OR order_id = (SELECT order_id FROM projection.dead_letters WHERE id = :id))
+    ORDER BY id
+    """
+)
+_UNPUBLISHED = sa.text(
+    f"""
+    SELECT {_COLUMNS} FROM projection.dead_letters WHERE published_at IS NULL
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+_PUBLISHED = sa.text("UPDATE projection.dead_letters SET published_at = now() WHERE id = ANY(:ids)")
+_DISCARD = sa.text(
+    "UPDATE projection.dead_letters SET discarded_at = now() WHERE id = :id AND discarded_at IS NULL"
+)
+_DELETE = sa.text("DELETE FROM projection.dead_letters WHERE id = ANY(:ids)")
+_EXPLAIN = sa.text("UPDATE projection.dead_letters SET error = :error WHERE id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """A row of the table."""
+
+    id: int
+    topic_id: str
+    partition: int
+    offset: int
+    order_id: UUID | None
+    key: bytes | None
+    value: bytes | None
+    time: datetime
+    error: str
+    parked_at: datetime
+    discarded_at: datetime | None
+
+
+def parked_orders(connection: sa.Connection, order_ids: Set[UUID]) -> set[UUID]:
+    """Return which of the orders have a parked message."""
+    if not order_ids:
+        return set()
+    rows = connection.execute(_PARKED_ORDERS, {"order_ids": sorted(map(str, order_ids))})
+    return {row.order_id for row in rows}
+
+
+def park(connection: sa.Connection, topic_id: str, letters: Sequence[Letter]) -> None:
+    """Store messages as dead letters."""
+    rows = [
+        {
+            "topic_id": topic_id,
+            "partition": message.partition,
+            "offset": message.offset,
+            "order_id": str(message.order_id) if message.order_id else None,
+            "key": message.key,
+            "value": message.value,
+            "time": message.time,
+            "error": error[:MAX_ERROR],
+        }
+        for message, error in letters
+    ]
+    if rows:
+        connection.execute(_PARK, rows)
+
+
+def parked(engine: sa.Engine, limit: int) -> list[StoredLetter]:
+    """Return the letters that are parked, in the order they came. Raises DatabaseUnavailable."""
+    with transaction(engine) as connection:
+        return _letters(connection.execute(_LIST, {"limit": limit}))
+
+
+def find(engine: sa.Engine, letter_id: int) -> StoredLetter | None:
+    """Return a letter, parked or discarded. Raises DatabaseUnavailable."""
+    with transaction(engine) as connection:
+        return next(iter(_letters(connection.execute(_FIND, {"id": letter_id}))), None)
+
+
+def unpublished(connection: sa.Connection, limit: int) -> list[StoredLetter]:
+    """Return letters that are not on the topic for dead letters yet; no other transaction gets the same."""
+    return _letters(connection.execute(_UNPUBLISHED, {"limit": limit}))
+
+
+def mark_published(connection: sa.Connection, letters: Iterable[StoredLetter]) -> None:
+    """Remember that letters are on the topic."""
+    connection.execute(_PUBLISHED, {"ids": [letter.id for letter in letters]})
+
+
+def of_order(connection: sa.Connection, letter_id: int) -> list[StoredLetter]:
+    """Return the parked letters of the same order, in the order they came; none when this one is not parked."""
+    found = _letters(connection.execute(_OF_ORDER, {"id": letter_id}))
+    return found if any(letter.id == letter_id for letter in found) else []
+
+
+def mark_discarded(connection: sa.Connection, letter_id: int) -> None:
+    """Give a letter up; it stays on record."""
+    connection.execute(_DISCARD, {"id": letter_id})
+
+
+def delete(connection: sa.Connection, letters: Iterable[StoredLetter]) -> None:
+    """Delete letters whose events have been applied."""
+    connection.execute(_DELETE, {"ids": [letter.id for letter in letters]})
+
+
+def explain(connection: sa.Connection, letter_id: int, error: str) -> None:
+    """Store why a letter is still parked."""
+    connection.execute(_EXPLAIN, {"id": letter_id, "error": error[:MAX_ERROR]})
+
+
+def _letters(rows: Iterable[Any]) -> list[StoredLetter]:
+    return [StoredLetter(*map(_plain, row)) for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    """Return bytes for the driver's view of them."""
+    return bytes(value) if isinstance(value, memoryview) else value

@@ -1,0 +1,126 @@
+"""The statements that write the read models, one for each table and batch."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from projector.readmodel.batch import Message
+from projector.readmodel.changes import Changes, OrderState
+
+# ON CONFLICT decides what counts: of two transactions with one version, the second gets no row back. In the order of
+# the key, as all statements here, so that two transactions never wait for each other.
+_TIMELINE = sa.text(
+    """
+    INSERT INTO projection.timeline (order_id, version, status, time, partition, "offset")
+    SELECT * FROM unnest(
+        CAST(:order_ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:statuses AS text[]),
+        CAST(:times AS timestamptz[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[])
+    )
+    ON CONFLICT (order_id, version) DO NOTHING
+    RETURNING order_id, version
+    """
+)
+_LOCK_ORDERS = sa.text(
+    """
+    SELECT order_id, version, status, item, quantity, total FROM projection.orders
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[])) ORDER BY order_id FOR UPDATE
+    """
+)
+_ORDERS = sa.text(
+    """
+    INSERT INTO projection.orders AS known (order_id, version, status, item, quantity, total)
+    SELECT * FROM unnest(
+        CAST(:order_ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:statuses AS text[]),
+        CAST(:items AS text[]), CAST(:quantities AS integer[]), CAST(:totals AS numeric[])
+    )
+    ON CONFLICT (order_id) DO UPDATE SET
+        version = excluded.version, status = excluded.status, item = excluded.item,
+        quantity = excluded.quantity, total = excluded.total
+    """
+)
+_TOTALS = sa.text(
+    """
+    INSERT INTO projection.totals AS known (partition, status, orders, amount)
+    SELECT * FROM unnest(
+        CAST(:partitions AS integer[]), CAST(:statuses AS text[]), CAST(:numbers AS bigint[]),
+        CAST(:amounts AS numeric[])
+    )
+    ON CONFLICT (partition, status) DO UPDATE SET
+        orders = known.orders + excluded.orders, amount = known.amount + excluded.amount
+    """
+)
+_MINUTES = sa.text(
+    """
+    INSERT INTO projection.minutes AS known (partition, minute, status, events, amount)
+    SELECT * FROM unnest(
+        CAST(:partitions AS integer[]), CAST(:minutes AS timestamptz[]), CAST(:statuses AS text[]),
+        CAST(:numbers AS bigint[]), CAST(:amounts AS numeric[])
+    )
+    ON CONFLICT (partition, minute, status) DO UPDATE SET
+        events = known.events + excluded.events, amount = known.amount + excluded.amount
+    """
+)
+_ITEMS = sa.text(
+    """
+    INSERT INTO projection.items AS known (partition, item, orders, quantity, amount)
+    SELECT * FROM unnest(
+        CAST(:partitions AS integer[]), CAST(:items AS text[]), CAST(:numbers AS bigint[]),
+        CAST(:quantities AS bigint[]), CAST(:amounts AS numeric[])
+    )
+    ON CONFLICT (partition, item) DO UPDATE SET
+        orders = known.orders + excluded.orders, quantity = known.quantity + excluded.quantity,
+        amount = known.amount + excluded.amount
+    """
+)
+
+
+def insert_versions(connection: sa.Connection, events: Iterable[Message]) -> list[Message]:
+    """Enter events in the timeline; return those that are new there, each version of an order once."""
+    first: dict[tuple[UUID, int], Message] = {}
+    for message in events:
+        assert message.event is not None
+        first.setdefault((message.event.order_id, message.event.version), message)
+    if not first:
+        return []
+    rows = [
+        (str(order_id), version, m.event.status, m.event.time, m.partition, m.offset)
+        for (order_id, version), m in sorted(first.items())
+        if m.event is not None
+    ]
+    names = ("order_ids", "versions", "statuses", "times", "partitions", "offsets")
+    taken = connection.execute(_TIMELINE, _columns(names, rows))
+    return [first[row.order_id, row.version] for row in taken]
+
+
+def lock_orders(connection: sa.Connection, order_ids: Iterable[UUID]) -> dict[UUID, OrderState]:
+    """Return what is known of these orders, and keep it from changing until the transaction ends."""
+    rows = connection.execute(_LOCK_ORDERS, {"order_ids": sorted(map(str, order_ids))})
+    return {row.order_id: OrderState(*row[1:]) for row in rows}
+
+
+def write(connection: sa.Connection, changes: Changes) -> None:
+    """Write the changes."""
+    orders = [(str(order_id), *state) for order_id, state in sorted(changes.orders.items())]
+    _put(connection, _ORDERS, ("order_ids", "versions", "statuses", "items", "quantities", "totals"), orders)
+    totals = [(*key, count.number, count.amount) for key, count in sorted(changes.totals.items())]
+    _put(connection, _TOTALS, ("partitions", "statuses", "numbers", "amounts"), totals)
+    minutes = [(*key, count.number, count.amount) for key, count in sorted(changes.minutes.items())]
+    _put(connection, _MINUTES, ("partitions", "minutes", "statuses", "numbers", "amounts"), minutes)
+    items = [
+        (*key, count.number, count.quantity, count.amount) for key, count in sorted(changes.items.items())
+    ]
+    _put(connection, _ITEMS, ("partitions", "items", "numbers", "quantities", "amounts"), items)
+
+
+def _put(
+    connection: sa.Connection, statement: sa.TextClause, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    if rows:
+        connection.execute(statement, _columns(names, rows))
+
+
+def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Return the rows turned into one array for each column, as unnest() takes them."""
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

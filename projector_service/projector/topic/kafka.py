@@ -1,0 +1,242 @@
+"""Kafka as the projector uses it: a member of the consumer group, and questions about the topic."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from projector.readmodel.batch import Message, read_message
+from projector.readmodel.placement import Log
+
+logger = logging.getLogger(__name__)
+
+ADMIN_TIMEOUT_S = 2.0
+
+
+class KafkaUnavailable(Exception):
+    """Kafka gave no usable answer in time."""
+
+
+class Read(NamedTuple):
+    """The result of one read.
+
+    messages: in the order of their offsets within each partition. ends: of partitions that were read to their end, the
+    offset there. assigned: all partitions that are ours now. unplaced: those of them that have to be told where to
+    begin, because they are newly assigned or Kafka does not have their next offset.
+    """
+
+    messages: list[Message]
+    ends: dict[int, int]
+    assigned: frozenset[int]
+    unplaced: frozenset[int]
+
+
+class TopicInfo(NamedTuple):
+    """The topic's identity and its number of partitions."""
+
+    id: str
+    partitions: int
+
+
+class Member(Protocol):
+    """A member of the consumer group."""
+
+    def read(self, timeout_s: float) -> Read: ...
+    def begin(self, offsets: Mapping[int, int]) -> None: ...
+    def pause(self, partitions: Iterable[int]) -> None: ...
+    def tell_offsets(self, offsets: Mapping[int, int]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Topic(Protocol):
+    """Questions about the topic. Every method raises KafkaUnavailable."""
+
+    def describe(self) -> TopicInfo: ...
+    def logs(self, partitions: Iterable[int]) -> dict[int, Log]: ...
+
+
+def client_settings(bootstrap_servers: str) -> dict[str, Any]:
+    """Return settings with which a broker that hangs (TCP open, no answer) is given up after 3 s instead of 60."""
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "client.id": "projector",
+        "socket.timeout.ms": 3000,
+        "socket.connection.setup.timeout.ms": 3000,
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 1000,
+        "topic.metadata.refresh.interval.ms": 5000,
+        "logger": logging.getLogger("librdkafka"),
+    }
+
+
+def member_settings(
+    bootstrap_servers: str, group: str, instance: str, session_timeout_s: float
+) -> dict[str, Any]:
+    """Return the settings of a member of the group.
+
+    The group only says who reads what. A static member (group.instance.id) that comes back within the session's
+    timeout gets its partitions again, and cooperative rebalancing takes from the others only what is to move. The
+    offsets that are committed are for lag tools to look at: nobody begins at them.
+    """
+    return client_settings(bootstrap_servers) | {
+        "group.id": group,
+        "group.instance.id": instance,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": round(session_timeout_s * 1000),
+        "heartbeat.interval.ms": 1000,  # its answer is how a member learns of a rebalance
+        "enable.auto.commit": True,
+        "auto.commit.interval.ms": 1000,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+        "fetch.error.backoff.ms": 100,
+        "queued.max.messages.kbytes": 16 * 1024,
+        "fetch.message.max.bytes": 1 << 20,
+    }
+
+
+class GroupMember:
+    """Reads the partitions that the group assigns. They stand still until `begin` says where they go on."""
+
+    def __init__(self, settings: Mapping[str, Any], topic: str, batch: int) -> None:
+        """Join the group. batch: the most messages of one read."""
+        self._topic = topic
+        self._batch = batch
+        self._assigned: set[int] = set()
+        self._unplaced: set[int] = set()
+        self._consumer = Consumer(dict(settings), error_cb=self._on_error)
+        self._consumer.subscribe(
+            [topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+
+    def read(self, timeout_s: float) -> Read:
+        """Return what has come, within `timeout_s` seconds. Raises KafkaUnavailable when the client is of no use."""
+        first = self._consumer.poll(timeout_s)
+        messages: list[Message] = []
+        ends: dict[int, int] = {}
+        # Compared with None: a message with an empty value is falsy.
+        for message in [first, *self._consumer.consume(self._batch - 1, 0)] if first is not None else []:
+            if message.error() is not None:
+                self._sort_out(message, ends)
+            else:
+                messages.append(_message(message))
+        return Read(messages, ends, frozenset(self._assigned), frozenset(self._unplaced))
+
+    def _sort_out(self, message: Any, ends: dict[int, int]) -> None:
+        error = message.error()
+        if error.code() == KafkaError._PARTITION_EOF:
+            ends[message.partition()] = message.offset()
+        elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            self._unplaced |= {message.partition()} & self._assigned
+        elif error.fatal() or error.code() == KafkaError._FATAL:
+            raise KafkaUnavailable(error.str())
+        else:
+            logger.warning("Kafka reported an error: %s", error.str())
+
+    def begin(self, offsets: Mapping[int, int]) -> None:
+        """Go on reading at these offsets. A partition that cannot yet stays unplaced."""
+        for partition, offset in offsets.items():
+            if partition not in self._assigned:
+                continue
+            try:
+                self._consumer.seek(TopicPartition(self._topic, partition, offset))
+                self._consumer.resume([TopicPartition(self._topic, partition)])
+            except KafkaException as error:  # its fetcher has not started, or it is about to be revoked
+                logger.info("Partition %s cannot be read yet: %s", partition, error)
+            else:
+                self._unplaced.discard(partition)
+
+    def pause(self, partitions: Iterable[int]) -> None:
+        """Let partitions stand still until `begin`. The group is still polled, so that we stay a member."""
+        numbers = self._assigned & set(partitions)
+        self._unplaced |= numbers
+        if numbers:
+            self._consumer.pause([TopicPartition(self._topic, number) for number in sorted(numbers)])
+
+    def tell_offsets(self, offsets: Mapping[int, int]) -> None:
+        """Have offsets committed to the group, for whoever looks at its lag."""
+        places = [
+            TopicPartition(self._topic, p, offset) for p, offset in offsets.items() if p in self._assigned
+        ]
+        with suppress(KafkaException):  # a partition that has just been revoked
+            self._consumer.store_offsets(offsets=places)
+
+    def close(self) -> None:
+        """Close the client. A static member's partitions stay its own until the session times out."""
+        self._consumer.close()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Take partitions, at rest: where they go on is in the table, which may not answer now."""
+        numbers = {each.partition for each in partitions}
+        self._assigned |= numbers
+        consumer.incremental_assign([TopicPartition(self._topic, number, 0) for number in sorted(numbers)])
+        self.pause(numbers)
+        if numbers:  # a rebalance that moves nothing tells us so, too
+            logger.info("Assigned: %s; now %s", sorted(numbers), sorted(self._assigned))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        numbers = {each.partition for each in partitions}
+        self._assigned -= numbers
+        self._unplaced -= numbers
+        consumer.incremental_unassign([TopicPartition(self._topic, number) for number in sorted(numbers)])
+        logger.info("Revoked: %s; left %s", sorted(numbers), sorted(self._assigned))
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Log only: librdkafka recovers by itself, and health says how far behind we are.
+
+        It reports every attempt to connect, twenty a second while all brokers are away.
+        """
+        if error.code() != KafkaError._TRANSPORT:
+            logger.info("Kafka's client reported: %s", error.str())
+
+
+def _message(message: Any) -> Message:
+    time = datetime.fromtimestamp(max(0, message.timestamp()[1]) / 1000, UTC)
+    return read_message(message.partition(), message.offset(), time, message.key(), message.value())
+
+
+class TopicAdmin:
+    """Asks Kafka about the topic: its id, and where its logs begin and end."""
+
+    def __init__(self, bootstrap_servers: str, name: str) -> None:
+        """Create the client, which connects by itself."""
+        self._name = name
+        self._admin = AdminClient(client_settings(bootstrap_servers))
+
+    def describe(self) -> TopicInfo:
+        """Return what the topic is. Raises KafkaUnavailable, also when there is none."""
+        futures = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=ADMIN_TIMEOUT_S)
+        described = _result(futures[self._name])
+        # librdkafka writes the id in base64 with + and /; in Java, and in our positions, these are - and _.
+        topic_id = str(described.topic_id).translate(str.maketrans("+/", "-_"))
+        return TopicInfo(topic_id, len(described.partitions))
+
+    def logs(self, partitions: Iterable[int]) -> dict[int, Log]:
+        """Return what Kafka has of each partition. Raises KafkaUnavailable."""
+        numbers = list(partitions)
+        beginnings = self._offsets(numbers, OffsetSpec.earliest())
+        ends = self._offsets(numbers, OffsetSpec.latest())
+        return {number: Log(beginnings[number], max(beginnings[number], ends[number])) for number in numbers}
+
+    def _offsets(self, partitions: list[int], which: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(self._name, partition): which for partition in partitions}
+        futures = self._admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
+        found = {place.partition: _result(future).offset for place, future in futures.items()}
+        if any(offset < 0 for offset in found.values()):  # a leader that has just gone gives no error
+            raise KafkaUnavailable("a partition has no leader")
+        return found
+
+
+def _result(future: Any) -> Any:
+    try:
+        return future.result(ADMIN_TIMEOUT_S + 1)
+    except KafkaException as error:
+        raise KafkaUnavailable(error.args[0].str()) from error
+    except TimeoutError as error:
+        raise KafkaUnavailable("no answer") from error

@@ -1,0 +1,143 @@
+"""One session in the consumer group: from joining it to an error of Kafka's client, or to another topic.
+
+Only the table of positions knows how far a partition has been applied. After anything that leaves that open (a new
+assignment, an error of the database, a fence) the partitions concerned stand still until the table has told.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import Protocol
+
+from projector.backoff import Backoff
+from projector.readmodel.batch import Batch, Message, Slice
+from projector.readmodel.placement import Log, Position
+from projector.store.apply import Applied
+from projector.store.database import DatabaseUnavailable, Refused
+from projector.topic.kafka import KafkaUnavailable, Member, Read, Topic
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.2
+
+
+class Store(Protocol):
+    """The read models. Both methods raise DatabaseUnavailable, and `apply` Refused."""
+
+    def find_places(
+        self, topic_id: str, logs: Mapping[int, Log]
+    ) -> dict[int, tuple[Position | None, Position]]: ...
+    def apply(self, batch: Batch) -> Applied: ...
+
+
+class TopicRecreated(Exception):
+    """The topic is another one under the same name: clients remember things of the old one."""
+
+
+class Session:
+    """Reads what the group assigns and applies it. Each `step` ends within about POLL_S, or the database's timeouts.
+
+    positions: the next offset of each partition that is being read. problem: why partitions stand still, or "".
+    """
+
+    def __init__(
+        self, topic_id: str, member: Member, topic: Topic, store: Store, backoff: Backoff, clock: Callable[[], float]
+    ) -> None:  # fmt: skip
+        self._topic_id, self._member, self._topic, self._store = topic_id, member, topic, store
+        self._backoff, self._clock = backoff, clock
+        self._retry_at = clock()
+        self.positions: dict[int, int] = {}
+        self.problem = ""
+
+    def step(self) -> Applied:
+        """Read once and apply it. Raises KafkaUnavailable, TopicRecreated."""
+        read = self._member.read(POLL_S)
+        placed = read.assigned - read.unplaced
+        self.positions = {p: offset for p, offset in self.positions.items() if p in placed}
+        applied = self._apply(slices(read, self.positions))
+        if read.unplaced and self._clock() >= self._retry_at:
+            self._place(read.unplaced)
+        return applied
+
+    def _place(self, partitions: Set[int]) -> None:
+        """Let partitions go on from where the table says."""
+        try:
+            if self._topic.describe().id != self._topic_id:
+                raise TopicRecreated
+            found = self._store.find_places(self._topic_id, self._topic.logs(partitions))
+        except (KafkaUnavailable, DatabaseUnavailable) as error:
+            self._stand_still(partitions, str(error))
+            return
+        for partition, (before, now) in sorted(found.items()):
+            _tell(partition, before, now)
+        offsets = {partition: now.next_offset for partition, (_, now) in found.items()}
+        self._member.begin(offsets)
+        self.positions |= offsets
+        self.problem = ""
+
+    def _apply(self, due: Mapping[int, Slice]) -> Applied:
+        if not due:
+            return Applied()
+        try:
+            applied = apply_or_park(self._store, Batch(self._topic_id, due))
+        except DatabaseUnavailable as error:
+            self._stand_still(self.positions, str(error))
+            return Applied()
+        self._backoff.reset()
+        self.positions |= applied.next_offsets
+        if applied.fenced:
+            logger.warning("Others have gone on from where we were, in partitions %s", sorted(applied.fenced))
+            self._member.pause(applied.fenced)
+        self._member.tell_offsets(applied.next_offsets)
+        return applied
+
+    def _stand_still(self, partitions: Iterable[int], problem: str) -> None:
+        self._member.pause(partitions)
+        self._retry_at = self._clock() + self._backoff.next_s()
+        if problem != self.problem:
+            logger.warning("Standing still: %s", problem)
+        self.problem = problem
+
+
+def slices(read: Read, positions: Mapping[int, int]) -> dict[int, Slice]:
+    """Return what was read of each partition from its position on. Partitions without a position are left out."""
+    messages: dict[int, list[Message]] = defaultdict(list)
+    for message in read.messages:
+        if message.offset >= positions.get(message.partition, message.offset + 1):
+            messages[message.partition].append(message)
+    found = {}
+    for partition, begin in positions.items():
+        own = messages.get(partition, [])
+        end = max(begin, own[-1].offset + 1 if own else 0, read.ends.get(partition, 0))
+        if end > begin:
+            found[partition] = Slice(begin, end, own)
+    return found
+
+
+def apply_or_park(store: Store, batch: Batch) -> Applied:
+    """Apply a batch; where the database refuses a message, apply all others and park that one.
+
+    Raises DatabaseUnavailable, and Refused when not even a message's parking is taken.
+    """
+    try:
+        return store.apply(batch)
+    except Refused as error:
+        if batch.size <= 1:
+            return store.apply(batch.refused(str(error)))
+    applied = Applied()
+    for half in batch.halves():
+        applied.add(apply_or_park(store, half))
+    return applied
+
+
+def _tell(partition: int, before: Position | None, now: Position) -> None:
+    if before is not None and now.recreated > before.recreated:
+        logger.warning(
+            "Partition %s belongs to a topic that was created again; it is read from its beginning", partition
+        )
+    skipped = now.skipped - (before.skipped if before else 0)
+    if skipped:
+        logger.warning(
+            "Kafka no longer has %s offsets of partition %s that were not read", skipped, partition
+        )
+    logger.info("Partition %s goes on at %s", partition, now.next_offset)

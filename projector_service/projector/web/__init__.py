@@ -1,0 +1,1 @@
+"""HTTP: figures, timelines and health. It only reads."""

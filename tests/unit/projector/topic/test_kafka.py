@@ -1,0 +1,33 @@
+"""The settings that promises rest on, and that librdkafka takes them."""
+
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer
+
+from projector.topic.kafka import member_settings
+
+SETTINGS = member_settings("127.0.0.1:1", "projector", "projector-1", 10)
+
+
+@pytest.fixture
+def consumer() -> Iterator[Consumer]:
+    consumer = Consumer(SETTINGS)
+    yield consumer
+    consumer.close()
+
+
+def test_client_takes_the_settings(consumer: Consumer) -> None:
+    assert consumer.assignment() == []
+
+
+def test_restart_of_a_member_moves_nothing_and_a_rebalance_only_what_must() -> None:
+    assert SETTINGS["group.instance.id"] == "projector-1"
+    assert SETTINGS["partition.assignment.strategy"] == "cooperative-sticky"
+    assert SETTINGS["session.timeout.ms"] == 10_000
+    assert SETTINGS["heartbeat.interval.ms"] * 3 < SETTINGS["session.timeout.ms"]
+
+
+def test_offsets_are_committed_only_when_told_and_no_reading_begins_at_them() -> None:
+    assert SETTINGS["enable.auto.offset.store"] is False
+    assert SETTINGS["auto.offset.reset"] == "error"
