@@ -7,9 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from db.roles import ROLES
-from local_stack.passwords import create_role_passwords, pgpass
-from local_stack.paths import Paths
-from local_stack.postgres import DATABASE
 from local_stack.services import CONNECT, PRODUCER, PROJECTOR, RELAY
 from producer import create_app
 from producer.config import Settings

@@ -7,7 +7,7 @@ from local_stack.lifecycle.programs import app_programs
 from local_stack.passwords import create_role_passwords
 from local_stack.paths import Paths
 from local_stack.ports import PORT_NAMES
-from local_stack.services import CONNECTOR, CONSUMER, KAFKA_UI, NATIVE_APPS
+from local_stack.services import CONNECTOR, NATIVE_APPS
 
 ADDRESSES = Addresses.of({name: number for number, name in enumerate(PORT_NAMES, 1)}, "pw")
 
