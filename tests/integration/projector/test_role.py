@@ -11,7 +11,7 @@ from projector.store import dead_letters, decisions
 from projector.store.database import create_engine, transaction
 from projector.store.queries import Queries
 from tests.conftest import DRIVER
-from tests.integration.producer.test_roles import roles
+from tests.integration.producer.conftest import roles
 from tests.order_events import Told
 from tests.unit.projector.messages import TOPIC_ID, batch, message
 from tests.unit.projector.store_contract import LOGS
