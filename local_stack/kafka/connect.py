@@ -1,5 +1,6 @@
 """The settings and the command of a Kafka Connect worker, which runs Debezium."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,11 @@ JVM_OPTIONS = (
 )
 INTERNAL_TOPICS = ("config", "offset", "status")
 PLUGINS = "plugins"
+ALLOWED_PATHS = "config.providers.directory.param.allowed.paths"
+# Kafka would split the path of a folder at a comma, and the name of a password at a colon.
+PLAIN = re.compile(r"[A-Za-z0-9/._ +@-]+")
+# Of any other home, from the worker's folder.
+RELATIVE = Path("../../secrets/connect")
 
 # docker-compose.yml says the same to the worker in its container.
 SETTINGS = {
@@ -37,11 +43,15 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Worker:
-    """The one worker: its own port, the addresses of the brokers, and the name of its cluster."""
+    """The one worker: its own port, the addresses of the brokers, and the name of its cluster.
+
+    passwords: the folder of the files that a configuration may name. Whoever reaches the worker's REST interface can
+    have it read a file and tell in an error what is in it: any file of this user, if that is None or no plain path."""
 
     port: int
     brokers: Sequence[str]
     name: str = "connect"
+    passwords: Path | None = None
 
     def properties(self) -> dict[str, str]:
         replicas = str(len(self.brokers))
@@ -54,7 +64,18 @@ class Worker:
             "listeners": f"http://127.0.0.1:{self.port}",
             # Relative to the worker's own folder: Kafka would split an absolute path at a comma.
             "plugin.path": PLUGINS,
+            **({ALLOWED_PATHS: str(self.passwords)} if self.passwords and is_plain(self.passwords) else {}),
         }
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether Kafka's settings can hold this path."""
+    return PLAIN.fullmatch(str(path)) is not None
+
+
+def password_folder(folder: Path) -> Path:
+    """Return how a configuration names the folder of the passwords."""
+    return folder if is_plain(folder) else RELATIVE
 
 
 def write_configuration(folder: Path, plugins: Path, worker: Worker) -> None:

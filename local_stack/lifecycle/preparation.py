@@ -75,7 +75,8 @@ class Preparation:
         class_path = jars.fetch(cache / f"connect-{pins.VERSION}", self.say, pins.CONNECT)
         plugins = cache / f"debezium-{pins.DEBEZIUM_VERSION}"
         jars.fetch(plugins / "debezium-connector-postgres", self.say, pins.DEBEZIUM)
-        connect.write_configuration(folder, plugins, connect.Worker(port, brokers))
+        allowed = passwords.connect_password(self.paths).parent
+        connect.write_configuration(folder, plugins, connect.Worker(port, brokers, passwords=allowed))
         runtime = java.find(self.settings.java_home, self.say)
         self._write_script(Program(CONNECT, connect.command(runtime, class_path), folder))
 

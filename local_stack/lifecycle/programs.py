@@ -7,14 +7,13 @@ from pathlib import Path
 from local_stack import passwords, postgres
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
+from local_stack.kafka import connect
 from local_stack.paths import PROJECT_ROOT, Paths
 from local_stack.services import CONNECT, CONNECTOR, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, RELAY
 from local_stack.supervisord.configuration import Program
 
 PRODUCER_FOLDER, CONSUMER_FOLDER = PROJECT_ROOT / "producer_service", PROJECT_ROOT / "consumer_service"
 KAFKA_UI_FOLDER = PROJECT_ROOT / "kafka_page"
-# From Connect's folder: its settings cannot hold every absolute path.
-CONNECT_PASSWORD = "../../secrets/connect/password"
 
 
 def postgres_program(paths: Paths) -> Program:
@@ -40,6 +39,7 @@ def app_programs(paths: Paths, addresses: Addresses, settings: Settings) -> list
 def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Settings) -> dict[str, str]:
     """Return the variables of an app. Each logs in to the database as its own role, readers of Kafka not at all."""
     role = CONNECT if name == CONNECTOR else name  # what Debezium may do, it may do as well
+    password = passwords.connect_password(paths)
     return {
         **addresses.public(),
         **(role_environment(role, paths, addresses) if role in passwords.ROLES else {}),
@@ -49,7 +49,7 @@ def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Set
         "TRUSTED_HOSTS": settings.all_trusted_hosts,
         "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
         "CONNECTOR_HEARTBEAT_FILE": str(paths.connector_heartbeat),
-        "CONNECT_PASSWORD_FILE": CONNECT_PASSWORD,
+        "CONNECT_PASSWORD_FILE": str(connect.password_folder(password.parent) / password.name),
         "PYTHONUNBUFFERED": "1",
     }
 

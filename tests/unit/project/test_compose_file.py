@@ -1,6 +1,7 @@
 """docker-compose.yml repeats the services and the brokers' settings: they must agree with the local stack's."""
 
 import re
+from pathlib import Path
 
 from local_stack import postgres
 from local_stack.kafka.broker import Node
@@ -54,7 +55,7 @@ def test_connect_has_the_same_settings_natively_and_in_docker() -> None:
     }
     assert in_docker.pop("heap.opts")
     assert in_docker.pop("bootstrap.servers") == "kafka-1:9092,kafka-2:9092,kafka-3:9092"
-    natively = Worker(1, ["a:1", "b:1", "c:1"]).properties()
+    natively = Worker(1, ["a:1", "b:1", "c:1"], passwords=Path("/secrets/connect")).properties()
     places = {"bootstrap.servers", "listeners", "plugin.path"}
     assert in_docker == {name: value for name, value in natively.items() if name not in places}
 

@@ -1,7 +1,10 @@
 import stat
+from dataclasses import replace
 from pathlib import Path
 
-from local_stack.kafka.connect import Worker, command, write_configuration
+import pytest
+
+from local_stack.kafka.connect import Worker, command, password_folder, write_configuration
 from local_stack.kafka.java import Java
 
 WORKER = Worker(21001, ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"])
@@ -22,6 +25,23 @@ def test_events_are_written_in_whole_transactions_and_topics_are_made_by_nobody_
     settings = WORKER.properties()
     assert settings["exactly.once.source.support"] == "enabled"
     assert settings["topic.creation.enable"] == "false"
+
+
+def test_configurations_may_name_the_passwords_and_no_other_file() -> None:
+    folder = Path("/home/ada/order stream/.local/secrets/connect")
+    settings = replace(WORKER, passwords=folder).properties()
+    assert settings["config.providers.directory.param.allowed.paths"] == str(folder)
+    assert password_folder(folder) == folder
+
+
+@pytest.mark.parametrize("name", ["a,b", "a:b", "a}b", "ü", "a\\b"])
+def test_folder_that_the_settings_cannot_hold_is_named_from_that_of_the_worker(name: str) -> None:
+    home = Path("/home") / name
+    settings = replace(WORKER, passwords=home / "secrets/connect").properties()
+    assert "config.providers.directory.param.allowed.paths" not in settings
+    assert home / "kafka/connect" / password_folder(home / "secrets/connect") == Path(
+        "/home", name, "kafka/connect/../../secrets/connect"
+    )
 
 
 def test_files_of_the_worker_are_its_owners_and_it_finds_the_plugins(tmp_path: Path) -> None:
