@@ -43,13 +43,18 @@ class KeeperPolicy:
     """When the keeper acts and complains.
 
     restart_every_s: the pause between two restarts of a failed connector, or two attempts to configure it.
-    idle_s: how long nobody may read the slot of a connector that says it is running; longer than a start takes.
+    idle_s: how long a connector that says it is running may publish nothing, not even a heartbeat; longer than a start
+    takes. Each restart in vain doubles it, up to longest_idle_s: PostgreSQL may decode for minutes what has gathered.
+    failures: after so many restarts at the same place in the log the connector begins anew, behind what it cannot
+    publish.
     warn_part: complain when the slot holds more than this part of the log that PostgreSQL may keep for it.
     warn_bytes: the same without a limit.
     """
 
     restart_every_s: float = 5.0
     idle_s: float = 30.0
+    longest_idle_s: float = 480.0
+    failures: int = 5
     warn_part: float = 0.5
     warn_bytes: int = 1024 * MEGABYTE
 
@@ -68,7 +73,7 @@ class Keeper:
         self._connect, self._slot, self._config = connect, slot, config
         self._policy, self._clock = policy or KeeperPolicy(), clock
         self._restarted_at = self._configured_at = float("-inf")
-        self._read_at = clock()
+        self._begin_to_watch()
         self._is_place_checked = False
         self._renewing = ""
 
@@ -89,8 +94,8 @@ class Keeper:
             raise ConnectUnavailable(f"{loss}. {error}" if loss else str(error)) from error
         if slot is None or loss or self._renewing:
             return self._renew(loss or self._renewing)
-        if slot.active:
-            self._read_at = self._clock()
+        if slot.confirmed != self._confirmed:
+            self._begin_to_watch(slot.confirmed)
         found = self._connect.config()
         if found != self._config:
             return self._configure(found)
@@ -101,15 +106,25 @@ class Keeper:
         if self._clock() - self._configured_at >= self._policy.restart_every_s:
             logger.info("%s the connector", "Registering" if found is None else "Configuring")
             self._connect.configure(self._config)
-            self._read_at = self._configured_at = self._clock()
+            self._configured_at = self._clock()
+            self._begin_to_watch(self._confirmed)
         return "The connector is starting"
 
+    def _begin_to_watch(self, confirmed: int | None = None) -> None:
+        """What the connector publishes, heartbeats among it, moves the slot: it has been seen to move, or will be."""
+        self._confirmed, self._moved_at, self._idle_since = confirmed, self._clock(), self._clock()
+        self._patience_s, self._failures = self._policy.idle_s, 0
+
     def _check_place(self, slot: SlotState) -> str | None:
-        """After whatever may have been a restore: a connector that waits for what comes later would read nothing."""
+        """After whatever may have been a restore: a connector that waits for what comes later would read nothing.
+
+        The log's end is asked for after the place: a connector that reads goes on all the time."""
         if not self._is_place_checked:
             place = self._connect.place()
             if place is not None and place > slot.end:
-                return self._renew("PostgreSQL's log ends before what the connector has read")
+                now = self._slot.state()
+                if now is not None and place > now.end:
+                    return self._renew("PostgreSQL's log ends before what the connector has read")
         self._is_place_checked = slot.active
         return None
 
@@ -125,7 +140,8 @@ class Keeper:
         self._slot.create()
         if connector is not None:
             self._connect.resume()
-        self._renewing, self._read_at = "", self._clock()
+        self._renewing = ""
+        self._begin_to_watch()
         logger.warning("%s: begun anew. What was not read, the relay publishes", loss)
         return f"{loss}: begun anew"
 
@@ -135,25 +151,44 @@ class Keeper:
             return "The connector is starting"
         if connector.state == "stopped":
             self._connect.resume()
+            self._begin_to_watch(slot.confirmed)
             return "The connector is starting"
         if connector.state == "paused":
+            self._begin_to_watch(slot.confirmed)
             return "The connector is paused. The relay publishes in the meantime"
         if connector.has_lost_its_place:
             return self._renew("PostgreSQL's log begins behind what the connector wants to read")
         if connector.is_failed:
-            return self._restart(f"The connector failed: {connector.reason}", only_failed=True)
-        idle_s = self._clock() - self._read_at
-        if idle_s > self._policy.idle_s:
-            return self._restart(f"Nobody reads the replication slot for {idle_s:.0f} s", only_failed=False)
+            return self._restart_failed(connector.reason)
+        return self._watch(slot)
+
+    def _restart_failed(self, reason: str) -> str:
+        """A row that Kafka refuses would fail for ever, and with it all that come later; the relay parks it."""
+        if self._failures >= self._policy.failures and self._may_restart():
+            return self._renew(f"The connector fails at the same place again and again: {reason}")
+        return self._restart(f"The connector failed: {reason}", only_failed=True)
+
+    def _watch(self, slot: SlotState) -> str | None:
+        """Restart a connector that runs and publishes nothing: one that waits for Kafka does so for ever."""
+        if self._clock() - self._idle_since > self._patience_s:
+            self._restart("The connector publishes nothing", only_failed=False)
+        if self._clock() - self._moved_at > self._policy.idle_s:
+            doing = "reads and publishes nothing" if slot.active else "does not read the replication slot"
+            return f"The connector says that it is running, but {doing}. The relay publishes in the meantime"
         return None if slot.active else "The connector is starting"
 
+    def _may_restart(self) -> bool:
+        return self._clock() - self._restarted_at >= self._policy.restart_every_s
+
     def _restart(self, problem: str, only_failed: bool) -> str:
-        if self._clock() - self._restarted_at >= self._policy.restart_every_s:
+        if self._may_restart():
             logger.warning("%s: restarting it", problem)
             self._connect.restart(only_failed)
-            self._restarted_at = self._clock()
-            if not only_failed:
-                self._read_at = self._clock()
+            self._restarted_at = self._idle_since = self._clock()
+            if only_failed:
+                self._failures += 1
+            else:
+                self._patience_s = min(2 * self._patience_s, self._policy.longest_idle_s)
         return f"{problem}. The relay publishes in the meantime"
 
     def _too_much_kept(self, slot: SlotState) -> str | None:

@@ -50,6 +50,8 @@ def serve(settings: Settings) -> None:
         if problem != told:
             logger.warning("%s", problem) if problem else logger.info("The connector is running")
             told = problem
+            # Without the topic, which somebody may have deleted, Debezium waits for it for ever.
+            has_topic = has_topic and problem is None
         heartbeat.beat(file, problem)
         stopped.wait(EVERY_S)
     engine.dispose()

@@ -13,6 +13,7 @@ STATE = sa.text(
     SELECT active, wal_status = 'lost' OR invalidation_reason IS NOT NULL AS lost, invalidation_reason AS reason,
         pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint AS kept,
         pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS "end",
+        pg_wal_lsn_diff(confirmed_flush_lsn, '0/0')::bigint AS confirmed,
         (SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size') AS limit_mb
     FROM pg_replication_slots WHERE slot_name = :slot
     """
@@ -26,7 +27,8 @@ WAL_LEVEL = sa.text("SHOW wal_level")
 @dataclass(frozen=True)
 class SlotState:
     """active: somebody reads it. kept: bytes of the log that PostgreSQL keeps for it. end: where the log ends.
-    limit: how many bytes are kept at most; None without a limit."""
+    limit: how many bytes are kept at most; None without a limit. confirmed: how far the reader says that what it has
+    read is in Kafka."""
 
     active: bool
     lost: bool
@@ -34,6 +36,7 @@ class SlotState:
     kept: int
     end: int
     limit: int | None
+    confirmed: int = 0
 
 
 class SlotUnavailable(Exception):
@@ -56,7 +59,9 @@ class ReplicationSlot:
             return None
         row = rows[0]
         limit = row.limit_mb * MEGABYTE if row.limit_mb >= 0 else None
-        return SlotState(row.active, bool(row.lost), row.reason or "", row.kept or 0, row.end, limit)
+        return SlotState(
+            row.active, bool(row.lost), row.reason or "", row.kept or 0, row.end, limit, row.confirmed or 0
+        )
 
     def create(self) -> None:
         """Make the slot anew: what it has not given to anybody before is the relay's."""

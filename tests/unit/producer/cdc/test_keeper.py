@@ -73,15 +73,18 @@ class FakeConnect:
 
 @dataclass
 class FakeSlot:
-    """A slot that the connector, where it runs, reads."""
+    """A slot that the connector, where it runs, reads. is_still: it reads and publishes nothing."""
 
     now: SlotState | None
     made: int = 0
     problem: str = ""
+    is_still: bool = False
 
     def state(self) -> SlotState | None:
         if self.problem:
             raise SlotUnavailable(self.problem)
+        if self.now is not None and self.now.active and not self.is_still:
+            self.now = replace(self.now, confirmed=self.now.confirmed + 1, end=self.now.end + 1)
         return self.now
 
     def create(self) -> None:
@@ -147,12 +150,70 @@ def test_failed_task_is_restarted_with_a_pause_and_its_reason_is_told(running: H
     assert running.rounds() is None
 
 
+def test_row_that_is_refused_for_ever_is_left_behind(running: Harness) -> None:
+    """It is the relay's to park. All others would wait behind it."""
+    running.slot.is_still = True
+    failed = ConnectorState("running", ("failed",), "RecordTooLargeException")
+    for _ in range(25):
+        running.connect.status = failed
+        running.rounds()
+    assert running.connect.done == ["restart what failed"] * 5
+    running.connect.status = failed
+    assert running.rounds() == (
+        "The connector fails at the same place again and again: RecordTooLargeException:"
+        f" stopping the connector to begin anew. {IN_THE_MEANTIME}"
+    )
+    running.slot.is_still = False
+    running.rounds()
+    assert (running.slot.made, running.connect.done[5:]) == (1, RENEWED)
+    assert running.rounds() is None
+
+
+def test_connector_that_gets_on_between_its_failures_is_only_restarted(running: Harness) -> None:
+    for _ in range(60):
+        running.connect.status = ConnectorState("running", ("failed",), "TimeoutException")
+        running.rounds()
+    assert set(running.connect.done) == {"restart what failed"}
+    assert running.slot.made == 0
+
+
+def test_connector_that_reads_the_slot_and_publishes_nothing_is_told_and_restarted(running: Harness) -> None:
+    """As when the topic of its heartbeats is gone: it waits for that for ever, and says that it runs."""
+    running.slot.is_still = True
+    assert running.rounds(30) is None
+    told = f"The connector says that it is running, but reads and publishes nothing. {IN_THE_MEANTIME}"
+    assert running.rounds(2) == told
+    assert running.connect.done == ["restart"]
+    assert running.rounds(58) == told  # until it has published something
+    assert running.connect.done == ["restart"]
+    running.slot.is_still = False
+    assert running.rounds() is None
+
+
+def test_restarts_in_vain_become_rare(running: Harness) -> None:
+    """PostgreSQL may need minutes until it has decoded what has gathered, and a restart begins that anew."""
+    running.slot.is_still = True
+    running.rounds(3600)
+    assert len(running.connect.done) == pytest.approx(10, abs=1)
+
+
+def test_connector_that_was_resumed_after_a_long_pause_has_time_to_start(running: Harness) -> None:
+    running.slot.is_still = True
+    running.connect.status = ConnectorState("paused", ("paused",))
+    running.rounds(60)
+    running.connect.status = RUNNING
+    assert running.rounds(29) is None
+    assert running.connect.done == []
+
+
 def test_connector_that_says_it_runs_and_reads_nothing_is_restarted(running: Harness) -> None:
     """Connect's status may be one of before a restart of its own; PostgreSQL knows who reads."""
     running.slot.now = replace(READ, active=False)
     assert running.rounds(10) == "The connector is starting"
     assert running.connect.done == []
-    assert running.rounds(22) is not None
+    assert running.rounds(22) == (
+        f"The connector says that it is running, but does not read the replication slot. {IN_THE_MEANTIME}"
+    )
     assert running.connect.done == ["restart"]
 
 
@@ -195,6 +256,20 @@ def test_connector_that_waits_for_what_a_restored_database_does_not_have_yet_beg
     assert said == "PostgreSQL's log ends before what the connector has read: begun anew"
     assert running.connect.done == RENEWED
     assert running.rounds(3) is None
+
+
+def test_connector_that_reads_on_while_the_keeper_looks_is_not_taken_for_one_that_is_ahead_of_the_log(
+    running: Harness,
+) -> None:
+    """Its place is asked for after the log's end."""
+    running.slot.problem = "PostgreSQL: connection refused"
+    running.rounds()
+    running.slot.problem = ""
+    assert running.slot.now is not None
+    running.slot.now = replace(running.slot.now, end=1000)
+    running.connect.remembered = 1002  # the log ends at 1001 when it is first asked, and at 1002 after that
+    assert running.rounds() is None
+    assert (running.slot.made, running.connect.done) == (0, [])
 
 
 def test_connector_is_not_taken_for_stopped_while_a_task_is_left(running: Harness) -> None:
