@@ -40,6 +40,9 @@ log_min_error_statement = panic
 log_error_verbosity = terse
 """
 
+# Debezium's role may replicate the outbox, by logical replication, and not copy the whole server.
+NO_COPY = "host replication connect all reject\n"
+
 
 def create_cluster(paths: Paths) -> None:
     """Create the data directory and the database, unless they exist.
@@ -81,6 +84,9 @@ def write_configuration(paths: Paths, port: int, fsync: bool) -> None:
         port=port, fsync="on" if fsync else "off", max_connections=MAX_CONNECTIONS, slot_mb=SLOT_MB
     )
     write_private(paths.postgres / "postgresql.conf", text)
+    access = paths.postgres / "pg_hba.conf"
+    if not (rules := access.read_text()).startswith(NO_COPY):  # the first rule that fits decides
+        write_private(access, NO_COPY + rules)
 
 
 def command(paths: Paths) -> list[str]:

@@ -57,6 +57,7 @@ def test_server_listens_on_loopback_only_and_syncs_as_it_is_told(
     tmp_path: Path, fsync: bool, value: str
 ) -> None:
     (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "pg_hba.conf").touch()
     write_configuration(Paths(tmp_path), 5432, fsync)
     file = tmp_path / "postgres" / "postgresql.conf"
     lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
@@ -73,3 +74,18 @@ def test_server_listens_on_loopback_only_and_syncs_as_it_is_told(
 def test_server_syncs_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POSTGRES_FSYNC", raising=False)
     assert Settings().postgres_fsync is True
+
+
+def test_role_of_debezium_may_not_copy_the_server_also_where_the_data_is_of_an_older_release(
+    tmp_path: Path,
+) -> None:
+    """The first rule that fits decides; `replication` is not the logical one."""
+    paths = Paths(tmp_path)
+    paths.postgres.mkdir()
+    (paths.postgres / "pg_hba.conf").write_text("host replication all 127.0.0.1/32 scram-sha-256\n")
+    for _ in range(2):
+        write_configuration(paths, 5432, True)
+    assert (paths.postgres / "pg_hba.conf").read_text().splitlines() == [
+        "host replication connect all reject",
+        "host replication all 127.0.0.1/32 scram-sha-256",
+    ]
