@@ -22,7 +22,7 @@ import requests
 from local_stack.deadline import Deadline
 from local_stack.lifecycle import status
 from local_stack.paths import Paths
-from local_stack.services import APPS, BROKERS, CDC, CONSUMER, NAMES, POSTGRES, PRODUCER, RELAY
+from local_stack.services import APPS, BROKERS, CDC, CONSUMER, NAMES, POSTGRES, PRODUCER, PROJECTOR, RELAY
 from tests.eventually import eventually
 from tests.shop import Shop
 from tests.stack import borrow_environment, clone
@@ -251,9 +251,9 @@ class TestStarted:
         connected = started.query(
             "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'orders' AND pid <> pg_backend_pid()"
         )
-        assert set(connected) == {PRODUCER, RELAY}
+        assert set(connected) == {PRODUCER, RELAY, PROJECTOR}
         assert started.query("SELECT rolname FROM pg_roles WHERE rolsuper") == ["orders"]
-        for role in (PRODUCER, RELAY):
+        for role in (PRODUCER, RELAY, PROJECTOR):
             assert stat.S_IMODE((started.home / "secrets" / role / "pgpass").stat().st_mode) == 0o600
         if psql := shutil.which("psql"):
             url = started.addresses()["DATABASE_URL"]
@@ -306,6 +306,13 @@ class TestStarted:
         assert started.run("discard", parked[1])[0] == 1
         assert "too large" not in started.run("parked")[1]
         assert started.query(f"SELECT count(*) FROM outbox_discarded WHERE id = '{parked[1]}'") == [1]
+        # What was requeued is no event of an order, so the projector parks it again.
+        (letter,) = eventually(lambda: started.query("SELECT id FROM projection.dead_letters"), within=30)
+        assert str(letter) in started.run("dlq", "list")[1]
+        assert started.run("status")[0] == 1
+        assert started.run("dlq", "discard", str(letter))[0] == 0
+        assert started.run("dlq", "discard", str(letter))[0] == 1
+        eventually(lambda: started.run("status")[0] == 0, within=30, every=0.5)
 
     def test_ledger_says_that_all_is_well_and_repairs_what_is_not(self, started: Project) -> None:
         """With the role of the producer, which has the rights it needs."""
