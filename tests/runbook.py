@@ -23,7 +23,7 @@ WAYS = ("native", "docker")
 Way = Literal["native", "docker"]
 # What only looks may be typed again until it shows what the page says: a fault takes a moment to be noticed.
 LOOKS = re.compile(
-    r"curl -s |\./start_project\.sh (status|logs|ledger|parked)\b(?!.*--)|docker compose (ps|logs)\b"
+    r"curl -s |\./start_project\.sh (status|logs|ledger|parked|dlq list)\b(?!.*--)|docker compose (ps|logs)\b"
 )
 FENCE = re.compile(r"^```console(?: (native|docker))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY
@@ -212,6 +213,30 @@ def test_events_are_parked(operator: Operator, running_stack: Stack) -> None:
     event_id = str(uuid.uuid4())
     execute(running_stack, PARKED.format(event_id, uuid.uuid4()))
     operator.play("Events are parked", ID=event_id)
+    give_up_dead_letters(running_stack)
+
+
+@plays("The projector has parked messages", "native")
+def test_projector_has_parked_messages(operator: Operator, running_stack: Stack, kafka: str) -> None:
+    if operator.way == "docker":
+        pytest.skip("its console is the native one")
+    producer = Producer({"bootstrap.servers": kafka})
+    producer.produce("orders", b"{", key=str(uuid.uuid4()).encode())
+    assert producer.flush(20) == 0
+    (letter,) = eventually(lambda: dead_letters(running_stack), within=30)
+    operator.play("The projector has parked messages", NUMBER=letter)
+
+
+def dead_letters(stack: Stack) -> list[str]:
+    """Return the ids of the messages that the projector has parked."""
+    ids = "SELECT coalesce(string_agg(id::text, ' '), '') FROM projection.dead_letters"
+    return answer(stack, f"{ids} WHERE discarded_at IS NULL").split()
+
+
+def give_up_dead_letters(stack: Stack) -> None:
+    """Wait until the projector has parked what is no event of an order, and discard it."""
+    for letter in eventually(lambda: dead_letters(stack), within=30):
+        stack.run("dlq", "discard", letter)
 
 
 @plays("The clock was wrong")
