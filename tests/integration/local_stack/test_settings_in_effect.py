@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from local_stack.paths import Paths
 from local_stack.ports import PORT_RANGE
-from local_stack.services import STORES
+from local_stack.services import CONNECT, STORES
 from local_stack.supervisord import processes
 from tests.stack import Stack
 
@@ -48,8 +48,12 @@ def test_setting_of_postgresql_is_in_effect(owner: sa.Connection, setting: str, 
 
 
 def test_every_way_into_postgresql_asks_for_a_password(owner: sa.Connection) -> None:
-    methods = owner.scalars(sa.text("SELECT DISTINCT auth_method FROM pg_hba_file_rules")).all()
-    assert methods == ["scram-sha-256"]
+    rules = owner.execute(
+        sa.text("SELECT auth_method, user_name FROM pg_hba_file_rules ORDER BY rule_number")
+    ).all()
+    refused, *others = rules
+    assert tuple(refused) == ("reject", [CONNECT])  # for physical replication: a copy of the whole server
+    assert {method for method, _ in others} == {"scram-sha-256"}
 
 
 @pytest.mark.parametrize("password", ["", "wrong"])
