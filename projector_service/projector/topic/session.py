@@ -19,6 +19,8 @@ from projector.topic.kafka import KafkaUnavailable, Member, Read, Topic
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
+# How often the table is asked about partitions from which nothing comes: a restored database may have set them back.
+CHECK_S = 5.0
 
 
 class Store(Protocol):
@@ -45,7 +47,7 @@ class Session:
     ) -> None:  # fmt: skip
         self._topic_id, self._member, self._topic, self._store = topic_id, member, topic, store
         self._backoff, self._clock = backoff, clock
-        self._retry_at = clock()
+        self._retry_at = self._check_at = clock()
         self.positions: dict[int, int] = {}
         self.problem = ""
 
@@ -54,7 +56,11 @@ class Session:
         read = self._member.read(POLL_S)
         placed = read.assigned - read.unplaced
         self.positions = {p: offset for p, offset in self.positions.items() if p in placed}
-        applied = self._apply(slices(read, self.positions))
+        due = slices(read, self.positions)
+        if self._clock() >= self._check_at:
+            self._check_at = self._clock() + CHECK_S
+            due = {p: Slice(offset, offset, []) for p, offset in self.positions.items()} | due
+        applied = self._apply(due)
         if read.unplaced and self._clock() >= self._retry_at:
             self._place(read.unplaced)
         return applied

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from projector.backoff import Backoff, BackoffPolicy
 from projector.readmodel.placement import Position
 from projector.store.database import DatabaseUnavailable, Refused
-from projector.topic.session import Session, TopicRecreated, apply_or_park
+from projector.topic.session import CHECK_S, Session, TopicRecreated, apply_or_park
 from tests.clock import FakeClock
 from tests.order_events import Told, orders, sums
 from tests.unit.projector.fake_store import FakeStore
@@ -109,6 +109,18 @@ def test_zombie_is_fenced_and_goes_on_behind_the_other(world: World) -> None:
     world.one.steps(2)  # what it has read is applied already
     assert world.store.sums() == sums(TOLD[:3])
     assert world.one.member.seeks == [(0, 0), (0, 3)]
+
+
+def test_positions_that_a_restore_has_set_back_are_noticed_although_nothing_comes(world: World) -> None:
+    world.one.member.assign(0, 1)
+    world.one.steps(2)
+    world.store.positions[0] = Position(TOPIC_ID, 1)
+    world.one.steps(3)
+    assert world.store.positions[0].next_offset == 1
+    world.clock.now += CHECK_S
+    world.one.steps(3)
+    assert {p: place.next_offset for p, place in world.store.positions.items()} == {0: 3, 1: 3}
+    assert world.store.sums() == sums(TOLD)
 
 
 def test_partition_that_is_taken_away_is_not_written(world: World) -> None:
