@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from db.roles import ROLES
 from local_stack.services import APPS, BROKERS, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, PROJECTOR, RELAY
 from tests.compose.stack import GATEWAY, ONE_SHOTS, SERVICES, ComposeStack, docker
 
@@ -88,7 +89,7 @@ def test_no_password_is_in_an_environment_or_a_command(containers: dict[str, Any
         containers["secrets"]["Config"]["Image"], "/bin/sh", "-c",
         "cat /secrets/owner/password; sed 's/.*://' /secrets/*/pgpass",
     ).split()  # fmt: skip
-    assert len(set(passwords)) == 3
+    assert len(set(passwords)) == 1 + len(ROLES)
     visible = json.dumps(
         [[each["Config"]["Env"], each["Config"]["Cmd"], each["Args"]] for each in containers.values()]
     )
@@ -104,7 +105,7 @@ def test_container_mounts_only_its_own_password(containers: dict[str, Any]) -> N
         }
         for name, container in containers.items()
     }
-    everything = {"/secrets/owner", "/secrets/producer", "/secrets/relay"}
+    everything = {"/secrets/owner", *(f"/secrets/{role}" for role in ROLES)}
     assert mounts == {
         **{name: set() for name in ALL},
         "secrets": everything,
@@ -112,6 +113,7 @@ def test_container_mounts_only_its_own_password(containers: dict[str, Any]) -> N
         POSTGRES: {"/secrets/owner"},
         PRODUCER: {"/secrets/producer"},
         RELAY: {"/secrets/relay"},
+        PROJECTOR: {"/secrets/projector"},
         GATEWAY: {"/secrets/gateway"},
     }
 
