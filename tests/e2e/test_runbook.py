@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
-import requests
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
@@ -19,6 +18,7 @@ from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY
 from producer.domain.status import Status
 from tests.compose.stack import KILL, ComposeStack, docker
 from tests.e2e.customer import Customer
+from tests.e2e.dead_letters import answer, dead_letters, give_up_dead_letters
 from tests.e2e.viewer import OpenViewer
 from tests.eventually import eventually
 from tests.runbook import Operator, plays
@@ -73,17 +73,6 @@ def archive_all(stack: Stack, folder: Path) -> None:
     """Wait until what the database has committed so far is in the archive that is being written to `folder`."""
     segment = answer(stack, "SELECT pg_walfile_name(pg_switch_wal())")
     eventually((folder / "wal" / segment).exists, within=30)
-
-
-def answer(stack: Stack, question: str) -> str:
-    """Return what the database answers to a question, as text."""
-    if isinstance(stack, ComposeStack):
-        return stack.compose(
-            "exec", "-T", POSTGRES, "psql", "-AtU", "orders", "-d", "orders", "-c", question
-        ).strip()
-    with psycopg2.connect(stack.env["DATABASE_URL"]) as connection, connection.cursor() as cursor:
-        cursor.execute(question)
-        return str(cursor.fetchone()[0])  # type: ignore[index]
 
 
 @plays("First look")
@@ -226,27 +215,6 @@ def test_projector_has_parked_messages(operator: Operator, running_stack: Stack,
     assert producer.flush(20) == 0
     (letter,) = eventually(lambda: dead_letters(running_stack), within=30)
     operator.play("The projector has parked messages", NUMBER=letter)
-
-
-def dead_letters(stack: Stack) -> list[str]:
-    """Return the ids of the messages that the projector has parked."""
-    ids = "SELECT coalesce(string_agg(id::text, ' '), '') FROM projection.dead_letters"
-    return answer(stack, f"{ids} WHERE discarded_at IS NULL").split()
-
-
-def give_up_dead_letters(stack: Stack) -> None:
-    """Discard what the projector parks of events that are none, until all that was on its way has come to it."""
-    eventually(lambda: dead_letters(stack), within=30)
-
-    def is_over() -> bool:
-        for letter in dead_letters(stack):  # the relay may have published an event twice
-            stack.run("dlq", "discard", letter)
-        assert answer(stack, "SELECT count(*) FROM outbox") == "0"
-        health = requests.get(stack.env["PROJECTOR_URL"] + "/health/ready", timeout=10).json()
-        assert health["checks"]["reading"]["lag"] == 0, health
-        return stack.is_healthy()
-
-    eventually(is_over, within=90, every=0.5)
 
 
 @plays("The clock was wrong")
