@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER, RELAY
+from local_stack.services import BROKERS, CONSUMER, POSTGRES, PRODUCER, PROJECTOR, RELAY
 from tests.compose.stack import GATEWAY, SERVICES, ComposeStack
 
 CONNECT = """
@@ -114,6 +114,7 @@ def test_limits_and_restarts_are_in_effect(project: ComposeStack) -> None:
         PRODUCER: 384,
         RELAY: 256,
         CONSUMER: 512,
+        PROJECTOR: 256,
         GATEWAY: 128,
         "kafka-ui": 768,
     }
@@ -131,6 +132,7 @@ def test_time_to_stop_is_in_effect(project: ComposeStack) -> None:
         PRODUCER: 20,
         RELAY: 10,
         CONSUMER: 15,
+        PROJECTOR: 15,
         GATEWAY: 5,
         "kafka-ui": 5,
     }
@@ -140,4 +142,4 @@ def test_configuration_that_nginx_runs_with_is_ours(project: ComposeStack) -> No
     shown = project.compose("exec", "-T", GATEWAY, "nginx", "-T")
     for directive in ("proxy_next_upstream error timeout;", "server_tokens off;", "limit_conn streams 2000;"):
         assert directive in shown
-    assert re.findall(r"^\s*listen +(?!\[::\]|127)(\S+?);", shown, re.MULTILINE) == ["5001", "5002", "8080"]
+    assert re.findall(r"^\s*listen +(?!\[::\]|127)(\S+?);", shown, re.MULTILINE) == ["5001", "5002", "5003", "8080"]
