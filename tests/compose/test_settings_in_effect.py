@@ -142,4 +142,9 @@ def test_configuration_that_nginx_runs_with_is_ours(project: ComposeStack) -> No
     shown = project.compose("exec", "-T", GATEWAY, "nginx", "-T")
     for directive in ("proxy_next_upstream error timeout;", "server_tokens off;", "limit_conn streams 2000;"):
         assert directive in shown
-    assert re.findall(r"^\s*listen +(?!\[::\]|127)(\S+?);", shown, re.MULTILINE) == ["5001", "5002", "5003", "8080"]
+    assert re.findall(r"^\s*listen +(?!\[::\]|127)(\S+?);", shown, re.MULTILINE) == [
+        "5001",
+        "5002",
+        "5003",
+        "8080",
+    ]
