@@ -12,6 +12,7 @@ acknowledged, the database's of what was committed and the topic's are compared.
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -53,10 +54,17 @@ def main() -> None:
     print(f"\n{text}")
     if arguments.results:
         arguments.results.write_text(json.dumps([_figures(result) for result in results], indent=1))
-    if arguments.page:
-        report.write(arguments.page, text)
     if arguments.plot:
         report.plot(results, arguments.plot)
+    if arguments.page:
+        report.write(arguments.page, text + _picture(arguments.page, arguments.plot))
+
+
+def _picture(page: Path, plot: Path | None) -> str:
+    if plot is None:
+        return ""
+    place = os.path.relpath(plot, page.parent)
+    return f"\n\n![Latency from commit to Kafka, and what was lost, of each way under each fault]({place})"
 
 
 def _figures(result: Result) -> dict[str, object]:
