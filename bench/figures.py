@@ -88,7 +88,7 @@ def draw_bars(axes: Axes, figures: Sequence[Figure], title: str, scale: str = "l
             places, values, step * 0.95, color=COLOURS[variant], yerr=(below, above), capsize=3,
             label=NAMES[variant],
         )  # fmt: skip
-        axes.bar_label(drawn, labels=[_label(value) for value in values], padding=3, fontsize=8)
+        axes.bar_label(drawn, labels=[_label(value) for value in values], padding=3, fontsize=7)
     axes.set_yscale(scale)
     axes.set_xticks(range(len(groups)), groups)
     axes.set_title(title)

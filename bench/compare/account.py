@@ -37,6 +37,12 @@ class Arrivals:
         self.disorder += change.step < latest
         self._latest[change.order_id] = max(latest, change.step)
 
+    def forget(self, order_ids: Collection[str]) -> None:
+        """Leave out the changes of these orders."""
+        self.first_s = {
+            change: when for change, when in self.first_s.items() if change.order_id not in order_ids
+        }
+
 
 @dataclass(frozen=True)
 class Outcome:

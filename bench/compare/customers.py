@@ -58,6 +58,11 @@ class _Connection:
         fields = dict(line.split(": ", 1) for line in lines[1:] if line)
         return int(lines[0].split()[1]), await self._reader.readexactly(int(fields["content-length"]))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the server has not hung up, as servers do with connections that are idle for some seconds."""
+        return not self._reader.at_eof()
+
     def close(self) -> None:
         self._writer.close()
 
@@ -89,13 +94,10 @@ class Customers:
         return order_id
 
     async def _ask(self, method: str, path: str, body: dict[str, Any]) -> tuple[Answered, str | None]:
-        if self._idle:
-            connection = self._idle.pop()
-        else:
-            try:
-                connection = await asyncio.wait_for(_Connection.opened(self._port), TIMEOUT_S)
-            except (OSError, TimeoutError):
-                return Answered.REFUSED, None  # nothing was sent
+        try:
+            connection = await self._find_connection()
+        except (OSError, TimeoutError):
+            return Answered.REFUSED, None  # nothing was sent
         try:
             status, content = await asyncio.wait_for(connection.ask(method, path, body), TIMEOUT_S)
         except (OSError, EOFError, ValueError, KeyError, TimeoutError, asyncio.LimitOverrunError):
@@ -103,6 +105,14 @@ class Customers:
             return Answered.UNKNOWN, None
         self._idle.append(connection)
         return judge(status, content)
+
+    async def _find_connection(self) -> _Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+            connection.close()
+        return await asyncio.wait_for(_Connection.opened(self._port), TIMEOUT_S)
 
 
 def judge(status: int, content: bytes) -> tuple[Answered, str | None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 
 from matplotlib.figure import Figure as Canvas
 
@@ -14,6 +15,7 @@ from bench.figures import NAMES, Figure, Spread, draw_bars
 from bench.figures import median as spread
 
 BEGIN, END = "<!-- begin: make compare -->", "<!-- end: make compare -->"
+NAME_WIDTH = 18
 GROUPS = ("app", "PostgreSQL", "brokers")
 Rounds = Sequence[Result]  # of one way under one scenario
 
@@ -94,24 +96,33 @@ def write(page: Path, text: str) -> None:
 
 def plot(results: Sequence[Result], path: Path) -> None:
     """Draw the latency and what was lost, by scenario."""
-    canvas = Canvas(figsize=(10, 8), layout="constrained")
+    canvas = Canvas(figsize=(13, 9), layout="constrained")
     upper, lower = canvas.subplots(2)
     trials = by_trial(results)
 
     def bars(value: Callable[[Result], float]) -> list[Figure]:
-        return [Figure(r[0].scenario, r[0].way, spread([value(each) for each in r])) for r in trials]
+        return [
+            Figure(
+                fill(rounds[0].scenario, NAME_WIDTH), rounds[0].way, spread([value(each) for each in rounds])
+            )
+            for rounds in trials
+        ]
 
     draw_bars(upper, bars(lambda result: result.outcome.p99_ms), "Commit to Kafka, p99 in ms", "log")
     lost = [
         Figure(each.group, each.variant, Spread(sum_, sum_, sum_))
-        for each, sum_ in zip(bars(lambda result: result.outcome.lost), _lost(trials), strict=True)
+        for each, sum_ in zip(bars(_missing), _sums(trials, _missing), strict=True)
     ]
-    draw_bars(lower, lost, "Acknowledged changes that never reached Kafka")
+    draw_bars(lower, lost, "Stored changes that never reached Kafka")
     upper.legend(frameon=False)
     for axes in (upper, lower):
         axes.tick_params("x", labelsize=8)
     canvas.savefig(path, dpi=130)
 
 
-def _lost(trials: Sequence[Rounds]) -> list[float]:
-    return [float(sum(result.outcome.lost for result in rounds)) for rounds in trials]
+def _missing(result: Result) -> int:
+    return result.outcome.lost + result.outcome.lost_unanswered
+
+
+def _sums(trials: Sequence[Rounds], value: Callable[[Result], int]) -> list[float]:
+    return [float(sum(value(result) for result in rounds)) for rounds in trials]

@@ -29,7 +29,7 @@ SILENCE_S = 20.0
 # Nothing is stored or comes for so long: the server has no request left.
 SETTLED_S = 3.0
 DRAIN_S = 180.0
-WARM_UP_S = 4.0
+WARM_UP_S = 15.0
 ELECTION_S = 30.0
 READY_S = 120.0
 
@@ -166,6 +166,8 @@ def play(scenario: Scenario, way: Way, pace: Pace) -> Result:
             rows = _drained(way, since, reader.arrivals)
     finally:
         reader.close()
+    unknown = {change.order_id for change in reader.arrivals.first_s} - {order_id for order_id, _, _ in rows}
+    reader.arrivals.forget(way.earlier(unknown, since))  # late events of the load before
     stored = {order_id: step for order_id, step, _ in rows}
     committed_s = {Change(order_id, step): moment for order_id, step, moment in rows if moment}
     changes = max(1, sum(stored.values()))

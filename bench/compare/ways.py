@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -36,6 +36,7 @@ STORED = """
            extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8
     FROM {table} WHERE created_at >= %s
 """
+EARLIER = "SELECT id::text FROM {table} WHERE id::text = ANY(%s) AND created_at < %s"
 
 
 class CompareStack(Stack):
@@ -71,6 +72,7 @@ class Restarted:
     def __init__(self, command: list[str], environment: Mapping[str, str]):
         self._command, self._environment = command, environment
         self._stop = threading.Event()
+        self._lock = threading.Lock()  # what is being killed is not replaced before it has been waited for
         self._process = self._begin()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -88,8 +90,9 @@ class Restarted:
 
     def _run(self) -> None:
         while not self._stop.wait(CHECK_S):
-            if self._process.poll() is not None:
-                self._process = self._begin()
+            with self._lock:
+                if self._process.poll() is not None:
+                    self._process = self._begin()
 
     def processes(self) -> list[psutil.Process]:
         """Return the program's processes that run now."""
@@ -100,12 +103,13 @@ class Restarted:
 
     def kill(self) -> None:
         """Kill it with all of its processes."""
-        for process in self.processes():
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        self._process.wait(10)
+        with self._lock:
+            for process in self.processes():
+                try:
+                    process.kill()
+                except psutil.NoSuchProcess:
+                    continue
+            self._process.wait(10)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,12 @@ class Way:
         with self.stack.database() as cursor:
             cursor.execute(STORED.format(table=self.table), [since])
             return list(cursor.fetchall())
+
+    def earlier(self, order_ids: Iterable[str], since: object) -> set[str]:
+        """Return those of the orders that were made before a time of the database."""
+        with self.stack.database() as cursor:
+            cursor.execute(EARLIER.format(table=self.table), [list(order_ids), since])
+            return {order_id for (order_id,) in cursor.fetchall()}
 
     def now(self) -> object:
         """Return the time of the database."""

@@ -45,6 +45,12 @@ def test_change_in_the_topic_that_was_never_stored_is_told() -> None:
     assert outcome.phantoms == 2
 
 
+def test_late_event_of_an_earlier_load_is_left_out() -> None:
+    arrivals = arrived(A1, C1)
+    arrivals.forget({"c"})
+    assert settle({A1}, 0, 0, {}, {"a": 1}, arrivals).phantoms == 0
+
+
 def test_latency_is_from_the_commit_to_the_first_arrival() -> None:
     outcome = settle(set(), 0, 0, {A1: -0.5, B1: 0.75, C1: 9.0}, {}, arrived(A1, B1, B1))
     assert outcome.latencies_ms == [250, 500]

@@ -75,3 +75,11 @@ def test_some_orders_are_changed_when_they_were_acknowledged(port: int) -> None:
 
 def test_where_nobody_listens_all_is_refused() -> None:
     assert at_rate(free_port(), 100, 0.1).counts[Answered.REFUSED] == 10
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used_again(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Shop, "timeout", 0.02)  # an idle connection is closed after so long
+    ledger = at_rate(port, 10, 0.4)
+    assert ledger.counts == {Answered.ACKNOWLEDGED: 5, Answered.REFUSED: 0, Answered.UNKNOWN: 0}
