@@ -9,7 +9,10 @@ from types import FrameType
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # the worker's class is beside this file
+
 workers = 1
+worker_class = "head_first_worker.HeadFirstWorker"
 threads = 8
 worker_connections = 1000
 keepalive = 5

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 
 import click
@@ -10,10 +11,12 @@ import sqlalchemy as sa
 from projector.config import Settings
 from projector.store import dead_letters, decisions
 from projector.store.database import DatabaseUnavailable, Refused, create_engine
-from projector.store.dead_letters import StoredLetter
+from projector.store.dead_letters import ListedLetter, StoredLetter
 from projector.store.decisions import NotParked, Released
 
 LIST_LIMIT = 1000
+# What a terminal obeys or is turned round by, and JSON leaves as it is.
+CONTROLS = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +59,7 @@ def list_letters(engine: sa.Engine) -> None:
         click.echo(f"Only the first {LIST_LIMIT} are shown.", err=True)
 
 
-def _line(letter: StoredLetter) -> str:
+def _line(letter: ListedLetter) -> str:
     moment = letter.parked_at.isoformat(timespec="seconds")
     order = letter.order_id or "unknown order"
     return (
@@ -75,7 +78,8 @@ def show(engine: sa.Engine, letter_id: int) -> None:
         raise _tell(error) from error
     if letter is None:
         raise _Told(f"There is no dead letter {letter_id}.")
-    click.echo(json.dumps(_fields(letter), indent=2, ensure_ascii=False))
+    text = json.dumps(_fields(letter), indent=2, ensure_ascii=False)
+    click.echo(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def _fields(letter: StoredLetter) -> dict[str, object]:

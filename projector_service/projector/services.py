@@ -23,7 +23,11 @@ from projector.topic.loop import Loop
 from projector.topic.watch import Watch
 
 EXTENSION = "services"
-POOL_SIZE = 8
+# Of connections: for requests, for health checks, and for the three threads. No number of slow requests keeps the
+# others waiting.
+REQUESTS_POOL, HEALTH_POOL, THREADS_POOL = 4, 1, 3
+# gunicorn has more threads than the first two: while PostgreSQL hangs, those that are left answer /health/live.
+REQUESTS_WAIT_S = 1.0
 WATCH_S = 2.0
 
 
@@ -46,11 +50,16 @@ class PostgresStore:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that requests use, and what runs beside them; gunicorn.conf.py starts and stops it."""
+    """Everything that requests use, and what runs beside them; gunicorn.conf.py starts and stops it.
+
+    engine: of the threads. others: of requests and of health checks.
+    """
 
     settings: Settings
     engine: sa.Engine
+    others: tuple[sa.Engine, ...]
     queries: Queries
+    health: Queries
     loop: Loop
     watch: Watch
     dead_letters: DeadLetterPublisher
@@ -68,16 +77,19 @@ class Services:
     def join(self) -> None:
         """Wait, within a bound, until the threads have ended."""
         self.background.join()
-        self.engine.dispose()
+        for engine in (self.engine, *self.others):
+            engine.dispose()
 
 
 def create_services(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Services:
     """Create everything without connecting anywhere or starting a thread."""
     servers, topic = settings.kafka_bootstrap_servers, settings.kafka_topic
-    engine = create_engine(settings.sqlalchemy_url, POOL_SIZE, settings.database_timeout_s)
-    queries = Queries(engine)
+    url, timeout_s = settings.sqlalchemy_url, settings.database_timeout_s
+    engine = create_engine(url, THREADS_POOL, timeout_s)
+    readers = create_engine(url, REQUESTS_POOL, timeout_s, REQUESTS_WAIT_S)
+    checks = create_engine(url, HEALTH_POOL, timeout_s, REQUESTS_WAIT_S)
     ask = partial(TopicAdmin, servers, topic)
-    watch = Watch(ask, queries.positions, clock, WATCH_S)
+    watch = Watch(ask, Queries(engine).positions, clock, WATCH_S)
     letterbox = KafkaLetterbox(
         servers, topic, settings.dead_letter_topic,
         settings.kafka_topic_replication_factor, settings.kafka_topic_min_insync_replicas,
@@ -99,7 +111,17 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         on_parked=dead_letters.wake,
     )
     runs = {"projector": loop.run, "watch": watch.run, "dead letters": dead_letters.run}
-    return Services(settings, engine, queries, loop, watch, dead_letters, Background(runs))
+    return Services(
+        settings=settings,
+        engine=engine,
+        others=(readers, checks),
+        queries=Queries(readers),
+        health=Queries(checks),
+        loop=loop,
+        watch=watch,
+        dead_letters=dead_letters,
+        background=Background(runs),
+    )
 
 
 def current_services() -> Services:

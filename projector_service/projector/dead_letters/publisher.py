@@ -5,8 +5,9 @@ The table is the outbox: a letter is marked when Kafka has acknowledged it. So e
 
 import logging
 import threading
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -67,7 +68,10 @@ class DeadLetterPublisher:
         return len(letters)
 
 
-def headers(letter: StoredLetter, topic: str) -> list[tuple[str, str | bytes | None]]:
+Headers = list[tuple[str, str | bytes | None]]
+
+
+def headers(letter: StoredLetter, topic: str) -> Headers:
     """Return the headers of a dead letter. topic: where it was read."""
     found = {
         "dlq-topic": topic,
@@ -77,6 +81,30 @@ def headers(letter: StoredLetter, topic: str) -> list[tuple[str, str | bytes | N
         "dlq-error": letter.error,
     }
     return [(name, value.encode()) for name, value in found.items()]
+
+
+class Outgoing(NamedTuple):
+    """A letter as it is sent."""
+
+    letter: StoredLetter
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def whole(letter: StoredLetter, topic: str) -> Outgoing:
+    """Return a letter with its message. topic: where that was read."""
+    return Outgoing(letter, letter.key, letter.value, headers(letter, topic))
+
+
+def without_value(letter: StoredLetter, topic: str) -> Outgoing:
+    """Return a letter without its value, which stays in the table.
+
+    A message may be as large as its topic allows, and with the headers it is larger.
+    """
+    size = str(len(letter.value or b"")).encode()
+    key = letter.key if letter.order_id else None  # a key that names no order may be what is large
+    return Outgoing(letter, key, None, [*headers(letter, topic), ("dlq-value-left-out", size)])
 
 
 class KafkaLetterbox:
@@ -94,25 +122,13 @@ class KafkaLetterbox:
 
     def send(self, letters: Sequence[StoredLetter]) -> None:
         """Send letters and wait for their acknowledgement. Raises KafkaUnavailable."""
-        producer = self._producer = self._producer or self._open()
-        failures: list[KafkaError] = []
-
-        def on_delivery(error: KafkaError | None, message: Any) -> None:
-            if error is not None:
-                failures.append(error)
-
-        for letter in letters:
-            try:
-                producer.produce(
-                    self._name, letter.value, letter.key,
-                    headers=headers(letter, self._source), on_delivery=on_delivery,
-                )  # fmt: skip
-            except (BufferError, KafkaException) as error:
-                raise KafkaUnavailable(str(error)) from error
-        if producer.flush(DELIVERY_S + 1):
-            raise KafkaUnavailable("dead letters were not acknowledged in time")
-        if failures:
-            raise KafkaUnavailable(failures[0].str())
+        producer, self._producer = self._producer or self._open(), None
+        too_large = _send(producer, self._name, [whole(each, self._source) for each in letters])
+        if _send(producer, self._name, [without_value(each, self._source) for each in too_large]):
+            raise KafkaUnavailable("a dead letter is too large even without its value")
+        self._producer = (
+            producer  # after an error the next one is a new one, and so is the topic if it was deleted
+        )
 
     def _open(self) -> Producer:
         self._create_topic()
@@ -138,3 +154,29 @@ class KafkaLetterbox:
                 raise KafkaUnavailable(error.args[0].str()) from error
         except TimeoutError as error:
             raise KafkaUnavailable("no answer") from error
+
+
+def _send(producer: Producer, topic: str, outgoing: Iterable[Outgoing]) -> list[StoredLetter]:
+    """Send letters, wait for their acknowledgement, and return those that are too large. Raises KafkaUnavailable."""
+    failures: list[KafkaError] = []
+    too_large: list[StoredLetter] = []
+
+    def on_delivery(letter: StoredLetter, error: KafkaError | None, message: Any = None) -> None:
+        if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            too_large.append(letter)
+        elif error is not None:
+            failures.append(error)
+
+    for letter, key, value, own in outgoing:
+        report = partial(on_delivery, letter)
+        try:
+            producer.produce(topic, value, key, headers=own, on_delivery=report)
+        except BufferError as error:
+            raise KafkaUnavailable(str(error)) from error
+        except KafkaException as error:
+            report(error.args[0])
+    if producer.flush(DELIVERY_S + 1):
+        raise KafkaUnavailable("dead letters were not acknowledged in time")
+    if failures:
+        raise KafkaUnavailable(failures[0].str())
+    return too_large

@@ -73,6 +73,18 @@ def changes(new: Iterable[Message], before: Mapping[UUID, OrderState]) -> Change
     return found
 
 
+def latest(new: Iterable[Message]) -> dict[UUID, OrderState]:
+    """Return the highest of these versions of each order."""
+    found: dict[UUID, OrderState] = {}
+    for message in new:
+        event = message.event
+        assert event is not None  # sort() lets only events through
+        known = found.get(event.order_id)
+        if known is None or known.version < event.version:
+            found[event.order_id] = _state(event)
+    return found
+
+
 def _state(event: OrderEvent) -> OrderState:
     return OrderState(event.version, event.status, event.item, event.quantity, event.total)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from projector.readmodel.batch import Batch, Message, Slice
-from projector.readmodel.changes import changes
+from projector.readmodel.changes import changes, latest
 from projector.readmodel.parking import Sorted, sort
 from projector.store import dead_letters, positions, tables
 from projector.store.database import transaction
@@ -62,8 +62,8 @@ def count(connection: sa.Connection, events: Iterable[Message]) -> list[Message]
     """Count events in the read models, each version of an order once; return those that were new."""
     new = tables.insert_versions(connection, events)
     if new:
-        known = tables.lock_orders(connection, {m.event.order_id for m in new if m.event})
-        tables.write(connection, changes(new, known))
+        known = tables.lock_orders(connection, latest(new))
+        tables.write(connection, changes(new, known), known)
     return new
 
 

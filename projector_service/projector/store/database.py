@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg2
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, TimeoutError
 
 from projector.store.query_deadline import bound_all_waits
 
@@ -24,8 +24,12 @@ class Refused(Exception):
     """The database refuses what is in the messages, and will do so again."""
 
 
-def create_engine(url: sa.URL, pool_size: int, timeout_s: float) -> sa.Engine:
+def create_engine(
+    url: sa.URL, pool_size: int, timeout_s: float, pool_wait_s: float | None = None
+) -> sa.Engine:
     """Return an engine that waits at most `timeout_s` seconds for a connection, a statement or a lock.
+
+    pool_wait_s: for a connection while others of this process have all, if not as long.
 
     A process that is frozen within a transaction holds locks: the server ends it after twice that time. The engine
     connects at its first use.
@@ -49,7 +53,7 @@ def create_engine(url: sa.URL, pool_size: int, timeout_s: float) -> sa.Engine:
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=timeout_s,
+        pool_timeout=timeout_s if pool_wait_s is None else pool_wait_s,
         pool_pre_ping=True,
         connect_args=arguments,
     )
@@ -67,6 +71,8 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
     except (DataError, IntegrityError) as error:
         raise Refused(_first_line(error)) from error
+    except TimeoutError as error:
+        raise DatabaseUnavailable("no connection was free in time") from error
     except (SQLAlchemyError, psycopg2.Error) as error:
         raise DatabaseUnavailable(_first_line(error)) from error
 

@@ -19,19 +19,35 @@ _PARKED_ORDERS = sa.text(
     WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND discarded_at IS NULL
     """
 )
-# A message that was parked, discarded and read again stays as it was decided.
+# A message that was parked, discarded and read again stays as it was decided. Where Kafka has lost the end of a log,
+# its offsets come again with other messages: such a one is no repeat, and its topic's id gets a suffix.
 _PARK = sa.text(
     """
+    WITH new (topic_id, partition, "offset", order_id, key, value, time, error) AS (VALUES (
+        CAST(:topic_id AS text), CAST(:partition AS integer), CAST(:offset AS bigint), CAST(:order_id AS uuid),
+        CAST(:key AS bytea), CAST(:value AS bytea), CAST(:time AS timestamptz), CAST(:error AS text)
+    ))
     INSERT INTO projection.dead_letters (topic_id, partition, "offset", order_id, key, value, time, error)
-    VALUES (:topic_id, :partition, :offset, :order_id, :key, :value, :time, :error)
+    SELECT
+        new.topic_id || CASE WHEN EXISTS (
+            SELECT FROM projection.dead_letters AS old
+            WHERE old.topic_id = new.topic_id AND old.partition = new.partition AND old."offset" = new."offset"
+                AND (old.key, old.value) IS DISTINCT FROM (new.key, new.value)
+        ) THEN '+' || md5(concat(new.key, new.value)) ELSE '' END,
+        partition, "offset", order_id, key, value, time, error
+    FROM new
     ON CONFLICT (topic_id, partition, "offset") DO NOTHING
     """
 )
 _COLUMNS = (
     'id, topic_id, partition, "offset" AS at, order_id, key, value, time, error, parked_at, discarded_at'
 )
+# Without the messages, of which each may have a megabyte.
 _LIST = sa.text(
-    f"SELECT {_COLUMNS} FROM projection.dead_letters WHERE discarded_at IS NULL ORDER BY id LIMIT :limit"
+    """
+    SELECT id, partition, "offset" AS at, order_id, error, parked_at FROM projection.dead_letters
+    WHERE discarded_at IS NULL ORDER BY id LIMIT :limit
+    """
 )
 _FIND = sa.text(f"SELECT {_COLUMNS} FROM projection.dead_letters WHERE id = :id")
 # Of one order, or the one message of an unknown order.
@@ -44,11 +60,13 @@ _OF_ORDER = sa.text(
     """
 )
 _UNPUBLISHED = sa.text(
-    f"""
-    SELECT {_COLUMNS} FROM projection.dead_letters WHERE published_at IS NULL
+    """
+    SELECT id, coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) AS bytes
+    FROM projection.dead_letters WHERE published_at IS NULL
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
     """
 )
+_READ = sa.text(f"SELECT {_COLUMNS} FROM projection.dead_letters WHERE id = ANY(:ids) ORDER BY id")
 _PUBLISHED = sa.text("UPDATE projection.dead_letters SET published_at = now() WHERE id = ANY(:ids)")
 _DISCARD = sa.text(
     "UPDATE projection.dead_letters SET discarded_at = now() WHERE id = :id AND discarded_at IS NULL"
@@ -72,6 +90,18 @@ class StoredLetter:
     error: str
     parked_at: datetime
     discarded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLetter:
+    """What a list says of a letter."""
+
+    id: int
+    partition: int
+    offset: int
+    order_id: UUID | None
+    error: str
+    parked_at: datetime
 
 
 def parked_orders(connection: sa.Connection, order_ids: Set[UUID]) -> set[UUID]:
@@ -101,10 +131,10 @@ def park(connection: sa.Connection, topic_id: str, letters: Sequence[Letter]) ->
         connection.execute(_PARK, rows)
 
 
-def parked(engine: sa.Engine, limit: int) -> list[StoredLetter]:
+def parked(engine: sa.Engine, limit: int) -> list[ListedLetter]:
     """Return the letters that are parked, in the order they came. Raises DatabaseUnavailable."""
     with transaction(engine) as connection:
-        return _letters(connection.execute(_LIST, {"limit": limit}))
+        return [ListedLetter(*row) for row in connection.execute(_LIST, {"limit": limit})]
 
 
 def find(engine: sa.Engine, letter_id: int) -> StoredLetter | None:
@@ -113,9 +143,18 @@ def find(engine: sa.Engine, letter_id: int) -> StoredLetter | None:
         return next(iter(_letters(connection.execute(_FIND, {"id": letter_id}))), None)
 
 
-def unpublished(connection: sa.Connection, limit: int) -> list[StoredLetter]:
-    """Return letters that are not on the topic for dead letters yet; no other transaction gets the same."""
-    return _letters(connection.execute(_UNPUBLISHED, {"limit": limit}))
+def unpublished(connection: sa.Connection, limit: int, limit_bytes: int = 4 << 20) -> list[StoredLetter]:
+    """Return letters that are not on the topic for dead letters yet; no other transaction gets the same.
+
+    limit_bytes: of all of them together; the first one is returned however large it is.
+    """
+    ids: list[int] = []
+    for row in connection.execute(_UNPUBLISHED, {"limit": limit}):
+        limit_bytes -= row.bytes
+        if ids and limit_bytes < 0:
+            break
+        ids.append(row.id)
+    return _letters(connection.execute(_READ, {"ids": ids})) if ids else []
 
 
 def mark_published(connection: sa.Connection, letters: Iterable[StoredLetter]) -> None:

@@ -12,6 +12,9 @@ from projector.readmodel.changes import CANCELLED
 from projector.readmodel.placement import Position
 from projector.store.database import transaction
 
+# Ours have four at most. Who can write to the topic can make up any number, and an answer is made in memory.
+MAX_VERSIONS = 1000
+
 _STATS = sa.text(
     """
     SELECT
@@ -46,7 +49,7 @@ _ITEMS = sa.text(
 _TIMELINE = sa.text(
     """
     SELECT version, status, time, partition, "offset" AS at FROM projection.timeline
-    WHERE order_id = :order_id ORDER BY version
+    WHERE order_id = :order_id ORDER BY version LIMIT :limit
     """
 )
 _POSITIONS = sa.text(
@@ -152,8 +155,9 @@ class Queries:
         return [Item(*row) for row in self._rows(_ITEMS, limit=limit)]
 
     def timeline(self, order_id: UUID) -> list[Version]:
-        """Return the known versions of an order; none of an unknown one."""
-        return [Version(*row) for row in self._rows(_TIMELINE, order_id=str(order_id))]
+        """Return the known versions of an order, at most MAX_VERSIONS; none of an unknown one."""
+        rows = self._rows(_TIMELINE, order_id=str(order_id), limit=MAX_VERSIONS)
+        return [Version(*row) for row in rows]
 
     def positions(self) -> dict[int, Position]:
         """Return the table of positions."""

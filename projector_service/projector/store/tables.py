@@ -1,6 +1,6 @@
 """The statements that write the read models, one for each table and batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,18 +28,30 @@ _LOCK_ORDERS = sa.text(
     WHERE order_id = ANY(CAST(:order_ids AS uuid[])) ORDER BY order_id FOR UPDATE
     """
 )
-_ORDERS = sa.text(
-    """
-    INSERT INTO projection.orders AS known (order_id, version, status, item, quantity, total)
+_ORDER_ROWS = """
     SELECT * FROM unnest(
         CAST(:order_ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:statuses AS text[]),
         CAST(:items AS text[]), CAST(:quantities AS integer[]), CAST(:totals AS numeric[])
     )
-    ON CONFLICT (order_id) DO UPDATE SET
-        version = excluded.version, status = excluded.status, item = excluded.item,
-        quantity = excluded.quantity, total = excluded.total
+"""
+# An order that nobody knows has no row to be locked. Inserting it is the lock: of two transactions, with two versions
+# in two partitions, the second waits for the first and then finds the row.
+_NEW_ORDERS = sa.text(
+    f"""
+    INSERT INTO projection.orders (order_id, version, status, item, quantity, total) {_ORDER_ROWS}
+    ON CONFLICT (order_id) DO NOTHING
+    RETURNING order_id
     """
 )
+_ORDERS = sa.text(
+    f"""
+    UPDATE projection.orders AS known SET
+        version = now.version, status = now.status, item = now.item, quantity = now.quantity, total = now.total
+    FROM ({_ORDER_ROWS}) AS now (order_id, version, status, item, quantity, total)
+    WHERE known.order_id = now.order_id
+    """
+)
+_ORDER_COLUMNS = ("order_ids", "versions", "statuses", "items", "quantities", "totals")
 _TOTALS = sa.text(
     """
     INSERT INTO projection.totals AS known (partition, status, orders, amount)
@@ -94,16 +106,23 @@ def insert_versions(connection: sa.Connection, events: Iterable[Message]) -> lis
     return [first[row.order_id, row.version] for row in taken]
 
 
-def lock_orders(connection: sa.Connection, order_ids: Iterable[UUID]) -> dict[UUID, OrderState]:
-    """Return what is known of these orders, and keep it from changing until the transaction ends."""
-    rows = connection.execute(_LOCK_ORDERS, {"order_ids": sorted(map(str, order_ids))})
+def lock_orders(connection: sa.Connection, latest: Mapping[UUID, OrderState]) -> dict[UUID, OrderState]:
+    """Store the orders that nobody knows, return what is known of the others, and keep all of them from changing.
+
+    latest: the highest version that is new of each order.
+    """
+    created = {row.order_id for row in connection.execute(_NEW_ORDERS, _orders(latest))}
+    if len(created) == len(latest):
+        return {}
+    rows = connection.execute(_LOCK_ORDERS, {"order_ids": sorted(map(str, set(latest) - created))})
     return {row.order_id: OrderState(*row[1:]) for row in rows}
 
 
-def write(connection: sa.Connection, changes: Changes) -> None:
-    """Write the changes."""
-    orders = [(str(order_id), *state) for order_id, state in sorted(changes.orders.items())]
-    _put(connection, _ORDERS, ("order_ids", "versions", "statuses", "items", "quantities", "totals"), orders)
+def write(connection: sa.Connection, changes: Changes, known: Mapping[UUID, OrderState]) -> None:
+    """Write the changes. known: the orders that were there before; the others are stored already."""
+    moved = {order_id: state for order_id, state in changes.orders.items() if order_id in known}
+    if moved:
+        connection.execute(_ORDERS, _orders(moved))
     totals = [(*key, count.number, count.amount) for key, count in sorted(changes.totals.items())]
     _put(connection, _TOTALS, ("partitions", "statuses", "numbers", "amounts"), totals)
     minutes = [(*key, count.number, count.amount) for key, count in sorted(changes.minutes.items())]
@@ -112,6 +131,10 @@ def write(connection: sa.Connection, changes: Changes) -> None:
         (*key, count.number, count.quantity, count.amount) for key, count in sorted(changes.items.items())
     ]
     _put(connection, _ITEMS, ("partitions", "items", "numbers", "quantities", "amounts"), items)
+
+
+def _orders(states: Mapping[UUID, OrderState]) -> dict[str, list[Any]]:
+    return _columns(_ORDER_COLUMNS, [(str(order_id), *state) for order_id, state in sorted(states.items())])
 
 
 def _put(

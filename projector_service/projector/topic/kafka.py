@@ -15,10 +15,16 @@ from projector.readmodel.placement import Log
 logger = logging.getLogger(__name__)
 
 ADMIN_TIMEOUT_S = 2.0
+LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999, behind which there is no datetime."""
 
 
 class KafkaUnavailable(Exception):
     """Kafka gave no usable answer in time."""
+
+
+class ClientFailed(KafkaUnavailable):
+    """The client is of no use any more. Not for an outage: most often another instance has the same name."""
 
 
 class Read(NamedTuple):
@@ -135,7 +141,7 @@ class GroupMember:
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             self._unplaced |= {message.partition()} & self._assigned
         elif error.fatal() or error.code() == KafkaError._FATAL:
-            raise KafkaUnavailable(error.str())
+            raise ClientFailed(error.str())
         else:
             logger.warning("Kafka reported an error: %s", error.str())
 
@@ -197,7 +203,8 @@ class GroupMember:
 
 
 def _message(message: Any) -> Message:
-    time = datetime.fromtimestamp(max(0, message.timestamp()[1]) / 1000, UTC)
+    """Read a message. Its timestamp may be anything, unless the brokers set it."""
+    time = datetime.fromtimestamp(min(max(0, message.timestamp()[1]), LATEST_MS) / 1000, UTC)
     return read_message(message.partition(), message.offset(), time, message.key(), message.value())
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from contextlib import closing
 
 from projector.backoff import Backoff
-from projector.topic.kafka import KafkaUnavailable, Member, Topic
+from projector.topic.kafka import ClientFailed, KafkaUnavailable, Member, Topic
 from projector.topic.session import Session, Store, TopicRecreated
 
 logger = logging.getLogger(__name__)
 
 NOT_YET = "not in the group yet"
 RECREATED = "the topic was created again"
+# Two instances of one name throw each other out all the time, and each is well in between.
+FAILED_FOR_S = 15.0
 
 
 class Loop:
@@ -37,12 +39,14 @@ class Loop:
         self._topic_id_since, self._on_parked = topic_id_since, on_parked
         self._session: Session | None = None
         self._problem = NOT_YET
+        self._failure, self._failed_until = "", clock()
 
     @property
     def problem(self) -> str:
         """Why nothing is read, or "" while all is well."""
         session = self._session
-        return self._problem if session is None else session.problem
+        failure = self._failure if self._clock() < self._failed_until else ""
+        return self._problem if session is None else session.problem or failure
 
     @property
     def partitions(self) -> list[int]:
@@ -58,6 +62,8 @@ class Loop:
                 self._run_session(stopping, backoff)
             except KafkaUnavailable as error:
                 self._end(f"Kafka: {error}")
+                if isinstance(error, ClientFailed):
+                    self._failure, self._failed_until = self._problem, self._clock() + FAILED_FOR_S
             except TopicRecreated:
                 self._end(RECREATED)
             stopping.wait(backoff.next_s())

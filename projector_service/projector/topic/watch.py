@@ -24,7 +24,8 @@ class Ends:
 class Watch:
     """Asks Kafka for the ends, and the table for the positions, every `every_s` seconds.
 
-    problem: why Kafka could not be asked the last time, or "".
+    problem: why Kafka could not be asked the last time, or "". has_caught_up: whether everything that was in Kafka has
+    ever been applied, as seen since the start.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Watch:
         self._ask, self._positions, self._clock, self._every_s = ask, positions, clock, every_s
         self._topic: Topic | None = None
         self._caught_up_at: float = clock()
+        self.has_caught_up = False
         self.ends: Ends | None = None
         self.problem = ""
 
@@ -81,6 +83,7 @@ class Watch:
         for ends in (before, self.ends):
             if ends and _covers(positions, ends):
                 self._caught_up_at = max(self._caught_up_at, ends.taken_at)
+                self.has_caught_up = True
 
     def _ask_for_ends(self) -> Ends:
         self._topic = self._topic or self._ask()

@@ -28,7 +28,7 @@ def ready() -> Response:
     services = current_services()
     group = _group(services)
     try:
-        counts = services.queries.counts()
+        counts = services.health.counts()
         reading, dead_letters = _reading(services, counts), _dead_letters(services, counts)
     except DatabaseUnavailable as error:
         database = Check(status="unavailable", detail=str(error))
@@ -58,10 +58,11 @@ def _group(services: Services) -> Group:
 
 
 def _reading(services: Services, counts: Counts) -> Reading:
-    positions = services.queries.positions()
+    positions = services.health.positions()
     behind_s = services.watch.behind_s
+    is_near = services.watch.has_caught_up and behind_s <= services.settings.projector_stale_after_s
     found = Reading(
-        status=_status(behind_s <= services.settings.projector_stale_after_s),
+        status=_status(is_near),
         lag=sum(services.watch.lag(positions).values()),
         behind_s=round(behind_s, 1),
         repeats=counts.repeats,

@@ -56,7 +56,7 @@ class Stats(_Body):
     revenue: Money
     """The totals of all orders that are not cancelled now."""
     as_of: dict[str, Count]
-    """By partition, the offset of the first message that is not in these figures yet."""
+    """By partition, the offset of the first message that is not in these figures yet; before it, only parked ones."""
 
 
 class Minute(_Body):
@@ -104,7 +104,7 @@ class Version(_Body):
 
 
 class Timeline(_Body):
-    """All versions of an order that have been read, from the first one on."""
+    """The versions of an order that have been read, from the first one on; no more than the first thousand."""
 
     order_id: UUID
     versions: list[Version]

@@ -36,9 +36,9 @@ Execute = Callable[[str], None]
 class Topic:
     """A topic in Kafka whose messages go to the partition of their key, as the producer's do."""
 
-    def __init__(self, admin: AdminClient, producer: Producer) -> None:
+    def __init__(self, admin: AdminClient, producer: Producer, large: Producer) -> None:
         self.name = f"projected-{uuid.uuid4().hex[:12]}"
-        self._admin, self._producer = admin, producer
+        self._admin, self._producer, self._large = admin, producer, large
 
     def create(self) -> None:
         """Create the topic. Raises KafkaException, also while one of that name is still being deleted."""
@@ -66,6 +66,11 @@ class Topic:
 
     def flush(self) -> None:
         assert self._producer.flush(30) == 0
+
+    def put_large(self, value: bytes, key: bytes) -> None:
+        """Publish a message as large as the broker takes it; our own client takes less."""
+        self._large.produce(self.name, value, key)
+        assert self._large.flush(30) == 0
 
     def delete_before(self, partition: int, offset: int) -> None:
         """Delete the messages before the offset, as retention does."""
@@ -177,7 +182,8 @@ def topic(kafka: str, empty_read_models: None) -> Iterator[Topic]:
     # log_level 0: at the end of a run the clients outlive the brokers for a moment.
     quiet: dict[str, str | int | float | bool] = {"bootstrap.servers": kafka, "log_level": 0}
     own = {"enable.idempotence": True, "linger.ms": 5, "partitioner": "murmur2_random"}
-    topic = Topic(AdminClient(quiet), Producer(quiet | own))
+    large = Producer(quiet | own | {"message.max.bytes": 4 << 20})
+    topic = Topic(AdminClient(quiet), Producer(quiet | own), large)
     topic.create()
     yield topic
     topic.delete(f"{topic.name}.dlq")

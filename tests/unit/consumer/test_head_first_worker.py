@@ -1,4 +1,4 @@
-"""Which connections gunicorn's main loop gives to a thread."""
+"""Which connections gunicorn's main loop gives to a thread, in the consumer and in the projector."""
 
 import runpy
 import socket
@@ -13,7 +13,7 @@ from gunicorn.config import Config
 from tests.project import ROOT
 
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
-WORKER = runpy.run_path(str(ROOT / "consumer_service" / "head_first_worker.py"))
+SERVICES = ("consumer_service", "projector_service")
 
 
 class FakePool:
@@ -30,13 +30,14 @@ class FakePool:
 class WorkerHarness:
     """A worker without its loop, with one connection; `browser` is the other end."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        module = runpy.run_path(str(ROOT / service / "head_first_worker.py"))
         config = Config()
         self.pool = FakePool()
-        self.worker = WORKER["HeadFirstWorker"](1, 1, [], SimpleNamespace(), 30, config, None)
+        self.worker = module["HeadFirstWorker"](1, 1, [], SimpleNamespace(), 30, config, None)
         self.worker.tpool, self.worker.nr_conns = self.pool, 1
         server, self.browser = socket.socketpair()
-        self.conn = WORKER["Connection"](config, server, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        self.conn = module["Connection"](config, server, ("127.0.0.1", 1), ("127.0.0.1", 2))
         self.conn.worker = self.worker
 
     def close(self) -> None:
@@ -45,9 +46,9 @@ class WorkerHarness:
         self.worker.tmp.close()
 
 
-@pytest.fixture
-def harness() -> Iterator[WorkerHarness]:
-    with closing(WorkerHarness()) as harness:
+@pytest.fixture(params=SERVICES)
+def harness(request: pytest.FixtureRequest) -> Iterator[WorkerHarness]:
+    with closing(WorkerHarness(request.param)) as harness:
         yield harness
 
 

@@ -107,6 +107,11 @@ def test_one_worker_reads_the_topic(service: str, monkeypatch: pytest.MonkeyPatc
     assert found["graceful_timeout"] == 5
 
 
+def test_half_a_request_holds_no_thread_of_the_projector() -> None:
+    found = configuration("projector_service")
+    assert (found["worker_class"], found["threads"]) == ("head_first_worker.HeadFirstWorker", 8)
+
+
 def test_consumers_worker_takes_heads_first_and_viewers_hold_no_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,11 +1,12 @@
 """The settings that promises rest on, and that librdkafka takes them."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer
 
-from projector.topic.kafka import member_settings
+from projector.topic.kafka import LATEST_MS, _message, member_settings
 
 SETTINGS = member_settings("127.0.0.1:1", "projector", "projector-1", 10)
 
@@ -31,3 +32,16 @@ def test_restart_of_a_member_moves_nothing_and_a_rebalance_only_what_must() -> N
 def test_offsets_are_committed_only_when_told_and_no_reading_begins_at_them() -> None:
     assert SETTINGS["enable.auto.offset.store"] is False
     assert SETTINGS["auto.offset.reset"] == "error"
+
+
+@pytest.mark.parametrize("milliseconds", [-1, 0, LATEST_MS, LATEST_MS + 1000, (1 << 63) - 1])
+def test_a_message_with_any_timestamp_is_read(milliseconds: int) -> None:
+    """A broker takes what a client says, where the topic has the clients' time."""
+    message = SimpleNamespace(
+        partition=lambda: 0,
+        offset=lambda: 5,
+        timestamp=lambda: (TIMESTAMP_CREATE_TIME, milliseconds),
+        key=lambda: None,
+        value=lambda: b"{",
+    )
+    assert 1970 <= _message(message).time.year <= 9999

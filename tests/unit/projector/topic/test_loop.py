@@ -2,7 +2,8 @@ import threading
 from uuid import UUID
 
 from projector.backoff import Backoff, BackoffPolicy
-from projector.topic.loop import NOT_YET, RECREATED, Loop
+from projector.topic.kafka import ClientFailed, Read
+from projector.topic.loop import FAILED_FOR_S, NOT_YET, RECREATED, Loop
 from tests.clock import FakeClock
 from tests.order_events import Told, sums
 from tests.unit.projector.fake_store import FakeStore
@@ -58,6 +59,21 @@ def test_reads_until_it_is_stopped_and_leaves_the_group() -> None:
     assert scene.store.sums() == sums([Told(UUID(int=1))])
     assert scene.members[0].closed
     assert scene.loop.partitions == [0, 1]
+    assert scene.loop.problem == ""
+
+
+def test_one_whose_name_another_has_taken_is_not_well_although_it_reads_again() -> None:
+    class Fenced(FakeMember):
+        def read(self, timeout_s: float) -> Read:
+            raise ClientFailed("fenced")
+
+    scene = Scene()
+    members: list[FakeMember] = [Fenced(scene.topic), FakeMember(scene.topic)]
+    scene.loop._join = lambda: members.pop(0)
+    scene.loop.run(Stopping(8))
+    assert scene.loop._session is not None
+    assert scene.loop.problem == "Kafka: fenced"
+    scene.clock.now += FAILED_FOR_S
     assert scene.loop.problem == ""
 
 

@@ -39,6 +39,20 @@ def test_what_is_not_applied_makes_it_later_and_later() -> None:
     assert scene.watch.behind_s == 0
 
 
+def test_one_that_starts_behind_is_near_the_end_only_once_it_was_there() -> None:
+    scene = Scene()
+    scene.topic.append(message(Told(UUID(int=1)), 0, 0))
+    scene.look_after(1)
+    assert not scene.watch.has_caught_up
+    scene.store.positions[0] = Position(TOPIC_ID, 1)
+    scene.look_after(1)
+    assert scene.watch.has_caught_up
+    scene.topic.append(message(Told(UUID(int=2)), 0, 1))
+    scene.look_after(1)
+    assert scene.watch.has_caught_up
+    assert scene.watch.behind_s == 1
+
+
 def test_reading_what_was_there_at_the_last_look_is_enough_under_load() -> None:
     scene = Scene()
     for offset in range(5):

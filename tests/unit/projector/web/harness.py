@@ -78,6 +78,7 @@ class FakeLoop:
 class FakeWatch:
     problem = ""
     behind_s = 0.0
+    has_caught_up = True
 
     def lag(self, positions: dict[int, Position]) -> dict[int, int]:
         return {0: 2, 1: 0}
@@ -97,6 +98,7 @@ class WebHarness:
         self.watch, self.dead_letters = FakeWatch(), FakeDeadLetters()
         fakes: dict[str, Any] = {
             "queries": self.queries,
+            "health": self.queries,
             "loop": self.loop,
             "watch": self.watch,
             "dead_letters": self.dead_letters,

@@ -29,6 +29,10 @@ def fall_behind(web: WebHarness) -> None:
     web.watch.behind_s = 60.0
 
 
+def begin_behind(web: WebHarness) -> None:
+    web.watch.has_caught_up, web.watch.behind_s = False, 3.0
+
+
 def park(web: WebHarness) -> None:
     web.queries.counted = replace(web.queries.counted, parked=2, orders=1)
 
@@ -42,6 +46,7 @@ def fail_to_publish(web: WebHarness) -> None:
     [
         (stand_still, "group", "Kafka: no answer"),
         (fall_behind, "reading", "behind for 60 s, by 2 messages as far as is known"),
+        (begin_behind, "reading", "behind for 3 s, by 2 messages as far as is known"),
         (park, "dead_letters", "parked messages: 2, of 1 orders; to see them: ./start_project.sh dlq list"),
         (fail_to_publish, "dead_letters", "they cannot be published: no answer"),
     ],
