@@ -54,7 +54,8 @@ def events(count: int, began: datetime, seed: int = 1) -> Iterator[Event]:
     for number in range(count):
         moment = began + timedelta(seconds=number / PER_SECOND)
         if len(waiting) > rand.randrange(2 * WAITING):
-            order, (order.status, *rest) = waiting.popleft()
+            order, steps = waiting.popleft()
+            order.status, *rest = steps
             order.version, order.updated_at = order.version + 1, moment
         else:
             order, rest = _placed(rand, moment), [*rand.choice(PATHS)]

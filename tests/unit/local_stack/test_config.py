@@ -82,7 +82,7 @@ def test_projectors_of_the_last_start_are_kept_until_the_environment_says_how_ma
     assert (first.projectors, first.optional) == (1, frozenset())
     monkeypatch.setenv("PROJECTORS", "3")
     chosen = load_settings().with_projectors_of(paths)
-    assert (chosen.projectors, chosen.optional) == (3, {"projector-2", "projector-3"})
+    assert (chosen.projectors, chosen.optional) == (3, frozenset({"projector-2", "projector-3"}))
     chosen.remember_projectors(paths)
     monkeypatch.delenv("PROJECTORS")
     assert load_settings().with_projectors_of(paths).projectors == 3
