@@ -167,7 +167,7 @@ def table(results: list[Drained]) -> str:
 
     base = of(OURS, min(each.instances for each in results if each.variant == OURS), "events_per_s").median
     lines = [
-        "| | Instances | events/s | x | CPU of projectors, us/event | of PostgreSQL | of brokers | cores | of machine |",
+        "| | Instances | events/s | x | CPU of projectors, us | of PostgreSQL | of brokers | cores | of machine |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for variant, number in dict.fromkeys((each.variant, each.instances) for each in results):
