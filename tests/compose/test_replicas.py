@@ -81,8 +81,8 @@ def test_projectors_share_the_partitions_under_names_that_outlive_a_restart(
     scaled_stack.run("scale", "projector=3")
     before = eventually(lambda: sharing(scaled_stack), within=60, every=1)
     assert len({group["instance"] for group in before}) == 3
-    scaled_stack.run("stop", PROJECTOR)
-    scaled_stack.run("start", PROJECTOR)
+    scaled_stack.run("stop")
+    scaled_stack.run("start")
     after = eventually(lambda: sharing(scaled_stack), within=60, every=1)
     assert {group["instance"] for group in after} == {group["instance"] for group in before}
 
