@@ -91,6 +91,7 @@ bench: $(STAMP) ## how fast orders are taken, published and shown, ours beside o
 	PYTHONPATH=.:producer_service $(PY) -m bench.intake --plot docs/images/bench-intake.png
 	PYTHONPATH=.:producer_service $(PY) -m bench.end_to_end --plot docs/images/bench-end-to-end.png
 	PYTHONPATH=.:producer_service $(PY) -m bench.publish
+	PYTHONPATH=.:producer_service $(PY) -m bench.projector
 	PYTHONPATH=.:consumer_service $(PY) -m bench.filters
 	PYTHONPATH=.:producer_service $(PY) -m bench.fanout --plot docs/images/bench-fanout.png
 

@@ -16,7 +16,7 @@ usage() {
                    restart [SERVICE...]    restart everything or these services
                    status [--json]         print the state; exit code 0 only when all are healthy
                    logs [-f] [SERVICE...]  print the last lines; -f follows
-                   scale SERVICE=N...      with Docker only: producer, relay, consumer, projector
+                   scale SERVICE=N...      projector; with Docker also producer, relay, consumer
                    parked                  list the events that Kafka refused
                    requeue ID              offer a parked event to Kafka again
                    discard ID              give a parked event up, on record
@@ -36,8 +36,8 @@ Before a command:  --docker or --native; without either, Docker if an engine and
                    --lite: with Docker, one broker instead of three
 Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui; with Docker also gateway, with PUBLISHER=debezium connect and connector
 Settings come from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), PROJECTOR_PORT
-(5003), KAFKA_UI_PORT (8080); natively, 0 takes a free port; PUBLISHER (direct, relay or debezium). A start remembers
-these five for later commands. All others are in .env.example.
+(5003), KAFKA_UI_PORT (8080); natively, 0 takes a free port; PUBLISHER (direct, relay or debezium); natively
+PROJECTORS (1). A start remembers these for later commands. All others are in .env.example.
 END
 }
 
@@ -89,7 +89,6 @@ choose() {
 
 native() {
     case ${1:-start} in
-        scale) fail "scale is for Docker; natively, each service runs once." ;;
         reset) reset_native "${2:-}" ;;
     esac
     own=.local/venv/bin/python
@@ -138,7 +137,7 @@ reset_native() {
     if [ -x .local/venv/bin/python ]; then
         .local/venv/bin/python -m local_stack.bootstrap stop || fail "The stack could not be stopped; nothing was deleted."
     fi
-    rm -rf .local/postgres .local/postgres.part* .local/postgres.restored* .local/postgres.before-* .local/kafka .local/password .local/secrets .local/env .local/publisher
+    rm -rf .local/postgres .local/postgres.part* .local/postgres.restored* .local/postgres.before-* .local/kafka .local/password .local/secrets .local/env .local/publisher .local/projectors
     echo "  all data is deleted"
     exit 0
 }

@@ -94,13 +94,13 @@ class TopicReader:
         self._thread.join(10)
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float, pause_s: float = 0.005) -> None:
     """Wait until a condition holds. Raises TimeoutError after `timeout_s` seconds."""
     deadline, pause = time.monotonic() + timeout_s, threading.Event()
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"The condition did not hold within {timeout_s} s.")
-        pause.wait(0.005)
+        pause.wait(pause_s)
 
 
 @contextmanager

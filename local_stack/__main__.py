@@ -1,4 +1,4 @@
-"""The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs |
+"""The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs | scale |
 parked | requeue | discard | dlq | ledger | backup | archive | restore"""
 
 import argparse
@@ -17,20 +17,32 @@ from local_stack.lifecycle import logs, one_off, status, stop
 from local_stack.lifecycle.start import start
 from local_stack.lock import exclusive_lock
 from local_stack.paths import DEFAULT_HOME, Paths
-from local_stack.services import ALL, CDC, NAMES, PRODUCER, PROJECTOR, RELAY
+from local_stack.services import (
+    ALL,
+    CDC,
+    MORE_PROJECTORS,
+    MOST_PROJECTORS,
+    NAMES,
+    PRODUCER,
+    PROJECTOR,
+    RELAY,
+)
+
+# As help and errors name them.
+KNOWN = " ".join((*NAMES, *CDC))
 
 # A process that does not answer within this time, such as a suspended supervisord, counts as dead.
 ANSWER_TIMEOUT_S = 10
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="start_project.sh", description=f"Services: {' '.join(ALL)}")
+    top = argparse.ArgumentParser(prog="start_project.sh", description=f"Services: {KNOWN}")
     top.add_argument(
         "--home", type=Path, default=DEFAULT_HOME, help="the folder of all data (default: .local)"
     )
     verbs = top.add_subparsers(
         dest="verb",
-        metavar="start | stop | restart | status | logs | parked | requeue | discard | dlq | ledger | backup"
+        metavar="start | stop | restart | status | logs | scale | parked | requeue | discard | dlq | ledger | backup"
         " | archive | restore",
     )
     for verb in ("start", "stop", "restart"):
@@ -39,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     log = verbs.add_parser("logs")
     log.add_argument("-f", "--follow", action="store_true")
     log.add_argument("services", nargs="*", metavar="SERVICE", default=[])
+    verbs.add_parser("scale").add_argument("wishes", nargs="+", metavar="projector=N")
     verbs.add_parser("parked")
     for verb in ("requeue", "discard"):
         verbs.add_parser(verb).add_argument("event_id", metavar="ID")
@@ -67,10 +80,18 @@ class Commands:
         self._all = not services
 
     def _settings(self) -> Settings:
-        return load_settings().with_publisher_of(self.paths)
+        return load_settings().with_publisher_of(self.paths).with_projectors_of(self.paths)
 
     def start(self) -> int:
-        settings = self._settings()
+        return self._start(self._settings())
+
+    def scale(self, wishes: Sequence[str]) -> int:
+        """Start everything with another number of projectors, which later starts remember."""
+        code = self._start(self._settings().with_projectors(read_projectors(wishes)))
+        say(f"running: {' '.join(wishes)}")
+        return code
+
+    def _start(self, settings: Settings) -> int:
         self.paths.create_folders()
         with exclusive_lock(self.paths.lock, say):
             print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
@@ -83,7 +104,9 @@ class Commands:
         """Return the services to start. Raises StackError when one has nothing to do."""
         if idle := self._services & (set(CDC) - settings.cdc):
             raise StackError(f"{min(idle)} is for PUBLISHER=debezium, and this is {settings.publisher}.")
-        return self._services | settings.cdc if self._all else self._services
+        if idle := self._services & (set(MORE_PROJECTORS) - settings.more_projectors):
+            raise StackError(f"There is no {min(idle)} with PROJECTORS={settings.projectors}.")
+        return self._services | settings.optional if self._all else self._services
 
     def stop(self) -> int:
         if not self.paths.home.exists():
@@ -103,7 +126,7 @@ class Commands:
 
     def status(self, as_json: bool) -> int:
         _end_quietly_on_closed_pipe()
-        statuses = status.read(self.paths, self._settings().cdc)
+        statuses = status.read(self.paths, self._settings().optional)
         print(status.as_json(statuses) if as_json else status.as_table(statuses))
         for note in [] if as_json else status.notes(self.paths, statuses):
             print(note)
@@ -138,6 +161,17 @@ class Commands:
             return 2
 
 
+def read_projectors(wishes: Sequence[str]) -> int:
+    """Return N of `projector=N`. Raises StackError for anything else."""
+    for wish in wishes:
+        service, _, number = wish.partition("=")
+        if service != PROJECTOR or not (number.isascii() and number.isdigit()) or len(number) > 3:
+            raise StackError(
+                f"{wish}: without Docker only the projector can be scaled: projector=1 to {MOST_PROJECTORS}."
+            )
+    return int(wishes[-1].partition("=")[2])
+
+
 def _end_quietly_on_closed_pipe() -> None:
     """Make `logs | head` no error. Not for commands that start services: those would inherit this."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -146,7 +180,7 @@ def _end_quietly_on_closed_pipe() -> None:
 def run(arguments: argparse.Namespace) -> int:
     unknown = sorted(set(arguments.services) - set(ALL))
     if unknown:
-        raise StackError(f"There is no service {unknown[0]}; there are {' '.join(ALL)}.")
+        raise StackError(f"There is no service {unknown[0]}; there are {KNOWN}.")
     socket.setdefaulttimeout(ANSWER_TIMEOUT_S)
     commands = Commands(Paths(arguments.home.resolve()), arguments.services)
     match arguments.verb:
@@ -154,6 +188,8 @@ def run(arguments: argparse.Namespace) -> int:
             return commands.status(arguments.json)
         case "logs":
             return commands.logs(arguments.follow)
+        case "scale":
+            return commands.scale(arguments.wishes)
         case "parked":
             return commands.relay("parked")
         case "requeue" | "discard":

@@ -1,11 +1,20 @@
 """How to reach each service from this machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from local_stack import passwords, ports, postgres
 from local_stack.paths import Paths
-from local_stack.services import BROKERS, CONNECT, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, PROJECTOR
+from local_stack.services import (
+    BROKERS,
+    CONNECT,
+    CONSUMER,
+    KAFKA_UI,
+    MORE_PROJECTORS,
+    POSTGRES,
+    PRODUCER,
+    PROJECTOR,
+)
 
 # Whoever takes PostgreSQL's port while it is down must not be sent a password that can be read.
 REQUIRE_AUTH = "scram-sha-256"
@@ -17,6 +26,7 @@ class Addresses:
 
     database_url: the owner's, for people. Its parameters are those that every version of psql knows.
     kafka_ui_url, projector_url, connect_url: "" when an older version has started the stack: it had none.
+    more_projector_urls: of the further instances by name, whether they run or not.
     """
 
     database_url: str
@@ -26,6 +36,7 @@ class Addresses:
     kafka_ui_url: str
     connect_url: str
     projector_url: str
+    more_projector_urls: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, numbers: Mapping[str, int], password: str) -> "Addresses":
@@ -39,6 +50,7 @@ class Addresses:
             kafka_ui_url=f"http://{at[KAFKA_UI]}" if KAFKA_UI in at else "",
             connect_url=f"http://{at[CONNECT]}" if CONNECT in at else "",
             projector_url=f"http://{at[PROJECTOR]}" if PROJECTOR in at else "",
+            more_projector_urls={name: f"http://{at[name]}" for name in MORE_PROJECTORS if name in at},
         )
 
     @property

@@ -10,13 +10,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from local_stack import postgres
 from local_stack.errors import StackError
 from local_stack.paths import Paths, write_private
-from local_stack.services import CDC, WEB, port_setting
+from local_stack.services import CDC, MORE_PROJECTORS, MOST_PROJECTORS, WEB, port_setting
 
 LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
 # By default the producer has at most so many workers (its gunicorn.conf.py). Each keeps a connection for NOTIFY and one
 # for new orders, beside its pool. What else connects: the relay with its
-# pool of 4 and one that listens, the projector with its pool of 8, the migrator, `status`, somebody's psql.
-MOST_WORKERS, OWN_CONNECTIONS, OTHER_CONNECTIONS = 4, 2, 20
+# pool of 4 and one that listens, the projector with its pool of 8, the migrator, `status`, somebody's psql. Each
+# further instance of the projector has a pool as well.
+MOST_WORKERS, OWN_CONNECTIONS, OTHER_CONNECTIONS, PROJECTOR_CONNECTIONS = 4, 2, 20, 8
 
 
 class Settings(BaseSettings):
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     trusted_hosts: str = LOOPBACK_HOSTS
     web_concurrency: int | None = Field(None, ge=1)
     database_pool_size: int = Field(8, ge=1)
+    projectors: int = Field(1, ge=1, le=MOST_PROJECTORS)
 
     @property
     def cache(self) -> Path:
@@ -52,6 +54,16 @@ class Settings(BaseSettings):
         """The services that the publisher needs beside those that run always."""
         return frozenset(CDC if self.publisher == "debezium" else ())
 
+    @property
+    def more_projectors(self) -> frozenset[str]:
+        """The instances of the projector beside the first."""
+        return frozenset(MORE_PROJECTORS[: self.projectors - 1])
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """The services that these settings ask for beside those that run always."""
+        return self.cdc | self.more_projectors
+
     def with_publisher_of(self, paths: Paths) -> Self:
         """Return these settings with the publisher of the last start, unless the environment names one."""
         if "publisher" in self.model_fields_set or not paths.publisher.exists():
@@ -65,6 +77,24 @@ class Settings(BaseSettings):
     def remember_publisher(self, paths: Paths) -> None:
         """Keep the publisher for later commands."""
         write_private(paths.publisher, f"{self.publisher}\n")
+
+    def with_projectors_of(self, paths: Paths) -> Self:
+        """Return these settings with the projectors of the last start, unless the environment says how many."""
+        if "projectors" in self.model_fields_set or not paths.projectors.exists():
+            return self
+        return self.with_projectors(int(paths.projectors.read_text()))
+
+    def with_projectors(self, number: int) -> Self:
+        """Return these settings with another number of projectors. Raises StackError when there cannot be so many."""
+        if not 1 <= number <= MOST_PROJECTORS:
+            raise StackError(f"There can be 1 to {MOST_PROJECTORS} projectors, not {number}.")
+        changed = self.model_copy(update={"projectors": number})
+        changed.check_connections()
+        return changed
+
+    def remember_projectors(self, paths: Paths) -> None:
+        """Keep the number of projectors for later commands."""
+        write_private(paths.projectors, f"{self.projectors}\n")
 
     def explicit_ports(self) -> dict[str, int]:
         """Return the ports that the environment names, by service."""
@@ -81,13 +111,15 @@ class Settings(BaseSettings):
         return {name: getattr(self, port_setting(name)) for name in WEB}
 
     def check_connections(self) -> None:
-        """Raise StackError when the producer's pools are more than PostgreSQL can serve."""
+        """Raise StackError when the producer's and the projectors' pools are more than PostgreSQL can serve."""
         workers = self.web_concurrency or MOST_WORKERS
         wanted = workers * (self.database_pool_size + OWN_CONNECTIONS) + OTHER_CONNECTIONS
+        wanted += (self.projectors - 1) * PROJECTOR_CONNECTIONS
         if wanted > postgres.MAX_CONNECTIONS:
             raise StackError(
-                f"WEB_CONCURRENCY={workers} and DATABASE_POOL_SIZE={self.database_pool_size} want "
-                f"{wanted} connections, but PostgreSQL has {postgres.MAX_CONNECTIONS}: lower one of them."
+                f"WEB_CONCURRENCY={workers}, DATABASE_POOL_SIZE={self.database_pool_size} and "
+                f"PROJECTORS={self.projectors} want {wanted} connections, but PostgreSQL has "
+                f"{postgres.MAX_CONNECTIONS}: lower one of them."
             )
 
 

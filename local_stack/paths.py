@@ -53,6 +53,11 @@ class Paths:
         return self.home / "publisher"
 
     @property
+    def projectors(self) -> Path:
+        """The file that remembers the PROJECTORS of the last start."""
+        return self.home / "projectors"
+
+    @property
     def run(self) -> Path:
         return self.home / "run"
 

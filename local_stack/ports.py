@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 
 from local_stack.errors import StackError
-from local_stack.services import BROKERS, CONNECT, POSTGRES, WEB, port_setting
+from local_stack.services import BROKERS, CONNECT, MORE_PROJECTORS, POSTGRES, WEB, port_setting
 
 CONTROLLER_SUFFIX = "-controller"
 CONTROLLERS = tuple(f"{broker}{CONTROLLER_SUFFIX}" for broker in BROKERS)
-PORT_NAMES = (POSTGRES, *BROKERS, *CONTROLLERS, CONNECT, *WEB)
+PORT_NAMES = (POSTGRES, *BROKERS, *CONTROLLERS, CONNECT, *WEB, *MORE_PROJECTORS)
 
 # Below the ephemeral ports that systems lend to outgoing connections: a client that keeps dialling a stopped
 # broker on an ephemeral port sooner or later gets that very port as its own, and the broker cannot come back.

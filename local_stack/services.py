@@ -8,6 +8,10 @@ BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 PRODUCER, RELAY, CONSUMER, KAFKA_UI = "producer", "relay", "consumer", "kafka-ui"
 CONNECT, CONNECTOR = "connect", "connector"
 PROJECTOR = "projector"
+MOST_PROJECTORS = 12
+# Only with PROJECTORS=2 and more: further instances of the projector.
+MORE_PROJECTORS = tuple(f"{PROJECTOR}-{number}" for number in range(2, MOST_PROJECTORS + 1))
+PROJECTORS = (PROJECTOR, *MORE_PROJECTORS)
 
 STORES = (POSTGRES, *BROKERS)
 APPS = (PRODUCER, RELAY, CONSUMER, PROJECTOR)
@@ -16,12 +20,14 @@ NATIVE_APPS = (*APPS, KAFKA_UI)
 NAMES = (*STORES, *NATIVE_APPS)
 # Only with PUBLISHER=debezium: Kafka Connect, and the program that keeps its connector running.
 CDC = (CONNECT, CONNECTOR)
-ALL = (*NAMES, *CDC)
+OPTIONAL = (*CDC, *MORE_PROJECTORS)
+# In the order in which they are shown.
+ALL = (*STORES, *APPS, *MORE_PROJECTORS, KAFKA_UI, *CDC)
 # What listens for HTTP, each on a port of its setting.
 WEB = (PRODUCER, CONSUMER, PROJECTOR, KAFKA_UI)
 
 # By supervisord group: each needs those before it, so a stop ends the groups from the last one to the first.
-GROUPS = {"stores": STORES, "cdc": CDC, "apps": NATIVE_APPS}
+GROUPS = {"stores": STORES, "cdc": CDC, "apps": (*NATIVE_APPS, *MORE_PROJECTORS)}
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ STOP_POLICIES = {
     CONSUMER: StopPolicy(SIGTERM, 15),
     PROJECTOR: StopPolicy(SIGTERM, 15),
     KAFKA_UI: StopPolicy(SIGTERM, 10),
+    **dict.fromkeys(MORE_PROJECTORS, StopPolicy(SIGTERM, 15)),
 }
 
 

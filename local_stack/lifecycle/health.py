@@ -62,6 +62,8 @@ class HealthChecks:
                 return _check_web(self.addresses.projector_url)
             case services.KAFKA_UI:
                 return _check_web(self.addresses.kafka_ui_url)
+            case _ if name in services.MORE_PROJECTORS:
+                return _check_web(self.addresses.more_projector_urls[name])
             case _:
                 return _check_broker(self.addresses.brokers[name])
 

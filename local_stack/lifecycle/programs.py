@@ -13,9 +13,11 @@ from local_stack.services import (
     CONNECTOR,
     CONSUMER,
     KAFKA_UI,
+    MORE_PROJECTORS,
     POSTGRES,
     PRODUCER,
     PROJECTOR,
+    PROJECTORS,
     RELAY,
 )
 from local_stack.supervisord.configuration import Program
@@ -35,19 +37,24 @@ def app_programs(paths: Paths, addresses: Addresses, settings: Settings) -> list
         environment = app_environment(name, paths, addresses, settings)
         return Program(name, [sys.executable, "-m", module, *arguments], folder, environment)
 
+    def projector(name: str, url: str) -> Program:
+        return program(name, PROJECTOR_FOLDER, *_gunicorn("projector:create_app()", url))
+
     return [
         program(PRODUCER, PRODUCER_FOLDER, *_gunicorn("producer:create_app()", addresses.producer_url)),
         program(RELAY, PRODUCER_FOLDER, "producer.relay"),
         program(CONSUMER, CONSUMER_FOLDER, *_gunicorn("consumer:create_app()", addresses.consumer_url)),
-        program(PROJECTOR, PROJECTOR_FOLDER, *_gunicorn("projector:create_app()", addresses.projector_url)),
+        projector(PROJECTOR, addresses.projector_url),
         program(KAFKA_UI, KAFKA_UI_FOLDER, *_gunicorn("kafka_ui:create_app()", addresses.kafka_ui_url)),
         program(CONNECTOR, PRODUCER_FOLDER, "producer.cdc"),
+        *(projector(name, addresses.more_projector_urls[name]) for name in MORE_PROJECTORS),
     ]
 
 
 def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Settings) -> dict[str, str]:
     """Return the variables of an app. Each logs in to the database as its own role, readers of Kafka not at all."""
-    role = CONNECT if name == CONNECTOR else name  # what Debezium may do, it may do as well
+    # What Debezium may do, the connector may do as well.
+    role = {CONNECTOR: CONNECT, **dict.fromkeys(MORE_PROJECTORS, PROJECTOR)}.get(name, name)
     return {
         **addresses.public(),
         **(role_environment(role, paths, addresses) if role in passwords.ROLES else {}),
@@ -58,9 +65,14 @@ def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Set
         "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
         "CONNECTOR_HEARTBEAT_FILE": str(paths.connector_heartbeat),
         "CONNECT_PASSWORD_FILE": str(passwords.connect_password(paths)),
-        "PROJECTOR_INSTANCE_ID": "projector-1",
+        **({"PROJECTOR_INSTANCE_ID": instance_id(name)} if name in PROJECTORS else {}),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def instance_id(name: str) -> str:
+    """Return the name of a projector in the consumer group: its own, and the same after a restart of the stack."""
+    return f"{PROJECTOR}-{PROJECTORS.index(name) + 1}"
 
 
 def role_environment(role: str, paths: Paths, addresses: Addresses) -> Mapping[str, str]:

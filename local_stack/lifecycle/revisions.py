@@ -15,7 +15,7 @@ from local_stack.lifecycle.programs import (
     PROJECTOR_FOLDER,
 )
 from local_stack.paths import PROJECT_ROOT, Paths, write_private
-from local_stack.services import CONNECTOR, CONSUMER, KAFKA_UI, PRODUCER, PROJECTOR, RELAY
+from local_stack.services import CONNECTOR, CONSUMER, KAFKA_UI, PRODUCER, PROJECTORS, RELAY
 
 # The stack itself: supervisord, the settings of PostgreSQL and Kafka, and the packages that all of them run on.
 STACK = "stack"
@@ -26,7 +26,7 @@ FOLDERS: Mapping[str, tuple[Path, ...]] = {
     RELAY: (PRODUCER_FOLDER, PROJECT_ROOT / "db"),
     CONNECTOR: (PRODUCER_FOLDER,),
     CONSUMER: (CONSUMER_FOLDER,),
-    PROJECTOR: (PROJECTOR_FOLDER,),
+    **dict.fromkeys(PROJECTORS, (PROJECTOR_FOLDER,)),
     KAFKA_UI: (KAFKA_UI_FOLDER,),
 }
 
@@ -46,7 +46,8 @@ def record(paths: Paths, names: Iterable[str]) -> None:
 
 def current() -> dict[str, str]:
     """Return the revision of each program."""
-    return {name: revision(*folders) for name, folders in FOLDERS.items()}
+    digests = {folders: revision(*folders) for folders in set(FOLDERS.values())}
+    return {name: digests[folders] for name, folders in FOLDERS.items()}
 
 
 def revision(*folders: Path) -> str:

@@ -17,7 +17,18 @@ from local_stack.lifecycle.preparation import Preparation
 from local_stack.lifecycle.programs import app_environment
 from local_stack.lifecycle.reload import reload
 from local_stack.paths import Paths, write_private
-from local_stack.services import BROKERS, CDC, KAFKA_UI, NATIVE_APPS, POSTGRES, PRODUCER, RELAY, STORES, WEB
+from local_stack.services import (
+    BROKERS,
+    CDC,
+    KAFKA_UI,
+    MORE_PROJECTORS,
+    POSTGRES,
+    PRODUCER,
+    PROJECTOR,
+    RELAY,
+    STORES,
+    WEB,
+)
 from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
 
@@ -45,11 +56,16 @@ def start(
     if found is not None and revisions.STACK in revisions.outdated(paths, running):
         say("local_stack/ or its packages have changed since the start: restarting everything that runs")
         stop.stop_all(paths)
-        found, wanted, running = None, wanted | (running - _retired(settings, running)), set()
+        kept = running - _retired(settings, running) - _surplus(settings, running)
+        found, wanted, running = None, wanted | kept, set()
     if PRODUCER in wanted and (retired := _retired(settings, running)):
         say(f"PUBLISHER={settings.publisher} needs no {' and no '.join(sorted(retired))}: stopping them")
         stop.stop_services(paths, retired)
         running -= retired
+    if PROJECTOR in wanted and (surplus := _surplus(settings, running)):
+        say(f"PROJECTORS={settings.projectors}: stopping {' '.join(sorted(surplus))}")
+        stop.stop_services(paths, surplus)
+        running -= surplus
     if stale := wanted & _stale(paths, settings, running):
         say(f"changed since the start: restarting {' '.join(sorted(stale))}")
         changed = _moved(paths, settings) or settings.is_other_publisher(paths)
@@ -65,6 +81,8 @@ def start(
         addresses = Preparation(paths, settings, say).run(starting, running)
         if PRODUCER in wanted:
             settings.remember_publisher(paths)
+        if PROJECTOR in wanted:
+            settings.remember_projectors(paths)
         write_private(paths.env, _env_file(addresses.environment()))
         revisions.record(paths, starting if found else starting | {revisions.STACK})
         supervisor = found or daemon.launch(paths, environment)
@@ -106,6 +124,11 @@ def _stale(paths: Paths, settings: Settings, running: Set[str]) -> set[str]:
 def _retired(settings: Settings, running: Set[str]) -> Set[str]:
     """Return what runs only for another publisher."""
     return running & (set(CDC) - settings.cdc)
+
+
+def _surplus(settings: Settings, running: Set[str]) -> Set[str]:
+    """Return the instances of the projector that are more than the settings say."""
+    return running & (set(MORE_PROJECTORS) - settings.more_projectors)
 
 
 def _moved(paths: Paths, settings: Settings) -> bool:
@@ -189,7 +212,7 @@ class Startup:
         self._wait(starting & brokers)
         if PRODUCER in starting and brokers <= starting | running:
             self._run_step(steps.TOPICS)
-        self.supervisor.start(sorted(starting & ({*CDC, *NATIVE_APPS} - {PRODUCER})))
+        self.supervisor.start(sorted(starting - stores - {PRODUCER}))
         self._wait(wanted - (starting & stores))
 
     def _run_step(self, step: steps.Step) -> None:

@@ -16,7 +16,7 @@ from local_stack import ports
 from local_stack.config import load_settings
 from local_stack.lifecycle.programs import PRODUCER_FOLDER, app_environment
 from local_stack.paths import Paths
-from local_stack.services import BROKERS, CONSUMER, NAMES, POSTGRES, PRODUCER, RELAY
+from local_stack.services import BROKERS, CONSUMER, NAMES, POSTGRES, PRODUCER, PROJECTOR, RELAY
 from tests.chaos.links import ANY, OUTSIDE, Link, Rule
 from tests.chaos.proxied_stack import addresses_of
 from tests.chaos.trial import Fault, Inject, Trial
@@ -214,9 +214,10 @@ def everything_restarted(trial: Trial) -> Iterator[None]:
 
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
-# Those on the way of an order to its viewers. The projector's faults: tests/integration/projector.
+# Those on the way of an order to its viewers.
 APPS = (PRODUCER, RELAY, CONSUMER)
 ONE_BROKER = between_brokers(BROKERS[0])
+ITS_DATABASE = [(PROJECTOR, POSTGRES)]
 CUT, SLOW = Rule(cut=True), Rule(delay_s=SLOW_S)
 
 FAULTS = [
@@ -225,6 +226,8 @@ FAULTS = [
         for number, word in ((KILL, "kill -9"), (TERM, "SIGTERM"))
         for service in APPS
     ),
+    Fault("kill -9: projector", sent(KILL, PROJECTOR), 30, takes_orders=True),
+    Fault("SIGTERM: projector", sent(TERM, PROJECTOR), 30, takes_orders=True),
     Fault("kill -9: postgres", sent(KILL, POSTGRES), 30),
     # To PostgreSQL, SIGTERM says: take no new sessions, and end when the last one has gone. SIGINT is the orderly end.
     Fault("SIGINT: postgres", sent(signal.SIGINT, POSTGRES), 30),
@@ -246,7 +249,7 @@ FAULTS = [
             FROZEN_S,
             takes_orders=service not in (PRODUCER, POSTGRES),
         )
-        for service in (*APPS, *BROKERS, POSTGRES)
+        for service in (*APPS, PROJECTOR, *BROKERS, POSTGRES)
     ),
     Fault(f"SIGSTOP {FROZEN_S} s: two of three brokers", frozen(*BROKERS[1:]), 60, FROZEN_S, takes_orders=True),
     Fault(f"SIGSTOP {FROZEN_S} s: all brokers", frozen(*BROKERS), 90, FROZEN_S, takes_orders=True),
@@ -256,6 +259,8 @@ FAULTS = [
         Fault(f"cut {CUT_S} s: {app} and Kafka", between(to_kafka(app), CUT), 60, CUT_S, takes_orders=True)
         for app in APPS
     ),
+    Fault(f"cut {CUT_S} s: projector and PostgreSQL", between(ITS_DATABASE, CUT), 60, CUT_S, takes_orders=True),
+    Fault(f"cut {CUT_S} s: projector and Kafka", between(to_kafka(PROJECTOR), CUT), 60, CUT_S, takes_orders=True),
     Fault(f"cut {CUT_S} s: one broker and the others", between(ONE_BROKER, CUT), 60, CUT_S, takes_orders=True),
     Fault(f"cut {CUT_S} s: customers and producer", between([(OUTSIDE, PRODUCER)], CUT), 30, CUT_S),
     Fault(f"cut {CUT_S} s: viewers and consumer", between([(OUTSIDE, CONSUMER)], CUT), 40, CUT_S, takes_orders=True),

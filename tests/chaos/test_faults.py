@@ -22,6 +22,10 @@ def test_fault(trial: Trial, fault: Fault, record: list[Row]) -> None:
 @pytest.mark.quick
 def test_the_ledger_agrees(trial: Trial) -> None:
     """The product's own ledger, after all of it."""
+    assert_the_ledger_agrees(trial)
+
+
+def assert_the_ledger_agrees(trial: Trial) -> None:
     figures = json.loads(trial.stack.run("ledger", "--json").stdout)
     assert figures["missing"] == figures["never_committed"] == figures["out_of_order"] == 0
     assert figures["in_outbox"] == figures["parked"] == 0

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg2
 import requests
 
+from local_stack.services import PROJECTOR, PROJECTORS
 from producer.domain.status import Status
 from tests.chaos import verdict
 from tests.chaos.customers import Attempt, Customers, Outcome
@@ -18,11 +19,13 @@ from tests.chaos.proxied_stack import ProxiedStack
 from tests.chaos.table import Row
 from tests.chaos.verdict import Health, Stored
 from tests.eventually import eventually
+from tests.projected import differences
 from tests.shop import Shop
 
 SAMPLE_S = 0.5
 DRAINED_WITHIN_S = 60
 SHOWN_WITHIN_S = 60
+COUNTED_WITHIN_S = 60
 # Where orders are to be taken all the while: over four customers, on a machine that has all services to run.
 LONGEST_PAUSE_S = 10
 # Somewhat less than the dashboard's table holds, as two viewers have the events of two partitions in another order.
@@ -170,7 +173,38 @@ class Trial:
             eventually(all_have_it, within=SHOWN_WITHIN_S, every=0.3)
         except AssertionError:
             return [f"not everybody had seen everything within {SHOWN_WITHIN_S} s"]
+        return self._figures()
+
+    def _figures(self) -> list[str]:
+        """Wait until the projector's figures are those of the orders, in its tables and in its answer, and it is
+        healthy; return what is wrong then."""
+
+        def are_right() -> bool:
+            wrong = differences(self._query) or self._wrong_answer() or self._ill_projectors()
+            assert not wrong, wrong
+            return True
+
+        try:
+            eventually(are_right, within=COUNTED_WITHIN_S, every=0.3)
+        except AssertionError as error:
+            return [f"the projector: {error}"]
         return []
+
+    def _wrong_answer(self) -> list[str]:
+        by_status = self._query("SELECT status, count(*), sum(total) FROM orders GROUP BY 1")
+        try:
+            answer = requests.get(f"{self.stack.url_of(PROJECTOR)}/stats", timeout=5).json()
+        except (requests.RequestException, ValueError) as error:
+            return [f"it does not answer: {error}"]
+        return verdict.wrong_figures(answer, by_status)
+
+    def _ill_projectors(self) -> list[str]:
+        found = self.stack.services()
+        return [
+            f"{name} is {found[name]['health']}"
+            for name in found
+            if name in PROJECTORS and found[name]["health"] != "healthy"
+        ]
 
     def _problems(self, attempts: list[Attempt]) -> list[str]:
         self.topic.read_on()

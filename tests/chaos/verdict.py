@@ -4,7 +4,9 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 from tests.chaos.customers import Attempt, Outcome
 from tests.chaos.observers import AWAY, Seen
@@ -135,6 +137,18 @@ def changed_bytes(seen: Iterable[Seen]) -> list[str]:
 def repeats(seen: Sequence[Seen]) -> int:
     """Return how many events were not the first with their id."""
     return len(seen) - len({event.event_id for event in seen})
+
+
+def wrong_figures(answer: Mapping[str, Any], orders: Iterable[tuple[str, int, Decimal]]) -> list[str]:
+    """Report where the projector's answer to /stats differs from the orders: their number and money by status."""
+    numbers = {status: number for status, number, _ in orders}
+    money = sum((amount for status, _, amount in orders if status != "cancelled"), Decimal(0))
+    expected = {"orders": sum(numbers.values()), "by_status": numbers, "revenue": f"{money:.2f}"}
+    return [
+        f"it answers {name}={answer.get(name)}, and the orders add up to {value}"
+        for name, value in expected.items()
+        if answer.get(name) != value
+    ]
 
 
 @dataclass(frozen=True)

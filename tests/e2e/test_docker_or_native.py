@@ -90,10 +90,6 @@ def test_native_option_ignores_docker(machine: Path) -> None:
     assert "no Python found" in error
 
 
-def test_native_scale_is_refused(machine: Path) -> None:
-    assert "scale is for Docker" in run(machine, "--native", "scale", "consumer=2")[1]
-
-
 def test_native_reset_names_what_it_deletes_and_asks_for_confirmation(machine: Path) -> None:
     (machine / ".local" / "postgres").mkdir(parents=True)
     output, error = run(machine, "--native", "reset")

@@ -338,6 +338,35 @@ class TestStarted:
         assert json.loads(output.splitlines()[0])["missing"] == 0
 
     @pytest.mark.timeout(300)
+    def test_projectors_are_added_share_the_partitions_and_are_taken_away(self, started: Project) -> None:
+        code, output = started.run("scale", "projector=3")
+        assert code == 0, output
+        projectors = {PROJECTOR, "projector-2", "projector-3"}
+        assert started.run("status")[0] == 0
+        assert projectors == {name for name in started.status() if name.startswith(PROJECTOR)}
+        eventually(lambda: _partitions_of(started, projectors) == [2, 2, 2], within=60)
+        before = started.pid("projector-2")
+        assert "already up" in started.run()[1]  # remembered
+        assert started.run("restart", "projector-2")[0] == 0
+        assert started.pid("projector-2") != before
+        os.kill(started.pid("projector-3"), signal.SIGKILL)
+        assert started.becomes_healthy(), started.run("status")[1]
+        assert "Listening at" in started.run("logs", "projector-3")[1]
+        place_order(started)
+        eventually(lambda: _is_counted(started), within=30)
+        for wish, reason in (("projector=13", "1 to 12 projectors"), ("consumer=2", "only the projector")):
+            code, output = started.run("scale", wish)
+            assert (code, reason in output) == (1, True), output
+        code, output = started.run("start", PROJECTORS="1")
+        assert code == 0, output
+        assert "PROJECTORS=1: stopping projector-2 projector-3" in output
+        assert PROJECTOR in started.status()
+        assert not {"projector-2", "projector-3"} & set(started.status())
+        eventually(lambda: _partitions_of(started, {PROJECTOR}) == [6], within=60)
+        code, output = started.run("start", "projector-2")
+        assert (code, "There is no projector-2 with PROJECTORS=1." in output) == (1, True)
+
+    @pytest.mark.timeout(300)
     def test_debezium_is_started_for_its_publisher_and_stopped_with_it(self, started: Project) -> None:
         code, output = started.run("start", PUBLISHER="debezium")
         assert code == 0, output
@@ -353,6 +382,23 @@ class TestStarted:
         assert place_order(started)
         code, output = started.run("start", "connect")
         assert (code, "error: connect is for PUBLISHER=debezium, and this is direct." in output) == (1, True)
+
+
+def _partitions_of(project: Project, projectors: set[str]) -> list[int]:
+    """Return how many partitions each instance reads."""
+    numbers = json.loads((project.home / "ports.json").read_text())
+    return [len(_group_of(numbers[name])["partitions"]) for name in sorted(projectors)]
+
+
+def _group_of(port: int) -> dict[str, list[int]]:
+    answer = requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=10).json()
+    group: dict[str, list[int]] = answer["checks"]["group"]
+    return group
+
+
+def _is_counted(project: Project) -> bool:
+    answer = requests.get(f"{project.addresses()['PROJECTOR_URL']}/stats", timeout=10).json()
+    return [answer["orders"]] == project.query("SELECT count(*) FROM orders")
 
 
 def _one_of_each_kind(project: Project) -> list[psutil.Process]:

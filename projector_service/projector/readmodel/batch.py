@@ -7,13 +7,12 @@ transactions, leave offsets without a message.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
+from typing import NamedTuple
 
 from projector.readmodel.events import OrderEvent, UnreadableEvent, read_event, read_order_id
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message of the topic, read. error: why it cannot be. Without an event and an error it is to be ignored.
 
     order_id: the order that it is about, None when not even its key tells.
@@ -24,7 +23,7 @@ class Message:
     time: datetime
     key: bytes | None
     value: bytes | None
-    order_id: UUID | None
+    order_id: str | None
     event: OrderEvent | None
     error: str | None = None
 
@@ -33,11 +32,10 @@ def read_message(
     partition: int, offset: int, time: datetime, key: bytes | None, value: bytes | None
 ) -> Message:
     """Read a message's key and value."""
-    order_id = read_order_id(key)
     try:
         event = read_event(value)
     except UnreadableEvent as error:
-        return Message(partition, offset, time, key, value, order_id, None, str(error))
+        return Message(partition, offset, time, key, value, read_order_id(key), None, str(error))
     return Message(partition, offset, time, key, value, event.order_id if event else None, event)
 
 
@@ -84,6 +82,6 @@ class Batch:
         """Return the same batch, its messages marked as impossible to apply."""
 
         def mark(part: Slice) -> Slice:
-            return replace(part, messages=[replace(m, event=None, error=reason) for m in part.messages])
+            return replace(part, messages=[m._replace(event=None, error=reason) for m in part.messages])
 
         return replace(self, slices={p: mark(each) for p, each in self.slices.items()})

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
-from uuid import UUID
 
 from projector.readmodel.batch import Message
 from projector.readmodel.events import OrderEvent
@@ -51,13 +50,13 @@ class Changes:
     By (partition, status), (partition, minute, status) and (partition, item).
     """
 
-    orders: dict[UUID, OrderState] = field(default_factory=dict)
+    orders: dict[str, OrderState] = field(default_factory=dict)
     totals: dict[tuple[int, str], Counter] = field(default_factory=lambda: defaultdict(Counter))
     minutes: dict[tuple[int, datetime, str], Counter] = field(default_factory=lambda: defaultdict(Counter))
     items: dict[tuple[int, str], Counter] = field(default_factory=lambda: defaultdict(Counter))
 
 
-def changes(new: Iterable[Message], before: Mapping[UUID, OrderState]) -> Changes:
+def changes(new: Iterable[Message], before: Mapping[str, OrderState]) -> Changes:
     """Return what messages change. new: events of versions that have never counted. before: their orders' states."""
     found = Changes()
     for message in new:
@@ -73,9 +72,9 @@ def changes(new: Iterable[Message], before: Mapping[UUID, OrderState]) -> Change
     return found
 
 
-def latest(new: Iterable[Message]) -> dict[UUID, OrderState]:
+def latest(new: Iterable[Message]) -> dict[str, OrderState]:
     """Return the highest of these versions of each order."""
-    found: dict[UUID, OrderState] = {}
+    found: dict[str, OrderState] = {}
     for message in new:
         event = message.event
         assert event is not None  # sort() lets only events through

@@ -5,11 +5,9 @@ A status it does not know is counted under its own name. Events that are not abo
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NoReturn
-from uuid import UUID
+from typing import NamedTuple, NoReturn
 
 STATUS = re.compile(r"[a-z][a-z_]{0,39}")
 MONEY = re.compile(r"[0-9]{1,16}\.[0-9]{2}")
@@ -24,11 +22,10 @@ class UnreadableEvent(ValueError):
     """The message is not one of our events."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEvent:
+class OrderEvent(NamedTuple):
     """What is read of an event: the order as it was after the change, which happened at `time`."""
 
-    order_id: UUID
+    order_id: str
     version: int
     status: str
     time: datetime
@@ -52,15 +49,15 @@ def read_event(payload: bytes | None) -> OrderEvent | None:
     return _order_event(kind, message)
 
 
-def read_order_id(key: bytes | None) -> UUID | None:
+def read_order_id(key: bytes | None) -> str | None:
     """Return the order that a message's key names, or None when it names none."""
     text = (key or b"").decode("ascii", "replace")
-    return UUID(text) if ID.fullmatch(text) else None
+    return text if ID.fullmatch(text) else None
 
 
 def _json_object(payload: bytes) -> dict[str, object]:
     try:
-        message = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
+        message = _DECODER.decode(payload.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise UnreadableEvent("not JSON") from error
     if not isinstance(message, dict):
@@ -72,6 +69,10 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+# json.loads() would make one for each message.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def _order_event(kind: str, message: dict[str, object]) -> OrderEvent:
     data = message.get("data")
     if not isinstance(data, dict):
@@ -80,7 +81,7 @@ def _order_event(kind: str, message: dict[str, object]) -> OrderEvent:
     if kind != f"order.{status}":
         raise UnreadableEvent("type and status differ")
     return OrderEvent(
-        order_id=UUID(_matching(data, "order_id", ID)),
+        order_id=_matching(data, "order_id", ID),
         version=_integer(data, "version", MAX_VERSION),
         status=status,
         time=_time(message),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Set
 from typing import NamedTuple
-from uuid import UUID
 
 from projector.readmodel.batch import Message
 
@@ -24,7 +23,7 @@ class Sorted(NamedTuple):
     ignored: int
 
 
-def sort(messages: Iterable[Message], parked: Set[UUID]) -> Sorted:
+def sort(messages: Iterable[Message], parked: Set[str]) -> Sorted:
     """Sort messages, given in the order of their offsets. parked: orders of which a message is parked already."""
     held, found = set(parked), Sorted([], [], 0)
     for message in messages:

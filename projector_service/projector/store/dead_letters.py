@@ -9,13 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from projector.readmodel.parking import Letter
+from projector.store.arrays import array
 from projector.store.database import transaction
 
 MAX_ERROR = 500
 
 _PARKED_ORDERS = sa.text(
     """
-    SELECT DISTINCT order_id FROM projection.dead_letters
+    SELECT DISTINCT order_id::text FROM projection.dead_letters
     WHERE order_id = ANY(CAST(:order_ids AS uuid[])) AND discarded_at IS NULL
     """
 )
@@ -104,11 +105,11 @@ class ListedLetter:
     parked_at: datetime
 
 
-def parked_orders(connection: sa.Connection, order_ids: Set[UUID]) -> set[UUID]:
+def parked_orders(connection: sa.Connection, order_ids: Set[str]) -> set[str]:
     """Return which of the orders have a parked message."""
     if not order_ids:
         return set()
-    rows = connection.execute(_PARKED_ORDERS, {"order_ids": sorted(map(str, order_ids))})
+    rows = connection.execute(_PARKED_ORDERS, {"order_ids": array(order_ids)})
     return {row.order_id for row in rows}
 
 
@@ -119,7 +120,7 @@ def park(connection: sa.Connection, topic_id: str, letters: Sequence[Letter]) ->
             "topic_id": topic_id,
             "partition": message.partition,
             "offset": message.offset,
-            "order_id": str(message.order_id) if message.order_id else None,
+            "order_id": message.order_id,
             "key": message.key,
             "value": message.value,
             "time": message.time,

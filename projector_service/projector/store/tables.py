@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
 from projector.readmodel.batch import Message
 from projector.readmodel.changes import Changes, OrderState
+from projector.store.arrays import array, arrays
 
 # ON CONFLICT decides what counts: of two transactions with one version, the second gets no row back. In the order of
 # the key, as all statements here, so that two transactions never wait for each other.
@@ -19,12 +19,12 @@ _TIMELINE = sa.text(
         CAST(:times AS timestamptz[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[])
     )
     ON CONFLICT (order_id, version) DO NOTHING
-    RETURNING order_id, version
+    RETURNING order_id::text, version
     """
 )
 _LOCK_ORDERS = sa.text(
     """
-    SELECT order_id, version, status, item, quantity, total FROM projection.orders
+    SELECT order_id::text, version, status, item, quantity, total FROM projection.orders
     WHERE order_id = ANY(CAST(:order_ids AS uuid[])) ORDER BY order_id FOR UPDATE
     """
 )
@@ -40,7 +40,7 @@ _NEW_ORDERS = sa.text(
     f"""
     INSERT INTO projection.orders (order_id, version, status, item, quantity, total) {_ORDER_ROWS}
     ON CONFLICT (order_id) DO NOTHING
-    RETURNING order_id
+    RETURNING order_id::text
     """
 )
 _ORDERS = sa.text(
@@ -90,23 +90,23 @@ _ITEMS = sa.text(
 
 def insert_versions(connection: sa.Connection, events: Iterable[Message]) -> list[Message]:
     """Enter events in the timeline; return those that are new there, each version of an order once."""
-    first: dict[tuple[UUID, int], Message] = {}
+    first: dict[tuple[str, int], Message] = {}
     for message in events:
         assert message.event is not None
         first.setdefault((message.event.order_id, message.event.version), message)
     if not first:
         return []
     rows = [
-        (str(order_id), version, m.event.status, m.event.time, m.partition, m.offset)
+        (order_id, version, m.event.status, m.event.time, m.partition, m.offset)
         for (order_id, version), m in sorted(first.items())
         if m.event is not None
     ]
     names = ("order_ids", "versions", "statuses", "times", "partitions", "offsets")
-    taken = connection.execute(_TIMELINE, _columns(names, rows))
+    taken = connection.execute(_TIMELINE, arrays(names, rows))
     return [first[row.order_id, row.version] for row in taken]
 
 
-def lock_orders(connection: sa.Connection, latest: Mapping[UUID, OrderState]) -> dict[UUID, OrderState]:
+def lock_orders(connection: sa.Connection, latest: Mapping[str, OrderState]) -> dict[str, OrderState]:
     """Store the orders that nobody knows, return what is known of the others, and keep all of them from changing.
 
     latest: the highest version that is new of each order.
@@ -114,11 +114,11 @@ def lock_orders(connection: sa.Connection, latest: Mapping[UUID, OrderState]) ->
     created = {row.order_id for row in connection.execute(_NEW_ORDERS, _orders(latest))}
     if len(created) == len(latest):
         return {}
-    rows = connection.execute(_LOCK_ORDERS, {"order_ids": sorted(map(str, set(latest) - created))})
+    rows = connection.execute(_LOCK_ORDERS, {"order_ids": array(sorted(set(latest) - created))})
     return {row.order_id: OrderState(*row[1:]) for row in rows}
 
 
-def write(connection: sa.Connection, changes: Changes, known: Mapping[UUID, OrderState]) -> None:
+def write(connection: sa.Connection, changes: Changes, known: Mapping[str, OrderState]) -> None:
     """Write the changes. known: the orders that were there before; the others are stored already."""
     moved = {order_id: state for order_id, state in changes.orders.items() if order_id in known}
     if moved:
@@ -133,17 +133,12 @@ def write(connection: sa.Connection, changes: Changes, known: Mapping[UUID, Orde
     _put(connection, _ITEMS, ("partitions", "items", "numbers", "quantities", "amounts"), items)
 
 
-def _orders(states: Mapping[UUID, OrderState]) -> dict[str, list[Any]]:
-    return _columns(_ORDER_COLUMNS, [(str(order_id), *state) for order_id, state in sorted(states.items())])
+def _orders(states: Mapping[str, OrderState]) -> dict[str, str]:
+    return arrays(_ORDER_COLUMNS, [(order_id, *state) for order_id, state in sorted(states.items())])
 
 
 def _put(
     connection: sa.Connection, statement: sa.TextClause, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
     if rows:
-        connection.execute(statement, _columns(names, rows))
-
-
-def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Return the rows turned into one array for each column, as unnest() takes them."""
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        connection.execute(statement, arrays(names, rows))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from tests.chaos import verdict
 from tests.chaos.customers import Attempt, Outcome
@@ -73,6 +74,17 @@ def test_version_before_the_one_it_follows_is_out_of_order() -> None:
 def test_other_bytes_and_another_id_are_seen() -> None:
     assert verdict.changed_bytes([*WHOLE, event(A, 1)._replace(payload=b"other")]) != []
     assert verdict.changed_bytes([*WHOLE, event(A, 1)._replace(event_id="other")]) != []
+
+
+def test_figures_that_are_not_those_of_the_orders_are_wrong() -> None:
+    orders = [("cancelled", 1, Decimal("5.00")), ("placed", 2, Decimal("64.10"))]
+    answer = {"orders": 3, "by_status": {"placed": 2, "cancelled": 1}, "revenue": "64.10", "events": 4}
+    assert verdict.wrong_figures(answer, orders) == []
+    wrong = {"orders": 2, "by_status": {"placed": 3}, "revenue": "69.10"}
+    for name, value in wrong.items():
+        (told,) = verdict.wrong_figures(answer | {name: value}, orders)
+        assert told.startswith(f"it answers {name}={value}, and the orders add up to ")
+    assert len(verdict.wrong_figures({}, [])) == 3
 
 
 def test_stored_order_of_a_refused_request_is_a_lie() -> None:

@@ -37,6 +37,7 @@ def test_stack_that_an_older_version_started_lacks_newer_services() -> None:
     ports = {"postgres": 1, "kafka-1": 2, "kafka-2": 3, "kafka-3": 4, "producer": 5, "consumer": 6}
     addresses = Addresses.of(ports, "pw")
     assert (addresses.kafka_ui_url, addresses.projector_url) == ("", "")
+    assert addresses.more_projector_urls == {}
 
 
 def impostor(server: socket.socket) -> bytes:

@@ -8,8 +8,19 @@ from local_stack import config
 from local_stack.config import Settings, load_settings
 from local_stack.errors import StackError
 from local_stack.paths import Paths
-from local_stack.services import CDC, CONSUMER, KAFKA_UI, PRODUCER, PROJECTOR, RELAY, STOP_POLICIES
+from local_stack.services import (
+    CDC,
+    CONSUMER,
+    KAFKA_UI,
+    MORE_PROJECTORS,
+    MOST_PROJECTORS,
+    PRODUCER,
+    PROJECTOR,
+    RELAY,
+    STOP_POLICIES,
+)
 from producer.relay.service import STOP_S
+from projector.services import POOL_SIZE
 from tests.project import ROOT
 
 
@@ -56,11 +67,43 @@ def test_unknown_publisher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_connections_than_postgresql_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", "8")
+    monkeypatch.setenv("WEB_CONCURRENCY", "13")
     load_settings()
-    monkeypatch.setenv("WEB_CONCURRENCY", "9")
-    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=9.* 110 connections, but PostgreSQL has 100"):
+    monkeypatch.setenv("WEB_CONCURRENCY", "14")
+    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=14.* 160 connections, but PostgreSQL has 150"):
         load_settings()
+
+
+def test_projectors_of_the_last_start_are_kept_until_the_environment_says_how_many(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paths = Paths(tmp_path)
+    first = load_settings().with_projectors_of(paths)
+    assert (first.projectors, first.optional) == (1, frozenset())
+    monkeypatch.setenv("PROJECTORS", "3")
+    chosen = load_settings().with_projectors_of(paths)
+    assert (chosen.projectors, chosen.optional) == (3, frozenset({"projector-2", "projector-3"}))
+    chosen.remember_projectors(paths)
+    monkeypatch.delenv("PROJECTORS")
+    assert load_settings().with_projectors_of(paths).projectors == 3
+    monkeypatch.setenv("PROJECTORS", "1")
+    assert load_settings().with_projectors_of(paths).projectors == 1
+
+
+@pytest.mark.parametrize("number", ["0", "13", "many"])
+def test_number_of_projectors_out_of_bounds_is_refused(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    monkeypatch.setenv("PROJECTORS", number)
+    with pytest.raises(StackError, match="PROJECTORS: Input should be"):
+        load_settings()
+
+
+def test_all_projectors_have_their_connections_beside_a_producer_with_most_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_settings().with_projectors(MOST_PROJECTORS).projectors == MOST_PROJECTORS
+    monkeypatch.setenv("WEB_CONCURRENCY", "6")
+    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=6, .* PROJECTORS=12 want 168 connections"):
+        load_settings().with_projectors(MOST_PROJECTORS)
 
 
 def test_most_workers_are_those_of_the_producer() -> None:
@@ -68,6 +111,11 @@ def test_most_workers_are_those_of_the_producer() -> None:
     assert most == config.MOST_WORKERS
     docker = (ROOT / "deploy" / "docker" / "stack.sh").read_text()
     assert f"if (processes > {most}) processes = {most};" in docker
+
+
+def test_connections_of_a_projector_are_those_of_its_pool() -> None:
+    assert config.PROJECTOR_CONNECTIONS == POOL_SIZE
+    assert {STOP_POLICIES[name] for name in MORE_PROJECTORS} == {STOP_POLICIES[PROJECTOR]}
 
 
 @pytest.mark.parametrize("service", [PRODUCER, CONSUMER, PROJECTOR])

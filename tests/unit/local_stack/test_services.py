@@ -5,7 +5,7 @@ import re
 import pytest
 
 from local_stack.paths import PROJECT_ROOT
-from local_stack.services import ALL, CDC, GROUPS, NAMES, STOP_POLICIES, group_of
+from local_stack.services import ALL, CDC, GROUPS, MORE_PROJECTORS, NAMES, STOP_POLICIES, group_of
 
 LISTS = {
     "start_project.sh": r"^Services: (.*);",
@@ -24,6 +24,7 @@ def test_every_service_has_a_group_and_a_stop_policy() -> None:
 def test_what_is_needed_is_stopped_later() -> None:
     assert list(GROUPS) == ["stores", "cdc", "apps"]
     assert GROUPS["cdc"] == CDC
+    assert set(MORE_PROJECTORS) < set(GROUPS["apps"])
 
 
 @pytest.mark.parametrize("script", LISTS)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
-from uuid import UUID
 
 from projector.readmodel.batch import Batch, Message
 from projector.readmodel.changes import Counter, OrderState, changes
@@ -27,8 +26,8 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.positions: dict[int, Position] = {}
-        self.versions: dict[tuple[UUID, int], Message] = {}
-        self.orders: dict[UUID, OrderState] = {}
+        self.versions: dict[tuple[str, int], Message] = {}
+        self.orders: dict[str, OrderState] = {}
         self.totals: dict[tuple[int, str], Counter] = {}
         self.minutes: dict[tuple[int, datetime, str], Counter] = {}
         self.items: dict[tuple[int, str], Counter] = {}
@@ -68,7 +67,7 @@ class FakeStore:
         )
         if any(message.event and message.event.item == self.refused_item for message in found.events):
             raise Refused("the item is refused")
-        new: dict[tuple[UUID, int], Message] = {}
+        new: dict[tuple[str, int], Message] = {}
         for message in found.events:
             assert message.event is not None
             key = (message.event.order_id, message.event.version)

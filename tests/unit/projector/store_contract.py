@@ -60,6 +60,17 @@ class StoreContract:
         shelf.store.apply(batch(*log_of(0, [ONE], begin=1)))
         assert shelf.sums() == sums([ONE, confirmed])
 
+    def test_item_is_stored_as_it_is(self, shelf: Shelf) -> None:
+        """Each alone, and all in one batch."""
+        shelf.store.find_places(TOPIC_ID, LOGS)
+        items = ['"Mug"', "\\", "a,b {c}", "NULL", " ", "It's", "%(x)s :y", "Tee\n2", "Krüge \U0001f37a"]
+        told = [Told(UUID(int=number), item=item) for number, item in enumerate(items)]
+        again = [Told(UUID(int=100 + number), item=item) for number, item in enumerate(items)]
+        for number, each in enumerate(told):
+            shelf.store.apply(batch(message(each, 0, number)))
+        shelf.store.apply(batch(*log_of(1, again)))
+        assert shelf.sums() == sums([*told, *again])
+
     def test_slice_that_does_not_begin_at_the_stored_position_is_fenced_and_no_other(
         self, shelf: Shelf
     ) -> None:

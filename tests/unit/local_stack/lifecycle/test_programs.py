@@ -7,19 +7,19 @@ from local_stack.lifecycle.programs import app_programs
 from local_stack.passwords import create_role_passwords
 from local_stack.paths import Paths
 from local_stack.ports import PORT_NAMES
-from local_stack.services import CONNECTOR, NATIVE_APPS
+from local_stack.services import CONNECTOR, MORE_PROJECTORS, NATIVE_APPS, PROJECTOR, PROJECTORS
 
 ADDRESSES = Addresses.of({name: number for number, name in enumerate(PORT_NAMES, 1)}, "pw")
 
 
 def test_every_app_has_one_program_in_a_folder_that_exists() -> None:
     programs = app_programs(Paths(Path("/some home")), ADDRESSES, Settings())
-    assert tuple(program.name for program in programs) == (*NATIVE_APPS, CONNECTOR)
+    assert tuple(program.name for program in programs) == (*NATIVE_APPS, CONNECTOR, *MORE_PROJECTORS)
     assert all(program.folder.is_dir() for program in programs)
 
 
 def test_programs_of_web_servers_listen_on_their_own_port() -> None:
-    producer, _, consumer, projector, kafka_ui, _ = app_programs(
+    producer, _, consumer, projector, kafka_ui, _, *more = app_programs(
         Paths(Path("/some home")), ADDRESSES, Settings()
     )
     for program, url in (
@@ -27,6 +27,7 @@ def test_programs_of_web_servers_listen_on_their_own_port() -> None:
         (consumer, ADDRESSES.consumer_url),
         (projector, ADDRESSES.projector_url),
         (kafka_ui, ADDRESSES.kafka_ui_url),
+        *((program, ADDRESSES.more_projector_urls[program.name]) for program in more),
     ):
         bind = program.command[program.command.index("--bind") + 1]
         assert f"http://{bind}" == url
@@ -42,8 +43,16 @@ def test_programs_log_in_to_the_database_as_their_own_role_or_not_at_all(tmp_pat
     paths = Paths(tmp_path)
     paths.home.joinpath("secrets").mkdir()
     create_role_passwords(paths, "orders")
-    producer, relay, consumer, projector, kafka_ui, connector = app_programs(paths, ADDRESSES, Settings())
-    roles = ((producer, "producer"), (relay, "relay"), (projector, "projector"), (connector, "connect"))
+    producer, relay, consumer, projector, kafka_ui, connector, *more = app_programs(
+        paths, ADDRESSES, Settings()
+    )
+    roles = (
+        (producer, "producer"),
+        (relay, "relay"),
+        (projector, "projector"),
+        (connector, "connect"),
+        *((program, "projector") for program in more),
+    )
     for program, role in roles:
         assert program.environment["DATABASE_URL"] == (
             f"postgresql://{role}@127.0.0.1:1/orders?require_auth=scram-sha-256"
@@ -67,3 +76,18 @@ def test_connect_is_told_to_those_who_ask_it_when_there_is_one() -> None:
     for program in app_programs(Paths(Path("/home")), ADDRESSES, Settings()):
         assert "CONNECT_URL" not in program.environment
         assert program.environment["PUBLISHER"] == "direct"
+
+
+def test_each_projector_is_another_member_of_the_group_and_the_same_after_a_restart() -> None:
+    programs = app_programs(Paths(Path("/home")), ADDRESSES, Settings())
+    names = {each.name: each.environment.get("PROJECTOR_INSTANCE_ID") for each in programs}
+    assert {name: each for name, each in names.items() if each} == {
+        PROJECTOR: "projector-1",
+        **{name: name for name in MORE_PROJECTORS},
+    }
+    assert len(PROJECTORS) == 12
+    others = (
+        {k: v for k, v in each.environment.items() if k != "PROJECTOR_INSTANCE_ID"} for each in programs
+    )
+    of_projectors = [own for each, own in zip(programs, others, strict=True) if each.name in PROJECTORS]
+    assert all(own == of_projectors[0] for own in of_projectors)

@@ -46,6 +46,16 @@ def test_status_shows_kafka_connect_where_the_publisher_needs_it_or_while_it_run
     assert [status.name for status in combine(left_over, HEALTHY)] == [*NAMES, CONNECT]
 
 
+def test_status_shows_further_projectors_beside_the_first_where_they_are_wanted_or_while_they_run() -> None:
+    names = [status.name for status in combine(RUNNING, HEALTHY, frozenset({"projector-2"}))]
+    assert names[names.index("projector") + 1] == "projector-2"
+    assert set(names) == {*NAMES, "projector-2"}
+    left_over = RUNNING | {"projector-12": ProcessInfo("running", 99, 1)}
+    shown = combine(left_over, HEALTHY)
+    assert [status.name for status in shown if status.name not in NAMES] == ["projector-12"]
+    assert len({line.index("running") for line in as_table(shown).splitlines()[1:]}) == 1
+
+
 def test_status_table_has_a_line_for_each_service() -> None:
     assert len(as_table(combine(RUNNING, {})).splitlines()) == 1 + len(NAMES)
 

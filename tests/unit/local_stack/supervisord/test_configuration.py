@@ -1,7 +1,7 @@
 from configparser import RawConfigParser
 from pathlib import Path
 
-from local_stack.services import NAMES
+from local_stack.services import MORE_PROJECTORS, NAMES
 from local_stack.supervisord.configuration import Program, render_configuration, render_script
 
 
@@ -22,7 +22,8 @@ def test_every_service_has_a_program_that_is_restarted_for_ever() -> None:
 
 def test_every_service_is_in_one_group_and_the_apps_stop_first() -> None:
     stores, apps = parsed()["group:stores"], parsed()["group:apps"]
-    assert (*stores["programs"].split(","), *apps["programs"].split(",")) == NAMES
+    grouped = (*stores["programs"].split(","), *apps["programs"].split(","))
+    assert grouped == (*NAMES, *MORE_PROJECTORS)
     assert int(apps["priority"]) > int(stores["priority"])
 
 
