@@ -1,5 +1,5 @@
 """The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs |
-parked | requeue | discard | dlq | ledger | backup | archive | restore"""
+partitions | parked | requeue | discard | dlq | ledger | backup | archive | restore"""
 
 import argparse
 import os
@@ -30,8 +30,8 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(
         dest="verb",
-        metavar="start | stop | restart | status | logs | parked | requeue | discard | dlq | ledger | backup"
-        " | archive | restore",
+        metavar="start | stop | restart | status | logs | partitions | parked | requeue | discard | dlq | ledger"
+        " | backup | archive | restore",
     )
     for verb in ("start", "stop", "restart"):
         verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])
@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     log = verbs.add_parser("logs")
     log.add_argument("-f", "--follow", action="store_true")
     log.add_argument("services", nargs="*", metavar="SERVICE", default=[])
+    verbs.add_parser("partitions").add_argument("count", metavar="N")
     verbs.add_parser("parked")
     for verb in ("requeue", "discard"):
         verbs.add_parser(verb).add_argument("event_id", metavar="ID")
@@ -123,6 +124,10 @@ class Commands:
     def relay(self, *arguments: str) -> int:
         return one_off.run(self.paths, self._settings(), RELAY, "producer.relay", arguments)
 
+    def partitions(self, count: str) -> int:
+        """Become the command, so that an interrupt ends its hold on publishing."""
+        one_off.become(self.paths, self._settings(), RELAY, "producer.topics", ["grow", count])
+
     def dead_letters(self, *arguments: str) -> int:
         return one_off.run(self.paths, load_settings(), PROJECTOR, "projector", ["dlq", *arguments])
 
@@ -154,6 +159,8 @@ def run(arguments: argparse.Namespace) -> int:
             return commands.status(arguments.json)
         case "logs":
             return commands.logs(arguments.follow)
+        case "partitions":
+            return commands.partitions(arguments.count)
         case "parked":
             return commands.relay("parked")
         case "requeue" | "discard":
