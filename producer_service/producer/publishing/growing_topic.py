@@ -1,4 +1,4 @@
-"""The topic while it is given more partitions: how it is, how far it goes, and the markers for its readers."""
+"""The topic while it is given more partitions: how it is, how far it goes, and the signposts for its readers."""
 
 import json
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from producer.domain.events import CONTENT_TYPE, utc
 from producer.publishing.kafka import admin_settings, producer_settings
 
 REQUEST_S = 5
-MARKER = "topic.grown"
+SIGNPOST = "topic.grown"
 
 
 class KafkaTopic:
@@ -49,8 +49,8 @@ class KafkaTopic:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "A partition does not say where it ends"))
         return [found[number] for number in range(partitions)]
 
-    def mark(self, partitions: int, ends: list[int]) -> None:
-        """Write a marker to each partition: what is behind it comes after everything before these ends."""
+    def put_signposts(self, partitions: int, ends: list[int]) -> None:
+        """Write a signpost to each partition: what is behind it comes after everything before these ends."""
         producer, errors = Producer(producer_settings(self._settings) | {"client.id": "growth"}), list[KafkaError]()
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
@@ -58,14 +58,14 @@ class KafkaTopic:
                 errors.append(error)
 
         event_id = str(uuid7())
-        payload = marker(event_id, partitions, ends)
+        payload = signpost(event_id, partitions, ends, datetime.now(UTC))
         headers: list[tuple[str, str | bytes | None]] = [("id", event_id), ("content-type", CONTENT_TYPE)]
         # Until the client knows a partition, it refuses it.
         producer.list_topics(self._name, timeout=REQUEST_S)
         for number in range(partitions):
             producer.produce(self._name, payload, partition=number, headers=headers, on_delivery=on_delivery)
         if producer.flush(2 * REQUEST_S) or errors:
-            told = errors[0] if errors else KafkaError(KafkaError._TIMED_OUT, "A marker was not acknowledged")
+            told = errors[0] if errors else KafkaError(KafkaError._TIMED_OUT, "A signpost was not acknowledged")
             raise KafkaException(told)
 
     def _described(self) -> dict[int, PartitionMetadata]:
@@ -75,14 +75,14 @@ class KafkaTopic:
         return topic.partitions
 
 
-def marker(event_id: str, partitions: int, ends: list[int]) -> bytes:
+def signpost(event_id: str, partitions: int, ends: list[int], moment: datetime) -> bytes:
     """Return the event that tells readers of the topic: from here on there are so many partitions."""
     event = {
         "specversion": "1.0",
         "id": event_id,
         "source": "/orders",
-        "type": MARKER,
-        "time": utc(datetime.now(UTC)),
+        "type": SIGNPOST,
+        "time": utc(moment),
         "datacontenttype": "application/json",
         "data": {"partitions": partitions, "ends": ends},
     }

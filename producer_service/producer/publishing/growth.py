@@ -6,8 +6,8 @@ may go to another one, and whoever reads that one first would see it too early. 
 1. Only the relay publishes, by the present number, until all that others had on their way has been read back.
 2. The partitions are added. Nobody uses them; readers find them and begin to read.
 3. Nobody publishes, until what the relay had on its way has been read back as well. Orders wait in the outbox.
-4. A marker is written to every partition: how far the partitions go that were used so far. A reader goes past a marker
-   only when it has read all of that.
+4. A signpost is written to every partition: how far the partitions go that were used so far. A reader goes past a
+   signpost only when it has read all of that.
 5. The number is changed, and publishing goes on.
 
 Orders are taken all the while. Whatever becomes of this process, publishing goes on by itself; then the number is either
@@ -66,7 +66,7 @@ class GrowingTopic(Protocol):
     def not_ready(self) -> list[int]: ...
     def add(self, partitions: int) -> None: ...
     def ends(self, partitions: int) -> list[int]: ...
-    def mark(self, partitions: int, ends: list[int]) -> None: ...
+    def put_signposts(self, partitions: int, ends: list[int]) -> None: ...
 
 
 class Growth:
@@ -171,7 +171,7 @@ class Growth:
             STOPPED_READ_BACK_S,
             "What the relay had on its way has not been read back.",
         )
-        self._topic.mark(wanted, self._topic.ends(used))
+        self._topic.put_signposts(wanted, self._topic.ends(used))
         self._change.switch(wanted)
         self._say(
             f"Publishing paused {self._since(stopped_at)}. Events are published by {wanted} partitions now."

@@ -33,7 +33,7 @@ class Scene:
         self.open_readers: set[str] = set()
         self.waiting: list[str] = []
         self.claimed = False
-        self.fails_to_mark = False
+        self.fails_to_put = False
         self.held_until = self.stopped_until = float("-inf")
         self.diary: list[str] = []
         self.said: list[str] = []
@@ -95,9 +95,9 @@ class Scene:
     def ends(self, partitions: int) -> list[int]:
         return [10 * number for number in range(partitions)]
 
-    def mark(self, partitions: int, ends: list[int]) -> None:
+    def put_signposts(self, partitions: int, ends: list[int]) -> None:
         self.diary.append(f"signpost in {partitions}: after {ends}")
-        if self.fails_to_mark:
+        if self.fails_to_put:
             raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
 
     def _require_held(self) -> None:
@@ -236,7 +236,7 @@ def test_topic_that_was_created_again_has_as_many_as_are_used_before_anything_el
 
 
 def test_signpost_that_is_not_acknowledged_leaves_the_number(scene: Scene) -> None:
-    scene.fails_to_mark = True
+    scene.fails_to_put = True
     with pytest.raises(KafkaException):
         scene.growth.grow(6)
     assert (scene.diary[-1], scene.used) == ("release", 3)
