@@ -1,6 +1,7 @@
 """The topic while it is given more partitions: how it is, how far it goes, and the signposts for its readers."""
 
 import json
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +37,7 @@ class KafkaTopic:
     def add(self, partitions: int) -> None:
         """Add partitions, up to so many in all."""
         wanted = [NewPartitions(self._name, partitions)]
-        self._admin.create_partitions(wanted, request_timeout=REQUEST_S)[self._name].result(2 * REQUEST_S)
+        _result(self._admin.create_partitions(wanted, request_timeout=REQUEST_S)[self._name])
 
     def ends(self, partitions: int) -> list[int]:
         """Return the offset after the last message of each of the first so many partitions."""
@@ -44,7 +45,7 @@ class KafkaTopic:
             TopicPartition(self._name, number): OffsetSpec.latest() for number in range(partitions)
         }
         answers = self._admin.list_offsets(wanted, request_timeout=REQUEST_S)
-        found = {each.partition: answer.result(2 * REQUEST_S).offset for each, answer in answers.items()}
+        found = {each.partition: _result(answer).offset for each, answer in answers.items()}
         if any(offset < 0 for offset in found.values()):
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "A partition does not say where it ends"))
         return [found[number] for number in range(partitions)]
@@ -73,6 +74,13 @@ class KafkaTopic:
         if topic.error is not None:
             raise KafkaException(topic.error)
         return topic.partitions
+
+
+def _result(answer: "Future[Any]") -> Any:
+    try:
+        return answer.result(2 * REQUEST_S)
+    except TimeoutError as error:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "No answer")) from error
 
 
 def signpost(event_id: str, partitions: int, ends: list[int], moment: datetime) -> bytes:

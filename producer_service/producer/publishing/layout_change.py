@@ -59,7 +59,8 @@ RELEASE = sa.text(
 READERS = sa.text(
     """
     SELECT DISTINCT virtualtransaction FROM pg_locks
-    WHERE relation = 'layout'::regclass AND mode = 'AccessShareLock' AND pid <> pg_backend_pid()
+    WHERE relation = CAST('layout' AS regclass) AND mode = 'AccessShareLock' AND pid <> pg_backend_pid()
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
 )
 # A parked row has been refused, and one behind it was never handed to Kafka.

@@ -145,9 +145,10 @@ def test_a_transaction_that_may_have_seen_the_layout_of_before_is_waited_for(sce
     diary_then: list[str] = []
 
     def end() -> None:
-        if scene.clock.now > 1005 and "3/14" in scene.open_readers:
-            diary_then.extend(scene.diary)
-            scene.open_readers = {"3/15"}  # a later one has seen the new layout
+        if scene.clock.now > 1005:
+            if "3/14" in scene.open_readers:
+                diary_then.extend(scene.diary)
+            scene.open_readers = {f"a later one, at {scene.clock.now}"}
 
     scene.at_each_wait = end
     scene.growth.grow(6)
