@@ -52,7 +52,13 @@ def test_no_event_is_taken_for_a_signpost(path: Any) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"type": "order.placed"}, {"data": {}}, {"data": None}, {"data": {"ends": [1, -1]}}, {"data": {"ends": [True]}}],
+    [
+        {"type": "order.placed"},
+        {"data": {}},
+        {"data": None},
+        {"data": {"ends": [1, -1]}},
+        {"data": {"ends": [True]}},
+    ],
 )
 def test_what_is_none_holds_up_nobody(changes: dict[str, object]) -> None:
     text = json.dumps(json.loads(GOLDEN) | changes | {"note": "topic.grown"})

@@ -63,7 +63,11 @@ class Scene:
         """Return everything that is not as it is promised."""
         attempts, stored = self.customers.attempts, self.orders()
         self.topic.read_on()
-        found = [*self.customers.odd, *verdict.lost_orders(attempts, stored), *verdict.changed_bytes(self.topic.seen)]
+        found = [
+            *self.customers.odd,
+            *verdict.lost_orders(attempts, stored),
+            *verdict.changed_bytes(self.topic.seen),
+        ]
         for name, seen in [("the topic", self.topic.seen), *((w.name, w.seen) for w in self.watchers)]:
             found += verdict.never_seen(stored, seen, name) + verdict.invented(stored, seen, name)
         for watcher in self.watchers:

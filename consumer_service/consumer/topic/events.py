@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from sys import intern
 from typing import NoReturn
 
-
 # What the producer's command writes to every partition when the topic is given more of them.
 SIGNPOST = "topic.grown"
 SIGNPOST_BYTES = 10_000

@@ -294,7 +294,9 @@ class Tail:
         if end is None or not self._held:
             return end
         offsets = enumerate(end.offsets)
-        return Position(end.topic_id, tuple(position.at(p) if p in self._held else last for p, last in offsets))
+        return Position(
+            end.topic_id, tuple(position.at(p) if p in self._held else last for p, last in offsets)
+        )
 
     def _skip(self, record: Record, reason: UnreadableEvent) -> None:
         """Count every unreadable message; of a flood log every hundredth, or the log would be the next flood."""

@@ -42,8 +42,8 @@ def _arrays(columns: dict[str, str], first: int = 1) -> str:
 
 # A placement whose key is taken stores nothing: its number comes back. Each key is locked before it is looked at, or
 # the whole group would wait for the uncommitted key of another process. A response that has expired is replaced. A new
-# order has no earlier version in the outbox, so its event may be published directly, unless the layout says that only the
-# relay may: then it is due at once. The last row says which.
+# order has no earlier version in the outbox, so its event may be published directly, unless the layout says that only
+# the relay may: then it is due at once. The last row says which.
 PREPARE = f"""
     PREPARE store_placements ({", ".join(f"{type_}[]" for type_ in (*ROWS.values(), *KEYED.values()))}) AS
     WITH given AS MATERIALIZED (

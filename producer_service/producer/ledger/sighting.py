@@ -14,8 +14,8 @@ _LARGEST_VERSION = (1 << 31) - 1
 class Sighting(NamedTuple):
     """An event that was seen in the topic.
 
-    order_id: the UUID's bytes, as PostgreSQL sorts them. epoch: which signpost of its partition it comes after: what was
-    published by fewer partitions comes before what was published by more.
+    order_id: the UUID's bytes, as PostgreSQL sorts them. epoch: which signpost of its partition it comes after: what
+    was published by fewer partitions comes before what was published by more.
     """
 
     order_id: bytes

@@ -52,7 +52,10 @@ class KafkaTopic:
 
     def put_signposts(self, partitions: int, ends: list[int]) -> None:
         """Write a signpost to each partition: what is behind it comes after everything before these ends."""
-        producer, errors = Producer(producer_settings(self._settings) | {"client.id": "growth"}), list[KafkaError]()
+        producer, errors = (
+            Producer(producer_settings(self._settings) | {"client.id": "growth"}),
+            list[KafkaError](),
+        )
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
             if error is not None:
@@ -66,7 +69,9 @@ class KafkaTopic:
         for number in range(partitions):
             producer.produce(self._name, payload, partition=number, headers=headers, on_delivery=on_delivery)
         if producer.flush(2 * REQUEST_S) or errors:
-            told = errors[0] if errors else KafkaError(KafkaError._TIMED_OUT, "A signpost was not acknowledged")
+            told = (
+                errors[0] if errors else KafkaError(KafkaError._TIMED_OUT, "A signpost was not acknowledged")
+            )
             raise KafkaException(told)
 
     def _described(self) -> dict[int, PartitionMetadata]:

@@ -1,4 +1,4 @@
-"""Gives the topic more partitions in place, without an order ever being out of order (docs/adr/0018-more-partitions.md).
+"""Gives the topic more partitions in place, and no order is ever out of order (docs/adr/0018-more-partitions.md).
 
 An order's events stay in sequence because they are in one partition. With another number of partitions its next event
 may go to another one, and whoever reads that one first would see it too early. So:
@@ -10,18 +10,16 @@ may go to another one, and whoever reads that one first would see it too early. 
    signpost only when it has read all of that.
 5. The number is changed, and publishing goes on.
 
-Orders are taken all the while. Whatever becomes of this process, publishing goes on by itself; then the number is either
-the old one or the new one, and the command can be repeated.
+Orders are taken all the while. Whatever becomes of this process, publishing goes on by itself; then the number is
+either the old one or the new one, and the command can be repeated.
 """
 
-import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from producer.publishing.layout_change import STOPPED_S
-
-logger = logging.getLogger(__name__)
 
 # Each partition is a number in every viewer's position, and files on every broker.
 MOST_PARTITIONS = 100
@@ -78,10 +76,10 @@ class Growth:
         topic: GrowingTopic,
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[[float], object] | None = None,
     ):
         self._change, self._topic, self._say = change, topic, say
-        self._clock, self._wait = clock, wait
+        self._clock, self._wait = clock, wait or threading.Event().wait
         self._kept_at = float("-inf")
         self._is_stopped = False
 

@@ -18,8 +18,8 @@ STOPPED_S = 20.0
 DATABASE_S = 3.0
 MARGIN_S = DATABASE_S + 1.0
 
-# As the statements have it that ask whether it is held (layout.py), but earlier: a hold that has ended for anybody, also
-# because the clock was set back, has ended for this run.
+# As the statements have it that ask whether it is held (layout.py), but earlier: a hold that has ended for anybody,
+# also because the clock was set back, has ended for this run.
 _STILL = f"BETWEEN clock_timestamp() + interval '{MARGIN_S} s' AND clock_timestamp() + interval '4 minutes'"
 
 LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('layout', 0))")

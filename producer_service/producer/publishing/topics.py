@@ -1,8 +1,8 @@
 """Creates the topic, and checks that it is what the settings ask for.
 
-The key decides the partition, so with more partitions an order's next event could land in another one, and the sequence
-of its events would be lost. So a topic is grown by `producer.topics grow` only (growth.py), and has more partitions than
-the settings say from then on.
+The key decides the partition, so with more partitions an order's next event could land in another one, and the
+sequence of its events would be lost. So a topic is grown by `producer.topics grow` only (growth.py), and has more
+partitions than the settings say from then on.
 """
 
 import logging

@@ -19,7 +19,15 @@ from producer.publishing.publisher import PublishPermit
 from producer.relay.outbox import Outbox
 from producer.services import Services
 from tests.eventually import eventually
-from tests.integration.producer.conftest import SERVICE, Execute, LedgerCommand, Place, Scalar, StartRelay, figures
+from tests.integration.producer.conftest import (
+    SERVICE,
+    Execute,
+    LedgerCommand,
+    Place,
+    Scalar,
+    StartRelay,
+    figures,
+)
 from tests.shop import ORDER
 
 PAST, FAR = "clock_timestamp() - interval '1 s'", "clock_timestamp() + interval '1 hour'"
@@ -139,7 +147,9 @@ def test_run_whose_hold_has_ended_changes_nothing(
     assert scalar("SELECT partitions FROM layout") == 6
 
 
-def test_run_that_another_one_has_followed_changes_nothing(change: LayoutChange, relay_engine: sa.Engine) -> None:
+def test_run_that_another_one_has_followed_changes_nothing(
+    change: LayoutChange, relay_engine: sa.Engine
+) -> None:
     other = LayoutChange(relay_engine, uuid4())
     change.relay_only(6)
     other.relay_only(6)
@@ -256,7 +266,12 @@ def test_without_a_relay_nothing_is_changed_and_publishing_goes_on(
         "t.main(['grow', '5'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=SERVICE, env=service_environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        cwd=SERVICE,
+        env=service_environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 1
     assert "does a relay run" in done.stderr

@@ -8,8 +8,8 @@ from typing import Any
 
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicCollection, TopicPartition
 
-from producer.publishing.produce import OnDelivery
 from producer.publishing.partitioner import partition_of
+from producer.publishing.produce import OnDelivery
 
 TOPIC = "orders"
 ODD_HEADERS: tuple[Any, ...] = (

@@ -254,7 +254,12 @@ class World:
         """Add a partition, when nothing is on its way: some orders go to other partitions from here on, the new one
         among them, and a signpost in each says how far the old ones are to be read first."""
         logs = self.cluster.logs
-        if len(logs) >= 4 or self.cluster.leaderless or self.cluster.is_down or any(o.lost for o in self.orders):
+        if (
+            len(logs) >= 4
+            or self.cluster.leaderless
+            or self.cluster.is_down
+            or any(o.lost for o in self.orders)
+        ):
             return
         ends = [log.end for log in logs]
         logs.append(type(logs[0])())

@@ -27,7 +27,13 @@ def event(order: str, version: int = 1, **changes: object) -> bytes:
 
 def signpost(*ends: int) -> bytes:
     """Return what the producer's command writes to each partition when there are more of them."""
-    message = {"specversion": "1.0", "id": "1", "source": "/orders", "type": "topic.grown", "data": {"ends": ends}}
+    message = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/orders",
+        "type": "topic.grown",
+        "data": {"ends": ends},
+    }
     return json.dumps(message, separators=(",", ":")).encode()
 
 

@@ -9,7 +9,15 @@ from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.freshness import FreshnessMonitor
 from consumer.topic.tail import Tail
 from tests.clock import FakeClock
-from tests.unit.consumer.topic.fake_kafka import MARKER, OTHER_ID, TOPIC_ID, FakeTopic, NoPause, event, signpost
+from tests.unit.consumer.topic.fake_kafka import (
+    MARKER,
+    OTHER_ID,
+    TOPIC_ID,
+    FakeTopic,
+    NoPause,
+    event,
+    signpost,
+)
 
 
 class TailHarness:

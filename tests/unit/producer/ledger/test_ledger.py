@@ -309,9 +309,10 @@ def test_nothing_is_missing_whenever_the_shop_goes_on(data: st.DataObject) -> No
 
 def signpost(at_ms: int) -> bytes:
     """Return what the command that gives the topic more partitions writes to each of them."""
-    return b'{"specversion":"1.0","id":"%s","type":"topic.grown","data":{"ends":[0]}}' % str(
-        UUID(int=at_ms << 80 | 7 << 76)
-    ).encode()
+    return (
+        b'{"specversion":"1.0","id":"%s","type":"topic.grown","data":{"ends":[0]}}'
+        % str(UUID(int=at_ms << 80 | 7 << 76)).encode()
+    )
 
 
 def test_events_that_went_to_another_partition_after_a_growth_are_in_order(
