@@ -57,6 +57,8 @@ def grow(settings: Settings, partitions: int) -> None:
         raise click.ClickException(f"Kafka does not answer as needed: {error.args[0].str()}") from error
     except SQLAlchemyError as error:
         raise click.ClickException(f"PostgreSQL does not answer: {str(error).splitlines()[0]}") from error
+    finally:
+        change.close()
 
 
 if __name__ == "__main__":

@@ -158,8 +158,8 @@ class Placement:
     def judge(self, direct_partitions: int | None) -> None:
         """Note what the layout said when they were stored: by how many partitions, or None: not directly."""
         if direct_partitions != 0:
-            judged = {"direct": direct_partitions is not None, "partitions": direct_partitions or 0}
-            self.events[:] = [replace(event, **judged) for event in self.events]
+            direct, partitions = direct_partitions is not None, direct_partitions or 0
+            self.events[:] = [replace(each, direct=direct, partitions=partitions) for each in self.events]
 
 
 class OutboxEvent(Record):

@@ -103,9 +103,15 @@ class LayoutChange:
         self._lock: sa.Connection | None = None
 
     def take_turn(self) -> bool:
-        """Return whether no other run is at work; until this process ends no other one is let in."""
+        """Return whether no other run is at work; until this one is closed, or has died, no other one is let in."""
         self._lock = self._engine.connect()
         return bool(self._lock.execute(LOCK).scalar_one())
+
+    def close(self) -> None:
+        """Let others in: the lock ends with its connection."""
+        if self._lock is not None:
+            self._lock.invalidate()
+            self._lock.close()
 
     def partitions(self) -> int:
         """Return by how many partitions events are published; 0: as many as Kafka's clients know."""

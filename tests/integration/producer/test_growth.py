@@ -36,8 +36,10 @@ DUE = "SELECT bool_and(due_at <= clock_timestamp()) FROM outbox"
 
 
 @pytest.fixture
-def change(relay_engine: sa.Engine, services: Services) -> LayoutChange:
-    return LayoutChange(relay_engine, uuid4())
+def change(relay_engine: sa.Engine, services: Services) -> Iterator[LayoutChange]:
+    change = LayoutChange(relay_engine, uuid4())
+    yield change
+    change.close()
 
 
 @pytest.fixture
@@ -162,8 +164,12 @@ def test_run_that_another_one_has_followed_changes_nothing(
 
 
 def test_only_one_run_at_a_time(change: LayoutChange, relay_engine: sa.Engine) -> None:
+    other = LayoutChange(relay_engine, uuid4())
     assert change.take_turn()
-    assert not LayoutChange(relay_engine, uuid4()).take_turn()
+    assert not other.take_turn()
+    change.close()
+    assert other.take_turn()
+    other.close()
 
 
 def test_transactions_that_have_read_the_layout_are_seen_until_they_end(
@@ -209,6 +215,7 @@ def test_relays_role_may_do_all_that(relay_role: sa.Engine) -> None:
     change.switch(12)
     change.release()
     assert change.partitions() == 12
+    change.close()
 
 
 def test_topic_grows_and_orders_move(
