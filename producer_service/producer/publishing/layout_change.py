@@ -109,9 +109,10 @@ class LayoutChange:
 
     def close(self) -> None:
         """Let others in: the lock ends with its connection."""
-        if self._lock is not None:
-            self._lock.invalidate()
-            self._lock.close()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.invalidate()
+            lock.close()
 
     def partitions(self) -> int:
         """Return by how many partitions events are published; 0: as many as Kafka's clients know."""

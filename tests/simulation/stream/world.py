@@ -252,7 +252,9 @@ class World:
 
     def _grow(self) -> None:
         """Add a partition, when nothing is on its way: some orders go to other partitions from here on, the new one
-        among them, and a signpost in each says how far the old ones are to be read first."""
+        among them, and a signpost in each says how far the old ones are to be read first.
+
+        Each order is changed just before and just after that."""
         logs = self.cluster.logs
         if (
             len(logs) >= 4
@@ -261,6 +263,7 @@ class World:
             or any(o.lost for o in self.orders)
         ):
             return
+        self._change_all()
         ends = [log.end for log in logs]
         logs.append(type(logs[0])())
         self.tell(f"The topic has {len(logs)} partitions now; before, they end at {ends}")
@@ -272,6 +275,12 @@ class World:
             moved = order.number % len(logs)
             if moved != order.partition:
                 order.partition, order.earlier = moved, (*order.earlier, order.partition)
+        self._change_all()
+
+    def _change_all(self) -> None:
+        for order in self.orders:
+            order.version += 1
+            self._publish(order, order.version)
 
     def _recreate(self, partitions: int, count: int) -> None:
         """Delete the topic and create it anew, with some new orders."""
