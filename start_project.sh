@@ -17,6 +17,7 @@ usage() {
                    status [--json]         print the state; exit code 0 only when all are healthy
                    logs [-f] [SERVICE...]  print the last lines; -f follows
                    scale SERVICE=N...      projector; with Docker also producer, relay, consumer
+                   partitions N            give the topic N partitions, while orders are taken
                    parked                  list the events that Kafka refused
                    requeue ID              offer a parked event to Kafka again
                    discard ID              give a parked event up, on record

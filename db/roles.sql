@@ -30,12 +30,15 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public, projection FROM producer, relay, proj
 GRANT SELECT, INSERT, UPDATE ON orders TO producer;
 GRANT SELECT, INSERT ON outbox TO producer;
 GRANT SELECT, INSERT, UPDATE ON idempotency_keys TO producer;
+GRANT SELECT ON layout TO producer;
 -- The ledger runs as the producer, which alone reads orders and stores events: it counts what was discarded.
 GRANT SELECT (id, aggregateid, version, parked_reason, discarded_at) ON outbox_discarded TO producer;
 
 -- The relay claims and parks events, and deletes them once they are read back. It cannot read the orders.
 GRANT SELECT, UPDATE, DELETE ON outbox TO relay;
 GRANT SELECT, INSERT ON outbox_discarded TO relay;
+-- Whoever grows the topic does so as the relay.
+GRANT SELECT, UPDATE ON layout TO relay;
 -- It also deletes expired idempotency keys; its FOR UPDATE needs UPDATE on at least one column.
 GRANT SELECT (key, expires_at), UPDATE (expires_at), DELETE ON idempotency_keys TO relay;
 

@@ -1,5 +1,5 @@
 """The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs | scale |
-parked | requeue | discard | dlq | ledger | backup | archive | restore"""
+partitions | parked | requeue | discard | dlq | ledger | backup | archive | restore"""
 
 import argparse
 import os
@@ -42,8 +42,8 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(
         dest="verb",
-        metavar="start | stop | restart | status | logs | scale | parked | requeue | discard | dlq | ledger | backup"
-        " | archive | restore",
+        metavar="start | stop | restart | status | logs | scale | partitions | parked | requeue | discard | dlq | ledger"
+        " | backup | archive | restore",
     )
     for verb in ("start", "stop", "restart"):
         verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])
@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     log.add_argument("-f", "--follow", action="store_true")
     log.add_argument("services", nargs="*", metavar="SERVICE", default=[])
     verbs.add_parser("scale").add_argument("wishes", nargs="+", metavar="projector=N")
+    verbs.add_parser("partitions").add_argument("count", metavar="N")
     verbs.add_parser("parked")
     for verb in ("requeue", "discard"):
         verbs.add_parser(verb).add_argument("event_id", metavar="ID")
@@ -146,6 +147,10 @@ class Commands:
     def relay(self, *arguments: str) -> int:
         return one_off.run(self.paths, self._settings(), RELAY, "producer.relay", arguments)
 
+    def partitions(self, count: str) -> int:
+        """Become the command, so that an interrupt ends its hold on publishing."""
+        one_off.become(self.paths, self._settings(), RELAY, "producer.topics", ["grow", count])
+
     def dead_letters(self, *arguments: str) -> int:
         return one_off.run(self.paths, load_settings(), PROJECTOR, "projector", ["dlq", *arguments])
 
@@ -190,6 +195,8 @@ def run(arguments: argparse.Namespace) -> int:
             return commands.logs(arguments.follow)
         case "scale":
             return commands.scale(arguments.wishes)
+        case "partitions":
+            return commands.partitions(arguments.count)
         case "parked":
             return commands.relay("parked")
         case "requeue" | "discard":

@@ -17,7 +17,18 @@ from local_stack.lock import exclusive_lock
 from local_stack.paths import DEFAULT_HOME, PROJECT_ROOT
 
 # To inspect or stop a running stack, the environment that it was started from will do, even if outdated.
-WITHOUT_START = {"stop", "status", "logs", "parked", "requeue", "discard", "ledger", "backup", "archive"}
+WITHOUT_START = {
+    "stop",
+    "status",
+    "logs",
+    "partitions",
+    "parked",
+    "requeue",
+    "discard",
+    "ledger",
+    "backup",
+    "archive",
+}
 REQUIREMENTS = PROJECT_ROOT / "local_stack" / "requirements.txt"
 
 

@@ -117,7 +117,8 @@ def settings(kafka: str, database_url: str, tmp_path: Path) -> Settings:
     )
     engine = sa.create_engine(settings.sqlalchemy_url, poolclass=sa.NullPool)
     with engine.begin() as connection:
-        connection.execute(sa.text("TRUNCATE orders, outbox, outbox_discarded, idempotency_keys"))
+        connection.execute(sa.text("TRUNCATE orders, outbox, outbox_discarded, idempotency_keys, layout"))
+        connection.execute(sa.text("INSERT INTO layout DEFAULT VALUES"))
     return settings
 
 

@@ -453,10 +453,14 @@ verb=${1:-start}
 mkdir -p -m 700 .local
 recall_ports
 choose_profile
-case $verb in start | restart | scale | parked | requeue | discard | dlq | ledger) isolate_networks ;; esac
+case $verb in start | restart | scale | partitions | parked | requeue | discard | dlq | ledger) isolate_networks ;; esac
 case $verb in
     start | stop | restart | status | scale | reset | ledger | restore) "$verb" "$@" ;;
     backup | archive) backup_tools "$verb" "$@" ;;
+    partitions)
+        [ $# -eq 1 ] || fail "partitions needs a number, for example: ./start_project.sh partitions 12"
+        in_service relay python -m producer.topics grow "$1"
+        ;;
     parked)
         [ $# -eq 0 ] || fail "parked takes no arguments."
         relay parked

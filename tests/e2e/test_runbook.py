@@ -81,6 +81,12 @@ def test_first_look(operator: Operator, shop: Shop) -> None:
     operator.play("First look")
 
 
+@plays("More partitions")
+def test_more_partitions(operator: Operator, shop: Shop) -> None:
+    shop.place()
+    operator.play("More partitions")
+
+
 @plays("One broker is down")
 def test_one_broker_is_down(operator: Operator, running_stack: Stack) -> None:
     running_stack.run("stop", BROKERS[0])

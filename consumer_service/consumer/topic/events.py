@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from sys import intern
 from typing import NoReturn
 
+# What the producer's command writes to every partition when the topic is given more of them.
+SIGNPOST = "topic.grown"
+SIGNPOST_BYTES = 10_000
+
 
 class UnreadableEvent(ValueError):
     """The message is not one of our events."""
@@ -22,6 +26,32 @@ class OrderEvent:
     type: str
     subject: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signpost:
+    """What follows it comes after everything before `ends`, of the partitions that were used so far, one by one.
+
+    The topic was given more partitions: an order's earlier events may be in another one than its later events."""
+
+    ends: tuple[int, ...]
+
+
+def read_signpost(payload: bytes | None) -> Signpost | None:
+    """Return the signpost that a message is, or None. Almost no message is parsed for that."""
+    if payload is None or len(payload) > SIGNPOST_BYTES or b'"topic.grown"' not in payload:
+        return None
+    try:
+        message = _strict_json(payload)
+    except UnreadableEvent:
+        return None
+    data = message.get("data")
+    ends = data.get("ends") if isinstance(data, dict) else None
+    if message.get("type") != SIGNPOST or not isinstance(ends, list):
+        return None
+    if not all(type(end) is int and 0 <= end < 1 << 63 for end in ends):
+        return None
+    return Signpost(tuple(ends))
 
 
 def read_event(payload: bytes | None, max_bytes: int) -> OrderEvent:

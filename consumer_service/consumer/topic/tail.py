@@ -11,7 +11,7 @@ from consumer.ring.ring import Ring
 from consumer.ring.types import Event
 from consumer.topic.backfill import Backfill
 from consumer.topic.deduplicator import Deduplicator
-from consumer.topic.events import UnreadableEvent, read_event
+from consumer.topic.events import Signpost, UnreadableEvent, read_event, read_signpost
 from consumer.topic.freshness import FreshnessMonitor, TopicSnapshot
 from consumer.topic.kafka import Admin, KafkaUnavailable, OpenReader, Read, Reader, Record, Topic
 from consumer.topic.silence import Silence
@@ -59,6 +59,7 @@ class Tail:
         self._clock = clock
         self._event_bytes = event_bytes
         self._out_of_range: set[int] = set()
+        self._held: dict[int, tuple[Record, Signpost]] = {}
         self._noted: TopicSnapshot | None = None
         self._silence = Silence()
         self._first_end = Position("", ())
@@ -75,11 +76,15 @@ class Tail:
             except KafkaUnavailable as exc:
                 self._monitor.problem = str(exc)
                 logger.warning("Kafka cannot be read: %s", exc)
+            else:
+                if self._is_free():
+                    continue
             stopping.wait(PAUSE_S)
 
     def _session(self, stopping: threading.Event) -> None:
         snapshot = self._monitor.refresh()
         self._begin(snapshot.topic, snapshot.end)
+        self._held = {}
         self._silence, self._first_end = Silence(), snapshot.end
         with closing(self._open_reader(self._ring.position.offsets)) as reader:
             logger.info("Reading from %s", self._ring.position)
@@ -108,7 +113,7 @@ class Tail:
         ):
             self._stalled_at, self._stall_s = {}, STALL_S  # it went on: the next silence is another one
             self._monitor.stall = ""
-        self._silence.look(self._clock(), position, end)
+        self._silence.look(self._clock(), position, self._without_held(end, position))
         if end is not None and (late := self._silence.late(self._stall_s)):
             self._raise_unless_held_back(late, position, len(end.offsets))
 
@@ -144,7 +149,7 @@ class Tail:
 
     def _continues(self, topic: Topic, stopping: threading.Event) -> bool:
         same = self._monitor.snapshot is None or self._monitor.snapshot.topic == topic
-        return same and not self._out_of_range and not stopping.is_set()
+        return same and not self._out_of_range and not self._is_free() and not stopping.is_set()
 
     def _backfill(self, reader: Reader, snapshot: TopicSnapshot, stopping: threading.Event) -> None:
         """Show the past in order of time; when a partition keeps us waiting, show what there is.
@@ -225,7 +230,8 @@ class Tail:
             offsets = list(self._ring.position.offsets)
             events = [event for record in records if (event := self._event(record, offsets))]
             for partition, end in end_offsets.items():
-                offsets[partition] = max(offsets[partition], end)
+                if partition not in self._held:
+                    offsets[partition] = max(offsets[partition], end)
             self._ring.append(events, Position(self._ring.position.topic_id, tuple(offsets)))
         self._monitor.report(self._ring.position)
         snapshot = self._monitor.snapshot
@@ -238,8 +244,21 @@ class Tail:
             self._ring.note_log_end(snapshot.end)
 
     def _event(self, record: Record, offsets: list[int]) -> Event | None:
-        """Return the event, or None when it is not to be shown; the position moves past it all the same."""
+        """Return the event, or None when it is not to be shown; the position moves past it all the same.
+
+        Not past a signpost that has to wait, nor past what follows it: a later session reads that."""
+        if record.partition in self._held:
+            return None
+        offsets[record.partition] = record.offset
+        if (signpost := read_signpost(record.value)) is not None and not self._may_pass(
+            record, signpost, offsets
+        ):
+            logger.info("Partition %d waits at offset %d for the others", record.partition, record.offset)
+            self._held[record.partition] = record, signpost
+            return None
         offsets[record.partition] = record.offset + 1
+        if signpost is not None:
+            return None
         try:
             read_as = read_event(record.value, self._event_bytes)
         except UnreadableEvent as exc:
@@ -250,6 +269,34 @@ class Tail:
             return None
         self.counts.shown += 1
         return Event(*record[:3], record.value or b"", read_as.type, read_as.subject)
+
+    def _may_pass(self, record: Record, signpost: Signpost, offsets: Sequence[int]) -> bool:
+        """Return whether everything has been shown that comes before a signpost in other partitions.
+
+        What the logs no longer have since is not waited for; only a later answer of the brokers can tell."""
+        snapshot = self._monitor.snapshot
+        knows = snapshot is not None and snapshot.end.at(record.partition) > record.offset
+        ends = snapshot.end if snapshot is not None and knows else None
+        return all(
+            partition == record.partition
+            or (offsets[partition] if partition < len(offsets) else 0)
+            >= (last if ends is None else min(last, ends.at(partition)))
+            for partition, last in enumerate(signpost.ends)
+        )
+
+    def _is_free(self) -> bool:
+        """Return whether a partition that waits at a signpost may go on: a new reader begins there."""
+        offsets = self._ring.position.offsets if self._held else ()
+        return any(self._may_pass(*held, offsets) for held in self._held.values())
+
+    def _without_held(self, end: Position | None, position: Position) -> Position | None:
+        """Return where the logs end, but for partitions that wait at a signpost: those are not silent."""
+        if end is None or not self._held:
+            return end
+        offsets = enumerate(end.offsets)
+        return Position(
+            end.topic_id, tuple(position.at(p) if p in self._held else last for p, last in offsets)
+        )
 
     def _skip(self, record: Record, reason: UnreadableEvent) -> None:
         """Count every unreadable message; of a flood log every hundredth, or the log would be the next flood."""

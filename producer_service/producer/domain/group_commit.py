@@ -283,7 +283,10 @@ class GroupCommit:
             raise
         except Exception as error:  # such as MemoryError, before or after the commit
             raise CommitUnknown from error
-        return {number: not locked for number, locked in rows}
+        *in_use, (_, _, partitions) = rows
+        for waiting in group:
+            waiting.placement.judge(partitions)
+        return {number: not locked for number, locked, _ in in_use}
 
 
 def _prepare(connection: Any, record: Any) -> None:

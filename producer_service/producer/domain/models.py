@@ -13,10 +13,14 @@ from uuid_utils.compat import uuid7
 
 from producer.domain.draft import OrderDraft
 from producer.domain.events import Event, order_event
+from producer.domain.layout import DIRECT_PARTITIONS
 from producer.domain.record import TIMESTAMP, Record, current_session
 from producer.domain.status import TRANSITIONS, InvalidTransition, Status
 
 NO_GRACE = timedelta(0)
+DIRECT = sa.text(
+    f"SELECT {DIRECT_PARTITIONS} WHERE NOT EXISTS (SELECT FROM outbox WHERE aggregateid = :order_id)"
+)
 _PLACED = Status.PLACED.value
 
 
@@ -89,9 +93,10 @@ class Order(Record):
         self.changed_at = [*self.changed_at, self.updated_at]
         event = self._next_event()
         self.save()
-        direct = not OutboxEvent.contains(self.id)
+        partitions = OutboxEvent.direct_partitions(self.id)
+        direct = partitions is not None
         OutboxEvent.add([event], direct=direct, grace=grace if direct else NO_GRACE)
-        return replace(event, direct=direct)
+        return replace(event, direct=direct, partitions=partitions or 0)
 
     @classmethod
     def newest(cls, limit: int, after: UUID | None = None, status: Status | None = None) -> list[Self]:
@@ -150,12 +155,19 @@ class Placement:
     events: list[Event]
     grace: timedelta
 
+    def judge(self, direct_partitions: int | None) -> None:
+        """Note what the layout said when they were stored: by how many partitions, or None: not directly."""
+        if direct_partitions != 0:
+            direct, partitions = direct_partitions is not None, direct_partitions or 0
+            self.events[:] = [replace(each, direct=direct, partitions=partitions) for each in self.events]
+
 
 class OutboxEvent(Record):
     """An event that has not been read back from Kafka yet.
 
     created_at: since when it could reach Kafka: a requeue, and the discard of an earlier version, renew it.
-    direct: no earlier version of the order was in the outbox, so not only the relay may publish it.
+    direct: no earlier version of the order was in the outbox, and the topic was not being grown: so not only the relay
+        may publish it.
     due_at: when the relay may publish it; while the relay does, the end of its lease.
     """
 
@@ -183,9 +195,13 @@ class OutboxEvent(Record):
     parked_reason: Mapped[str | None] = mapped_column(sa.Text)
 
     @classmethod
-    def contains(cls, order_id: UUID) -> bool:
-        """Return whether any event of this order is still in the outbox."""
-        return bool(current_session().scalar(sa.select(sa.exists().where(cls.aggregateid == order_id))))
+    def direct_partitions(cls, order_id: UUID) -> int | None:
+        """Return by how many partitions the order's next event may go directly (0: as many as Kafka's client knows).
+
+        None: it may not, since another event of the order is still in the outbox, or only the relay publishes.
+        """
+        partitions: int | None = current_session().scalar(DIRECT, {"order_id": order_id})
+        return partitions
 
     @classmethod
     def versions_of(cls, order_ids: list[UUID]) -> dict[UUID, set[int]]:

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from producer.domain.events import utc
+from producer.domain.layout import DIRECT_PARTITIONS
 from producer.domain.models import Order, Placement
 from producer.domain.stored_response import KeyedResponse, StoredResponse
 
@@ -41,7 +42,8 @@ def _arrays(columns: dict[str, str], first: int = 1) -> str:
 
 # A placement whose key is taken stores nothing: its number comes back. Each key is locked before it is looked at, or
 # the whole group would wait for the uncommitted key of another process. A response that has expired is replaced. A new
-# order has no earlier version in the outbox, so its event may be published directly.
+# order has no earlier version in the outbox, so its event may be published directly, unless the layout says that only
+# the relay may: then it is due at once. The last row says which.
 PREPARE = f"""
     PREPARE store_placements ({", ".join(f"{type_}[]" for type_ in (*ROWS.values(), *KEYED.values()))}) AS
     WITH given AS MATERIALIZED (
@@ -55,6 +57,8 @@ PREPARE = f"""
         ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _KEY if name != "key")}
         WHERE kept.expires_at <= now()
         RETURNING key
+    ), direct AS MATERIALIZED (
+        SELECT {DIRECT_PARTITIONS} AS partitions
     ), in_use AS MATERIALIZED (
         SELECT placement, locked FROM keyed WHERE NOT EXISTS (SELECT FROM stored WHERE stored.key = keyed.key)
     ), placed AS (
@@ -62,11 +66,11 @@ PREPARE = f"""
         SELECT {", ".join(_ORDER)} FROM given WHERE placement NOT IN (SELECT placement FROM in_use)
     ), events AS (
         INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, version, direct, due_at)
-        SELECT event_id, 'order', id, type, payload, version, true,
-            clock_timestamp() + make_interval(secs => grace_s)
-        FROM given WHERE placement NOT IN (SELECT placement FROM in_use)
+        SELECT event_id, 'order', id, type, payload, version, partitions IS NOT NULL,
+            clock_timestamp() + make_interval(secs => CASE WHEN partitions IS NULL THEN 0 ELSE grace_s END)
+        FROM given, direct WHERE placement NOT IN (SELECT placement FROM in_use)
     )
-    SELECT placement, locked FROM in_use
+    SELECT placement, locked, NULL AS partitions FROM in_use UNION ALL SELECT NULL, NULL, partitions FROM direct
     """
 
 EXECUTE = f"EXECUTE store_placements ({', '.join(['%s'] * (len(ROWS) + len(KEYED)))})"

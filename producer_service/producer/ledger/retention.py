@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from producer.relay.partitioner import partition_of
+from producer.publishing.partitioner import partition_of
 
 # The clocks of producers and brokers may differ by this much; the read-back allows for the same.
 MARGIN_MS = 5 * 60 * 1000
@@ -13,11 +13,12 @@ class Retention:
     """The first messages that the partitions still have.
 
     first_ms: for each partition when Kafka got the first message that is left, in ms; None when nothing has been
-    removed from it. Where everything was removed, it is the time of the question.
+    removed from it. Where everything was removed, it is the time of the question. has_grown: the topic was given more
+    partitions, so any of them may have had an event.
     """
 
-    def __init__(self, first_ms: Mapping[int, int | None]):
-        self._first_ms = first_ms
+    def __init__(self, first_ms: Mapping[int, int | None], *, has_grown: bool = False):
+        self._first_ms, self._has_grown = first_ms, has_grown
         known = [first + MARGIN_MS for first in first_ms.values() if first is not None]
         self._latest_ms: float = max(known, default=float("-inf"))
         self._earliest_ms: float = min(known) if len(known) == len(first_ms) and known else float("-inf")
@@ -31,7 +32,7 @@ class Retention:
         # Computing an order's partition takes longer than all else that is done for it.
         if committed_ms > self._latest_ms:
             return False
-        if committed_ms <= self._earliest_ms:
+        if self._has_grown or committed_ms <= self._earliest_ms:
             return True
         partition = partition_of(str(UUID(bytes=order_id)), len(self._first_ms))
         first_ms = self._first_ms[partition]

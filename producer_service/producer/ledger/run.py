@@ -10,7 +10,7 @@ from confluent_kafka import Message
 from producer.ledger.books import Books, CommittedOrder, Totals
 from producer.ledger.reconcile import Findings
 from producer.ledger.retention import Retention
-from producer.ledger.sighting import Foreign, Sighting, read_sighting
+from producer.ledger.sighting import Foreign, Sighting, read_sighting, read_signpost
 from producer.ledger.sightings import Missing, Sightings
 from producer.ledger.topic import Offsets
 
@@ -45,6 +45,7 @@ class Ledger:
         self.findings = Findings()
         self.totals = Totals(0, 0, 0)
         self.foreign = 0
+        self._epochs: dict[int | None, int] = {}
 
     def run(self) -> Iterator[Missing]:
         """Iterate over what is missing, sorted by order; the findings are complete at the end."""
@@ -88,10 +89,14 @@ class Ledger:
     def _sightings(self, messages: list[Message], count_foreign: bool = True) -> list[Sighting]:
         found = []
         for message in messages:
+            if (epoch := read_signpost(message)) is not None:
+                self._epochs[message.partition()] = epoch
             try:
                 if message.error() is not None:
                     raise Foreign
                 if (sighting := read_sighting(message)) is not None:
+                    if self._epochs:
+                        sighting = sighting._replace(epoch=self._epochs.get(message.partition(), 0))
                     found.append(sighting)
             except Foreign:
                 self.foreign += count_foreign
@@ -111,7 +116,7 @@ class Ledger:
                     unknown.discard(message.partition() or 0)
                     if not unknown:
                         break
-        return Retention(first_ms)
+        return Retention(first_ms, has_grown=bool(self._epochs))
 
 
 def _length(starts: Offsets, ends: Offsets) -> int:

@@ -7,19 +7,22 @@ from uuid import UUID
 from confluent_kafka import Message
 
 TEST_EVENT = "test.event"
+SIGNPOST = "topic.grown"
 _LARGEST_VERSION = (1 << 31) - 1
 
 
 class Sighting(NamedTuple):
     """An event that was seen in the topic.
 
-    order_id: the UUID's bytes, as PostgreSQL sorts them.
+    order_id: the UUID's bytes, as PostgreSQL sorts them. epoch: which signpost of its partition it comes after: what
+    was published by fewer partitions comes before what was published by more.
     """
 
     order_id: bytes
     version: int
     event_id: UUID
     kind: str
+    epoch: int = 0
 
 
 def half_of(event_id: UUID) -> int:
@@ -31,11 +34,23 @@ class Foreign(Exception):
     """The message is no event of ours, or cannot be read."""
 
 
+def read_signpost(message: Message) -> int | None:
+    """Return the epoch that begins with a message, in all partitions the same; None when it is no signpost."""
+    value = message.value() or b""
+    if message.error() is not None or b'"topic.grown"' not in value:
+        return None
+    try:
+        event = json.loads(value)
+        return UUID(event["id"]).int >> 80 if event["type"] == SIGNPOST else None  # the time in a UUID v7
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
 def read_sighting(message: Message) -> Sighting | None:
-    """Return which event of which order a message is; None for a test event. Raises Foreign."""
+    """Return which event of which order a message is; None for a test event and a signpost. Raises Foreign."""
     try:
         event = json.loads(message.value() or b"")
-        if event["type"] == TEST_EVENT:
+        if event["type"] in (TEST_EVENT, SIGNPOST):
             return None
         order_id, version = UUID(event["subject"]), event["data"]["version"]
         event_id = UUID(event["id"])

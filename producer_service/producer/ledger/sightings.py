@@ -44,7 +44,7 @@ class Sightings:
             PRAGMA synchronous = OFF;
             PRAGMA temp_store = FILE;
             PRAGMA cache_size = -{CACHE_KIB};
-            CREATE TABLE seen (order_id BLOB, version INTEGER, event INTEGER);
+            CREATE TABLE seen (order_id BLOB, version INTEGER, event INTEGER, epoch INTEGER);
             CREATE TABLE later (
                 order_id BLOB, version INTEGER, event INTEGER, PRIMARY KEY (order_id, version, event)
             ) WITHOUT ROWID;
@@ -55,8 +55,8 @@ class Sightings:
     def add(self, sightings: Iterable[Sighting]) -> None:
         """Keep events in the sequence of the topic."""
         self._write(
-            "INSERT INTO seen VALUES (?, ?, ?)",
-            ((each.order_id, each.version, half_of(each.event_id)) for each in sightings),
+            "INSERT INTO seen VALUES (?, ?, ?, ?)",
+            ((each.order_id, each.version, half_of(each.event_id), each.epoch) for each in sightings),
         )
 
     def add_later(self, sightings: Iterable[Sighting]) -> None:
@@ -72,7 +72,9 @@ class Sightings:
 
     def by_order(self) -> Iterator[tuple[bytes, list[Seen]]]:
         """Iterate over the orders, sorted by id, with what was seen of each in the sequence of the topic."""
-        rows = self._database.execute("SELECT order_id, version, event FROM seen ORDER BY order_id, rowid")
+        rows = self._database.execute(
+            "SELECT order_id, version, event FROM seen ORDER BY order_id, epoch, rowid"
+        )
         for order_id, group in groupby(rows, itemgetter(0)):
             yield order_id, [Seen(version, event) for _, version, event in group]
 

@@ -26,6 +26,9 @@ def producer_settings(settings: Settings) -> dict[str, Any]:
         "enable.idempotence": True,
         # The partitioner of Java, and so of Debezium; librdkafka's own would spread an order over two partitions.
         "partitioner": "murmur2_random",
+        # Once the topic has grown, events are published by the number of partitions in the database: a client must know
+        # them all by then, and it is given 6 s.
+        "topic.metadata.refresh.interval.ms": 2000,
         "linger.ms": 1,
         "request.timeout.ms": 2000,
         "delivery.timeout.ms": int(settings.publish_timeout_s * 1000),

@@ -10,6 +10,9 @@ from producer.domain.events import CONTENT_TYPE
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
+# The partition that Kafka's client computes from the key and the number of partitions that it knows.
+CLIENTS_OWN = -1
+
 
 class KafkaProducer(Protocol):
     """The part of confluent_kafka.Producer that we use."""
@@ -19,6 +22,7 @@ class KafkaProducer(Protocol):
         topic: str,
         value: bytes,
         key: bytes,
+        partition: int = CLIENTS_OWN,
         *,
         headers: list[tuple[str, str | bytes | None]],
         on_delivery: OnDelivery,
@@ -30,11 +34,21 @@ class KafkaProducer(Protocol):
 
 
 def produce_event(
-    producer: KafkaProducer, topic: str, event_id: str, order_id: str, payload: str, on_delivery: OnDelivery
+    producer: KafkaProducer,
+    topic: str,
+    event_id: str,
+    order_id: str,
+    payload: str,
+    on_delivery: OnDelivery,
+    partition: int = CLIENTS_OWN,
 ) -> None:
     """Queue one event without waiting.
+
+    partition: where it belongs by the layout; a client that does not know that partition yet refuses it.
 
     Raises BufferError when librdkafka's queue is full, KafkaException when the client is unusable.
     """
     headers: list[tuple[str, str | bytes | None]] = [("id", event_id), ("content-type", CONTENT_TYPE)]
-    producer.produce(topic, payload.encode(), order_id.encode(), headers=headers, on_delivery=on_delivery)
+    producer.produce(
+        topic, payload.encode(), order_id.encode(), partition, headers=headers, on_delivery=on_delivery
+    )

@@ -18,7 +18,8 @@ from confluent_kafka.admin import ClusterMetadata
 
 from producer.domain.events import Event
 from producer.publishing.breaker import Breaker, Permit
-from producer.publishing.produce import KafkaProducer, produce_event
+from producer.publishing.partitioner import partition_of
+from producer.publishing.produce import CLIENTS_OWN, KafkaProducer, produce_event
 
 logger = logging.getLogger(__name__)
 
@@ -106,9 +107,11 @@ class Publisher:
             if self._clock() >= until:
                 logger.warning("Too late for a direct publish; by now the relay has the event")
                 return number > 0
+            order_id = str(event.order_id)
+            partition = partition_of(order_id, event.partitions) if event.partitions else CLIENTS_OWN
             try:
                 produce_event(
-                    producer, self._topic, str(event.id), str(event.order_id), event.payload, on_delivery
+                    producer, self._topic, str(event.id), order_id, event.payload, on_delivery, partition
                 )
             except BufferError:
                 self.breaker.failed(permit)

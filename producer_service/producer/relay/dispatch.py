@@ -9,9 +9,9 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Message
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.publishing.partitioner import partition_of
 from producer.publishing.produce import KafkaProducer, produce_event
 from producer.relay.outbox import DueEvent
-from producer.relay.partitioner import partition_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ class Dispatcher:
     the moment. The clients do not compete: of one order there is never more than one event on its way.
     new_single_producer: makes the client that sends each event in a batch of its own; it is needed rarely.
     in_flight: how many events may wait for Kafka's answer; no more than the queue of the client holds.
+    missing_partitions: up to how many the layout has events published, when not all of these are read back; else 0.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Dispatcher:
         self._bulk_producer: KafkaProducer | None = None
         self._single_producer: KafkaProducer | None = None
         self._suspects: deque[DueEvent] = deque()
+        self.missing_partitions = 0
         self._unacknowledged: list[str] = []
         self._failures: dict[int | None, tuple[float, float]] = {}
         self._away_since: dict[int, float] = {}
@@ -184,20 +186,22 @@ class Dispatcher:
             self._bulk_producer = self._new_bulk_producer()
         return self._bulk_producer
 
-    def _claim(self, room: int, fresh: set[int], partitions: int) -> float:
+    def _claim(self, room: int, fresh: set[int], known: int) -> float:
         events, blocked = self._outbox.claim(room)
         publish, hold = events, dict[int, list[str]]()
+        layout = events[0].partitions if events else 0
         if (
-            len(fresh) < partitions
+            layout or len(fresh) < known
         ):  # computing an order's partition takes as long as all else that is done for it
             publish = []
             for event in events:
-                number = partition_of(event.order_id, partitions)
+                number = partition_of(event.order_id, layout or known)
                 if number in fresh:
-                    publish.append(event)
+                    publish.append(event._replace(partition=number) if layout else event)
                 else:
                     hold.setdefault(number, []).append(event.id)
-        self._report_held(set(range(partitions)) - fresh)
+        self.missing_partitions = layout if layout > known else 0
+        self._report_held(set(range(max(known, layout))) - fresh)
         if publish:
             self._claimed_at = self._clock()
         client = self._client_for(len(events) + blocked, room)
@@ -228,7 +232,15 @@ class Dispatcher:
                 on_failure(event, error)
 
         try:
-            produce_event(producer, self._topic, event.id, event.order_id, event.payload, on_delivery)
+            produce_event(
+                producer,
+                self._topic,
+                event.id,
+                event.order_id,
+                event.payload,
+                on_delivery,
+                event.partition,
+            )
         except KafkaException as error:
             self._on_single_failure(event, error.args[0])  # refused by the client, before there was a batch
         except BufferError:

@@ -8,15 +8,23 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from producer.domain.layout import IS_RELAYED, IS_STOPPED
+from producer.publishing.produce import CLIENTS_OWN
+
 Rows = Sequence[Any]
 
 
 class DueEvent(NamedTuple):
-    """What the relay needs of a row. The ids stay text, as they are sent: a relay claims thousands a second."""
+    """What the relay needs of a row. The ids stay text, as they are sent: a relay claims thousands a second.
+
+    partitions: by how many the layout has it published; 0: as many as Kafka's client knows. partition: which that is.
+    """
 
     id: str
     order_id: str
     payload: str
+    partitions: int = 0
+    partition: int = CLIENTS_OWN
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,13 @@ class Lease:
 # The locked rows are found again by their place in the table: by id, PostgreSQL reads the whole table as long as it is
 # of some 10,000 rows. A row that was changed after the statement began, and before it was locked, has a place that the
 # statement does not see; it stays as it is until the next round.
+#
+# While publishing is stopped, only what may be on its way is claimed again, when its lease is over.
 CLAIM = sa.text(
-    """
+    f"""
     WITH due AS (
         SELECT ctid AS place, aggregateid, version FROM outbox
-        WHERE parked_at IS NULL AND due_at <= statement_timestamp()
+        WHERE parked_at IS NULL AND due_at <= statement_timestamp() AND (attempts > 0 OR NOT {IS_STOPPED})
         ORDER BY due_at LIMIT :limit
         FOR UPDATE SKIP LOCKED
     ), judged AS (
@@ -69,7 +79,7 @@ CLAIM = sa.text(
         due_at = clock_timestamp() + make_interval(secs => least(:longest_s,
             CASE WHEN blocked THEN greatest(1, blocked_s) ELSE :first_s * (attempts + 1) END))
     FROM judged WHERE outbox.ctid = judged.place
-    RETURNING blocked, outbox.id::text, aggregateid::text, payload
+    RETURNING blocked, outbox.id::text, aggregateid::text, payload, (SELECT partitions FROM layout)
     """
 )
 
@@ -101,9 +111,10 @@ RELEASE_SUCCESSORS = sa.text(
 )
 
 # By the next row in the index: after a drain a scan would read the pages that vacuum has not given back yet.
+# While the topic is being grown there is always work: to look for new partitions.
 HAS_DUE = sa.text(
-    """
-    SELECT EXISTS (
+    f"""
+    SELECT {IS_RELAYED} OR EXISTS (
         SELECT FROM (SELECT due_at FROM outbox WHERE parked_at IS NULL ORDER BY due_at LIMIT 1) AS next
         WHERE due_at <= statement_timestamp()
     )
@@ -221,7 +232,7 @@ class Outbox:
     def claim(self, limit: int) -> tuple[list[DueEvent], int]:
         """Lease up to `limit` due rows; return those to publish and how many were blocked by an earlier version."""
         rows = self._run(CLAIM, limit=limit, first_s=self._lease.first_s, longest_s=self._lease.longest_s)
-        taken = [DueEvent(event, order, payload) for blocked, event, order, payload in rows if not blocked]
+        taken = [DueEvent(*event) for blocked, *event in rows if not blocked]
         return taken, len(rows) - len(taken)
 
     def delete(self, ids: Sequence[str]) -> int:

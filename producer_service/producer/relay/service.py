@@ -25,6 +25,7 @@ from producer.publishing.kafka import (
 from producer.relay.dispatch import IN_FLIGHT, Dispatcher
 from producer.relay.heartbeat import Heartbeat
 from producer.relay.listener import Listener
+from producer.relay.missing_partitions import MissingPartitions
 from producer.relay.outbox import Lease, Outbox
 from producer.relay.readback import ReadBack
 from producer.relay.readback_thread import ReadBackThread
@@ -76,6 +77,7 @@ def serve(settings: Settings) -> None:
         new_single_producer=lambda: Producer(single_producer_settings(settings)),
         in_flight=min(IN_FLIGHT, settings.publish_queue),
     )
+    missing_partitions = MissingPartitions(AdminClient(admin_settings(settings)), settings.kafka_topic)
     thread = ReadBackThread(readback)
     thread.start()
     listener.start()
@@ -83,6 +85,8 @@ def serve(settings: Settings) -> None:
         thread.check()
         if readback.found_another_topic:
             raise SystemExit("The topic was created again: the relay starts anew, with new clients.")
+        if dispatcher.missing_partitions:
+            missing_partitions.add(dispatcher.missing_partitions)
         heartbeat.beat(readback.lag(), readback.skipped, readback.away_s())
         wakeup.wait(dispatcher.run_once())
     # Dying is safe, so the stop has a bound: whatever still waits for a server is cut off.

@@ -24,8 +24,8 @@ from flask.testing import FlaskClient
 
 from producer.config import Settings
 from producer.publishing.kafka import admin_settings, producer_settings
+from producer.publishing.partitioner import partition_of
 from producer.publishing.produce import produce_event
-from producer.relay.partitioner import partition_of
 from tests.eventually import eventually
 from tests.integration.producer.conftest import TopicMessages
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicCollection, TopicPartition
 
+from producer.publishing.partitioner import partition_of
 from producer.publishing.produce import OnDelivery
-from producer.relay.partitioner import partition_of
 
 TOPIC = "orders"
 ODD_HEADERS: tuple[Any, ...] = (
@@ -272,14 +272,15 @@ class Producer:
             self.is_unusable = self._tells_end = True
 
     def produce(
-        self, topic: str, value: bytes, key: bytes, *, headers: list[tuple[str, Any]], on_delivery: OnDelivery
-    ) -> None:
+        self, topic: str, value: bytes, key: bytes, partition: int = -1,
+        *, headers: list[tuple[str, Any]], on_delivery: OnDelivery,
+    ) -> None:  # fmt: skip
         if self.is_unusable:
             raise KafkaException(KafkaError(KafkaError._FATAL))
         if self.waiting >= self._room:
             raise BufferError("Local: Queue full")
         message = Message(key, value, headers)
-        message.partition_ = partition_of(key.decode(), self._partitions)
+        message.partition_ = partition if partition >= 0 else partition_of(key.decode(), self._partitions)
         self._produced(self.owner, message)
         self.waiting += 1
         self._kafka.copies.append(Copy(self, message, on_delivery))

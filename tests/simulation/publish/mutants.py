@@ -149,8 +149,8 @@ def _one_statement_check() -> Any:
         del self._statement
         return found
 
-    def scalar(self: Session, statement: Any) -> Any:
-        return self.saw  # type: ignore[attr-defined]
+    def scalar(self: Session, statement: Any, parameters: Any) -> Any:
+        return None if self.saw else 0  # type: ignore[attr-defined]
 
     with patch.object(Session, "get", get_and_look), patch.object(Session, "scalar", scalar):
         yield
@@ -165,8 +165,8 @@ def _checks_before_lock() -> Any:
         self.saw = self.contains(str(key))  # type: ignore[attr-defined]
         return get(self, model, key, with_for_update)
 
-    def scalar(self: Session, statement: Any) -> Any:
-        return self.saw  # type: ignore[attr-defined]
+    def scalar(self: Session, statement: Any, parameters: Any) -> Any:
+        return None if self.saw else 0  # type: ignore[attr-defined]
 
     with patch.object(Session, "get", look_and_get), patch.object(Session, "scalar", scalar):
         yield

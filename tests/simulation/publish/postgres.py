@@ -91,6 +91,7 @@ class Postgres:
         self.tables: dict[str, dict[str, Any]] = {"orders": {}, "outbox": {}, "outbox_discarded": {}}
         self.locks: dict[Key, Transaction] = {}
         self.open: list[Transaction] = []
+        self.partitions = 0  # by how many events are published: as many as Kafka's clients know
         self.is_down = False
         self.loses_commit = False
         self.measured: Callable[[Measured], None] = lambda measured: None
@@ -235,7 +236,7 @@ class Postgres:
             )  # fmt: skip
             self.lock(transaction, "outbox", row.id)
             transaction.writes["outbox", row.id] = row
-        return []
+        return [(None, None, self.partitions)]
 
     def earliest(self, row: Row, seen: Mapping[str, Row], now: float) -> Row | None:
         """Return the earliest of the earlier rows of its order, in a snapshot."""
@@ -275,7 +276,7 @@ class Postgres:
             due_at = at + min(p["longest_s"], wait_s)
             new = replace(row, attempts=row.attempts + tries, due_at=due_at)
             transaction.writes["outbox", row.id] = new
-            found.append((earliest is not None, row.id, row.aggregateid, row.payload))
+            found.append((earliest is not None, row.id, row.aggregateid, row.payload, self.partitions))
         self.claimed(transaction, [row for row, each in zip(due, found, strict=True) if not each[0]])
         return found
 
@@ -477,11 +478,10 @@ class Session:
         self._postgres.lock(self.transaction, "orders", str(key))
         return Order(**self._postgres.newest(self.transaction, "orders", str(key)))
 
-    def scalar(self, statement: Any) -> Any:
-        """Answer OutboxEvent.contains: does the outbox have a row of this order?"""
+    def scalar(self, statement: Any, parameters: Mapping[str, Any]) -> Any:
+        """Answer OutboxEvent.direct_partitions: nothing when the outbox has a row of this order."""
         self._statement("SELECT EXISTS outbox")
-        (order_id,) = _values(statement)
-        return self.contains(str(order_id))
+        return None if self.contains(str(parameters["order_id"])) else self._postgres.partitions
 
     def contains(self, order_id: str) -> bool:
         rows = self._postgres.snapshot(self.transaction, "outbox").values()

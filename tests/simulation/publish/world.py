@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from producer.domain.group_commit import GroupCommit
 from producer.domain.models import Order
+from producer.publishing.partitioner import partition_of
 from producer.relay.dispatch import MAX_STALENESS_S
-from producer.relay.partitioner import partition_of
 from tests.simulation.publish.kafka import ODD_HEADERS, Copy, Kafka, Message, Question
 from tests.simulation.publish.postgres import EPOCH, Engine, Measured, Postgres, Row, Transaction
 from tests.simulation.publish.processes import FAILURES, LIMIT, Process, Relay, Shop

@@ -281,6 +281,10 @@ def _r5() -> AbstractContextManager[object]:
     return patch.object(Replay, "_keep", keep_the_end)
 
 
+def _passes_signposts(part: type[Tail] | type[Stretch]) -> AbstractContextManager[object]:
+    return patch.object(part, "_may_pass", lambda self, *place: True)
+
+
 MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "C1": ("a page without a position loads history before its stream has begun", _c1),
     "C2": ("a flush goes on for as long as events come in", _c2),
@@ -307,5 +311,7 @@ MUTANTS: Mapping[str, tuple[str, Patch]] = {
     "R3": ("what retention has passed is not told to who begins at a time", _r3),
     "R4": ("what the ring no longer has is told as lost although Kafka has it", _r4),
     "R5": ("where little is kept, the part that is waited for goes first", _r5),
+    "signpost-tail": ("the tail goes past a signpost at once", lambda: _passes_signposts(Tail)),
+    "signpost-replay": ("a replay goes past a signpost at once", lambda: _passes_signposts(Stretch)),
     "N8": ("a bookmark is of the new log before the gap is told", _n8),
 }

@@ -55,12 +55,15 @@ class Cut:
 
 @dataclass(slots=True)
 class Order:
-    """An order on the publish side. lost: versions that Kafka lost and that will be published again."""
+    """An order on the publish side. lost: versions that Kafka lost and that will be published again.
+
+    partition: where its events go. earlier: where they went before there were more partitions."""
 
     number: int
     partition: int
     version: int = 0
     lost: list[int] | None = None
+    earlier: tuple[int, ...] = ()
 
 
 class World:
@@ -168,13 +171,15 @@ class World:
                 order.version += 1
                 self._publish(order, order.version)
 
-    def _publish(self, order: Order, version: int) -> None:
-        if order.partition in self.cluster.leaderless or order.partition >= len(self.cluster.logs):
+    def _publish(self, order: Order, version: int, partition: int = -1) -> None:
+        """partition: where to, if it is not where the order's events go now."""
+        partition = order.partition if partition < 0 else partition
+        if partition in self.cluster.leaderless or partition >= len(self.cluster.logs):
             order.lost = sorted({*(order.lost or []), version})
             return
         entry = self._entry(order, version)
-        offset = self.cluster.append(order.partition, entry)
-        self.tell(f"Kafka has {key_name(entry.key)} at {order.partition}:{offset}")
+        offset = self.cluster.append(partition, entry)
+        self.tell(f"Kafka has {key_name(entry.key)} at {partition}:{offset}")
 
     def _entry(self, order: Order, version: int) -> Entry:
         key = (order.number, version)
@@ -190,7 +195,8 @@ class World:
             order = self.orders[which % len(self.orders)]
             version = 1 + which % order.version
             if (order.number, version) in self.cluster.keys[self.cluster.topic_id]:
-                self._publish(order, version)
+                places = (order.partition, *order.earlier)  # a publisher that was frozen knows the old number
+                self._publish(order, version, places[which % len(places)])
 
     def _odd(self, partition: int, which: int) -> None:
         """Put something on the topic that is no event."""
@@ -245,10 +251,36 @@ class World:
         self.tell(f"Retention has deleted all before {partition}:{log.first}")
 
     def _grow(self) -> None:
-        """Add a partition."""
-        if len(self.cluster.logs) < 4:
-            self.cluster.logs.append(type(self.cluster.logs[0])())
-            self.tell(f"The topic has {len(self.cluster.logs)} partitions now")
+        """Add a partition, when nothing is on its way: some orders go to other partitions from here on, the new one
+        among them, and a signpost in each says how far the old ones are to be read first.
+
+        Each order is changed just before and just after that."""
+        logs = self.cluster.logs
+        if (
+            len(logs) >= 4
+            or self.cluster.leaderless
+            or self.cluster.is_down
+            or any(o.lost for o in self.orders)
+        ):
+            return
+        self._change_all()
+        ends = [log.end for log in logs]
+        logs.append(type(logs[0])())
+        self.tell(f"The topic has {len(logs)} partitions now; before, they end at {ends}")
+        payload = json.dumps({"type": "topic.grown", "data": {"ends": ends}}).encode()
+        now = self.scheduler.now
+        for partition in range(len(logs)):
+            self.cluster.append(partition, Entry(payload, None, int(now * 1000), now))
+        for order in self.orders:
+            moved = order.number % len(logs)
+            if moved != order.partition:
+                order.partition, order.earlier = moved, (*order.earlier, order.partition)
+        self._change_all()
+
+    def _change_all(self) -> None:
+        for order in self.orders:
+            order.version += 1
+            self._publish(order, order.version)
 
     def _recreate(self, partitions: int, count: int) -> None:
         """Delete the topic and create it anew, with some new orders."""

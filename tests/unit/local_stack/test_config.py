@@ -20,7 +20,7 @@ from local_stack.services import (
     STOP_POLICIES,
 )
 from producer.relay.service import STOP_S
-from projector.services import POOL_SIZE
+from projector.services import HEALTH_POOL, REQUESTS_POOL, THREADS_POOL
 from tests.project import ROOT
 
 
@@ -114,7 +114,7 @@ def test_most_workers_are_those_of_the_producer() -> None:
 
 
 def test_connections_of_a_projector_are_those_of_its_pool() -> None:
-    assert config.PROJECTOR_CONNECTIONS == POOL_SIZE
+    assert config.PROJECTOR_CONNECTIONS == THREADS_POOL + REQUESTS_POOL + HEALTH_POOL
     assert {STOP_POLICIES[name] for name in MORE_PROJECTORS} == {STOP_POLICIES[PROJECTOR]}
 
 

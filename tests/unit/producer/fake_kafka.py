@@ -5,7 +5,7 @@ import threading
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import ClusterMetadata
 
-from producer.publishing.produce import OnDelivery
+from producer.publishing.produce import CLIENTS_OWN, OnDelivery
 
 ROOMY = 1_000_000
 
@@ -21,6 +21,7 @@ class FakeProducer:
         self.room, self.error, self._acknowledges = room, error, acknowledges
         self.metadata = ClusterMetadata()
         self.sent: list[bytes] = []
+        self.partitions: list[int] = []
         self.reports: list[OnDelivery] = []
         self.is_flushed = False
         self._is_fatal = False
@@ -34,6 +35,7 @@ class FakeProducer:
         topic: str,
         value: bytes,
         key: bytes,
+        partition: int = CLIENTS_OWN,
         *,
         headers: list[tuple[str, str | bytes | None]],
         on_delivery: OnDelivery,
@@ -47,6 +49,7 @@ class FakeProducer:
             if len(self) >= self.room:
                 raise BufferError
             self.sent.append(value)
+            self.partitions.append(partition)
             if self._acknowledges:
                 self._outcomes.append((on_delivery, None))
                 self._news.set()

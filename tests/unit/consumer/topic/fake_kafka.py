@@ -25,6 +25,18 @@ def event(order: str, version: int = 1, **changes: object) -> bytes:
     return json.dumps(message | changes, separators=(",", ":")).encode()
 
 
+def signpost(*ends: int) -> bytes:
+    """Return what the producer's command writes to each partition when there are more of them."""
+    message = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/orders",
+        "type": "topic.grown",
+        "data": {"ends": ends},
+    }
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
 class NoPause(threading.Event):
     """A stop flag whose waits return at once."""
 
@@ -38,7 +50,7 @@ class FakeTopic:
 
     end_of_steps: set when no step is left. opened: the offsets that each reader was opened at; the first
     `silent_readers` of them receive nothing. open_transactions: by partition, the first offset that nobody is given.
-    stuck: the partitions of which nothing comes to any reader.
+    stuck: the partitions of which nothing comes to any reader. read_first: the one that readers begin with.
     on_open: called before a reader is opened. is_down: every question to the brokers raises KafkaUnavailable.
     """
 
@@ -53,6 +65,7 @@ class FakeTopic:
         self.silent_readers = 0
         self.open_transactions: dict[int, int] = {}
         self.stuck: set[int] = set()
+        self.read_first = 0
         self.on_open: Callable[[], None] = lambda: None
         self.truncations: list[tuple[int, int]] = []
 
@@ -132,7 +145,9 @@ class FakeReader:
         for partition, length in self._topic.truncations[self._known_truncations :]:
             if self._offsets[partition] > length:
                 return Read([], {}, {partition})
-        for partition, offset in enumerate(self._offsets):
+        numbers = sorted(range(len(self._offsets)), key=lambda number: number != self._topic.read_first)
+        for partition in numbers:
+            offset = self._offsets[partition]
             log = self._topic.logs[partition]
             if not self._topic.first[partition] <= offset <= len(log):
                 return Read([], {}, {partition})

@@ -15,7 +15,7 @@ from consumer.topic.kafka import KafkaUnavailable
 from consumer.topic.replay import PART_BYTES
 from consumer.topic.stretch import BUFFER_BYTES, GIVE_UP_S, PART_OFFSETS, PATIENCE_S, Stretch
 from tests.clock import FakeClock
-from tests.unit.consumer.topic.fake_kafka import MARKER, TOPIC_ID, FakeTopic, event
+from tests.unit.consumer.topic.fake_kafka import MARKER, TOPIC_ID, FakeTopic, event, signpost
 
 
 def at(*offsets: int) -> Position:
@@ -283,3 +283,51 @@ def test_everything_from_a_position_on_comes_once_and_in_order(
         assert [(e.offset, e.payload) for e in read if e.partition == partition] == expected
     times = [event.timestamp_ms for event in read]
     assert times == sorted(times)
+
+
+def versions(parts: Sequence[Slice]) -> list[tuple[str, int]]:
+    found = [json.loads(event.payload)["data"] for part in parts for event in events_of(part)]
+    return [(each["order_id"], each["version"]) for each in found]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("slow_ms", [0, 5000])
+def test_later_events_in_another_partition_are_given_after_the_earlier_ones(first: int, slow_ms: int) -> None:
+    """The topic was given a third partition. slow_ms: how slow the clock of its broker is."""
+    topic = FakeTopic(3)
+    topic.put(0, *(event(f"o{n}") for n in range(300)), signpost(300, 0), at=1000)
+    topic.put(1, signpost(300, 0), event("o301"), at=1000)
+    topic.put(2, signpost(300, 0), *(event(f"o{n}", 2) for n in range(300)), at=2000 - slow_ms)
+    topic.read_first = first
+    found = versions(read_all(stretch_of(topic, 0, 0), at(301, 2, 301)))
+    assert len(found) == 601
+    assert [each for each in found if each[0] == "o7"] == [("o7", 1), ("o7", 2)]
+    assert all(found.index((f"o{n}", 1)) < found.index((f"o{n}", 2)) for n in range(300))
+
+
+def test_partition_that_waits_takes_no_memory_meanwhile() -> None:
+    topic = FakeTopic(2)
+    topic.put(0, event("o1"), signpost(1))
+    large = [event(f"large {n}", padding="x" * 1000) for n in range(3 * BUFFER_BYTES // 1000)]
+    topic.put(1, signpost(1), *large)
+    topic.read_first = 1
+    ends = at(2, 1 + len(large))
+    assert len(versions(read_all(stretch_of(topic, 0), ends))) == 1 + len(large)
+    assert len(topic.opened) == 2
+
+
+def test_stretch_that_begins_behind_a_signpost_waits_for_nobody() -> None:
+    topic = FakeTopic(2)
+    topic.put(0, event("o1"), signpost(1), event("o2"))
+    topic.put(1, signpost(1), event("o1", 2))
+    assert versions(read_all(stretch_of(topic, 2, 1), at(3, 2))) == [("o2", 1), ("o1", 2)]
+
+
+def test_repeat_is_dropped_in_whatever_order_partitions_are_read() -> None:
+    """A publisher that was frozen sends what is in Kafka already, by the old number of partitions."""
+    topic = FakeTopic(2)
+    topic.put(0, event("o1"), signpost(1), event("o1"), at=1)
+    topic.put(1, signpost(1), event("o1", 2), event("o1", 3), at=2)
+    topic.read_first = 1
+    found = versions(read_all(stretch_of(topic, 0), at(3, 3)))
+    assert found == [("o1", 1), ("o1", 2), ("o1", 3)]

@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -8,7 +9,15 @@ from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.freshness import FreshnessMonitor
 from consumer.topic.tail import Tail
 from tests.clock import FakeClock
-from tests.unit.consumer.topic.fake_kafka import MARKER, OTHER_ID, TOPIC_ID, FakeTopic, NoPause, event
+from tests.unit.consumer.topic.fake_kafka import (
+    MARKER,
+    OTHER_ID,
+    TOPIC_ID,
+    FakeTopic,
+    NoPause,
+    event,
+    signpost,
+)
 
 
 class TailHarness:
@@ -564,3 +573,96 @@ def test_tail_reports_a_kafka_outage_and_tries_again() -> None:
     assert problems[0] == "no answer"
     assert harness.monitor.problem == ""
     assert harness.shown == [event("a")]
+
+
+def order_event(order: str, version: int) -> bytes:
+    return event(order, version, type="order.confirmed" if version > 1 else "order.placed")
+
+
+def grown_topic() -> FakeTopic:
+    """A topic of two partitions that was given a third: order a is in the first, and its later events in the third."""
+    topic = FakeTopic(3)
+    topic.put(0, order_event("a", 1), order_event("b", 1), signpost(2, 1))
+    topic.put(1, order_event("c", 1), signpost(2, 1))
+    topic.put(2, signpost(2, 1), order_event("a", 2))
+    return topic
+
+
+def shown_versions(harness: TailHarness) -> list[tuple[str, int]]:
+    found = [json.loads(payload)["data"] for payload in harness.shown]
+    return [(each["order_id"], each["version"]) for each in found]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_later_events_in_another_partition_wait_for_the_earlier_ones(first: int) -> None:
+    """Whatever order Kafka delivers the partitions in, and though its clocks say something else."""
+    topic = grown_topic()
+    topic.logs[2] = [(-5000, value) for _, value in topic.logs[2]]  # this broker's clock is slow
+    topic.read_first = first
+    harness = TailHarness(topic)
+    harness.run()
+    shown = shown_versions(harness)
+    assert shown.index(("a", 1)) < shown.index(("a", 2))
+    assert sorted(shown) == [("a", 1), ("a", 2), ("b", 1), ("c", 1)]
+    assert harness.ring.position == Position(TOPIC_ID, (3, 2, 2))
+    assert (harness.tail.counts.unreadable, harness.gaps) == (0, [])
+
+
+def test_partition_that_does_not_answer_holds_up_what_follows_the_growth_and_nothing_else() -> None:
+    topic = grown_topic()
+    topic.put(1, order_event("d", 1))
+    topic.stuck = {0}
+    harness = TailHarness(topic)
+    topic.steps = [
+        lambda: setattr(harness.clock, "now", harness.clock.now + 60),
+        lambda: topic.put(2, order_event("a", 3)),
+        harness.monitor.refresh,
+        lambda: waited.extend(shown_versions(harness)),
+        topic.stuck.clear,
+        lambda: None,
+    ]
+    waited: list[tuple[str, int]] = []
+    harness.run()
+    assert waited == [("c", 1)]
+    shown = shown_versions(harness)
+    assert [each for each in shown if each[0] == "a"] == [("a", 1), ("a", 2), ("a", 3)]
+    assert ("d", 1) in shown
+
+
+def test_partition_that_waits_is_not_taken_for_silent() -> None:
+    topic = grown_topic()
+    topic.open_transactions = {0: 0}
+    harness = TailHarness(topic)
+
+    def pass_by() -> None:
+        harness.monitor.refresh()
+        harness.clock.now += 20
+
+    topic.steps = [pass_by] * 10
+    harness.run()
+    assert len(topic.opened) == 1
+
+
+def test_nobody_waits_for_what_kafka_has_lost_since() -> None:
+    """The end of a log was lost with its leader after the growth: that offset may never be reached again."""
+    topic = FakeTopic(2)
+    topic.put(0, order_event("a", 1))
+    topic.put(1, signpost(5), order_event("b", 1))
+    harness = TailHarness(topic)
+    harness.run()
+    assert sorted(shown_versions(harness)) == [("a", 1), ("b", 1)]
+
+
+def test_signpost_of_a_later_growth_waits_for_partitions_that_are_not_known_yet() -> None:
+    topic = FakeTopic(1)
+    harness = TailHarness(topic)
+
+    def grow() -> None:
+        topic.logs += [[], []]
+        topic.first += [0, 0]
+        topic.put(1, order_event("a", 1), signpost(0, 1))
+        topic.put(0, signpost(0, 1), order_event("a", 2))
+
+    topic.steps = [grow, harness.monitor.refresh, lambda: None]
+    harness.run()
+    assert shown_versions(harness) == [("a", 1), ("a", 2)]

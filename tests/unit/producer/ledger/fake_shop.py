@@ -13,7 +13,7 @@ from producer.ledger.books import Books, CommittedOrder, Totals
 from producer.ledger.run import Ledger
 from producer.ledger.sighting import half_of
 from producer.ledger.topic import Offsets
-from producer.relay.partitioner import partition_of
+from producer.publishing.partitioner import partition_of
 
 PARTITIONS = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

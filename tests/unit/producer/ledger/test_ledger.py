@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from producer.ledger.report import figures
 from producer.ledger.retention import MARGIN_MS
-from producer.relay.partitioner import partition_of
-from tests.unit.producer.ledger.fake_shop import PARTITIONS, FakeBooks, FakeTopic, run
+from producer.publishing.partitioner import partition_of
+from tests.unit.producer.ledger.fake_shop import PARTITIONS, FakeBooks, FakeTopic, event, run
 
 A, B, C = (UUID(int=0x01939B1E6B1C7C3A8B1E << 48 | number) for number in (0xA, 0xB, 0xC))
 
@@ -305,3 +305,42 @@ def test_nothing_is_missing_whenever_the_shop_goes_on(data: st.DataObject) -> No
     topic.on_read = books.between = go_on
     found = figures(run(topic, books))
     assert (found["missing"], found["never_committed"], found["out_of_order"]) == (0, 0, 0)
+
+
+def signpost(at_ms: int) -> bytes:
+    """Return what the command that gives the topic more partitions writes to each of them."""
+    return (
+        b'{"specversion":"1.0","id":"%s","type":"topic.grown","data":{"ends":[0]}}'
+        % str(UUID(int=at_ms << 80 | 7 << 76)).encode()
+    )
+
+
+def test_events_that_went_to_another_partition_after_a_growth_are_in_order(
+    topic: FakeTopic, books: FakeBooks
+) -> None:
+    """The later one is in the partition that is read first."""
+    books.versions = {A: 3}
+    topic.append(1, event(A, 1))
+    for partition in range(PARTITIONS):
+        topic.append(partition, signpost(at_ms=5))
+    topic.append(1, event(A, 2))
+    for partition in range(PARTITIONS):
+        topic.append(partition, signpost(at_ms=9))
+    topic.append(0, event(A, 3))
+    ledger = run(topic, books)
+    assert figures(ledger) | {"in_kafka": 3, "out_of_order": 0, "missing": 0} == figures(ledger)
+    assert ledger.foreign == 0
+
+
+def test_in_a_topic_that_was_grown_any_partition_may_have_lost_an_event(
+    topic: FakeTopic, books: FakeBooks
+) -> None:
+    """The event was in a partition that the order's key no longer leads to."""
+    books.versions = {A: 1}
+    now_there = partition_of(str(A), PARTITIONS)
+    topic.append((now_there + 1) % PARTITIONS, event(B, 1), at_ms=10 * MARGIN_MS)
+    topic.first[(now_there + 1) % PARTITIONS] = 1
+    topic.append((now_there + 1) % PARTITIONS, event(B, 1), at_ms=10 * MARGIN_MS)
+    assert names(topic, books)["missing"] == [(A, 1)]
+    topic.append(now_there, signpost(at_ms=9))
+    assert names(topic, books)["missing"] == []

@@ -1,11 +1,12 @@
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from confluent_kafka import KafkaError
 
 from producer.domain.events import Event
 from producer.publishing.breaker import Breaker, BreakerPolicy
+from producer.publishing.produce import CLIENTS_OWN
 from producer.publishing.publisher import Publisher
 from tests.clock import FakeClock
 from tests.unit.producer.fake_kafka import FakeProducer
@@ -54,6 +55,13 @@ def test_permit_publishes_committed_events_to_kafka() -> None:
     permit.publish([event("a"), event("b")])
     assert permit.grace == GRACE
     assert kafka.sent == [b"a", b"b"]
+
+
+def test_event_goes_to_the_partition_of_the_layout_that_was_read_with_it() -> None:
+    kafka = FakeProducer()
+    of_12 = replace(event(), order_id=UUID("1e2feb89-414c-443c-9027-c4d1c386bbc4"), partitions=12)
+    started(kafka).publisher.request_permit().publish([event(), of_12, replace(of_12, partitions=6)])
+    assert kafka.partitions == [CLIENTS_OWN, 9, 3]
 
 
 def test_permit_publishes_nothing_after_its_grace() -> None:

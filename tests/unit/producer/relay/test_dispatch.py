@@ -3,6 +3,8 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from producer.publishing.partitioner import partition_of
+from producer.publishing.produce import CLIENTS_OWN
 from producer.relay.dispatch import (
     CLAIM,
     CLEAN_UP,
@@ -15,7 +17,6 @@ from producer.relay.dispatch import (
     Dispatcher,
 )
 from producer.relay.outbox import DueEvent
-from producer.relay.partitioner import partition_of
 from tests.clock import FakeClock
 from tests.unit.producer.fake_kafka import FakeProducer
 from tests.unit.producer.relay.fake_outbox import FakeOutbox
@@ -61,6 +62,24 @@ def test_dispatcher_sends_due_rows_to_kafka() -> None:
     kafka = FakeProducer()
     assert dispatcher(FakeOutbox(event("a"), event("b")), FakeReadBack(), kafka).run_once() == 0
     assert kafka.sent == [b"a", b"b"]
+
+
+def test_events_go_by_the_layout_that_was_read_with_the_claim() -> None:
+    kafka = FakeProducer()
+    events = [event()._replace(partitions=2) for _ in range(10)]
+    dispatcher(FakeOutbox(*events), FakeReadBack(), kafka).run_once()
+    assert kafka.partitions == [partition_of(each.order_id, 2) for each in events]
+    dispatcher(FakeOutbox(event()), FakeReadBack(), kafka).run_once()
+    assert kafka.partitions[-1] == CLIENTS_OWN
+
+
+def test_orders_of_partitions_that_the_read_back_has_not_found_yet_are_held() -> None:
+    """The topic has been given more of them a moment ago."""
+    kafka = FakeProducer()
+    outbox = FakeOutbox(*(event()._replace(partitions=4) for _ in range(40)))
+    dispatcher(outbox, FakeReadBack(), kafka).run_once()
+    assert set(kafka.partitions) == {0, 1}
+    assert len(kafka.sent) + len(outbox.held) == 40
 
 
 def test_dispatcher_claims_nothing_while_the_read_back_is_stale() -> None:
