@@ -14,6 +14,8 @@ from projector.config import Settings
 from projector.dead_letters.publisher import DeadLetterPublisher, KafkaLetterbox
 from projector.readmodel.batch import Batch
 from projector.readmodel.placement import Log, Position
+from projector.stats.publisher import StatsPublisher
+from projector.stats.topic import StatsTopic
 from projector.store.apply import Applied, apply
 from projector.store.database import create_engine
 from projector.store.positions import find_places
@@ -25,6 +27,8 @@ from projector.topic.watch import Watch
 EXTENSION = "services"
 POOL_SIZE = 8
 WATCH_S = 2.0
+# Whoever reads it publishes the figures.
+PUBLISHING_PARTITION = 0
 
 
 class PostgresStore:
@@ -54,6 +58,7 @@ class Services:
     loop: Loop
     watch: Watch
     dead_letters: DeadLetterPublisher
+    stats: StatsPublisher
     background: Background
 
     def start(self) -> None:
@@ -78,10 +83,8 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
     queries = Queries(engine)
     ask = partial(TopicAdmin, servers, topic)
     watch = Watch(ask, queries.positions, clock, WATCH_S)
-    letterbox = KafkaLetterbox(
-        servers, topic, settings.dead_letter_topic,
-        settings.kafka_topic_replication_factor, settings.kafka_topic_min_insync_replicas,
-    )  # fmt: skip
+    replication = (settings.kafka_topic_replication_factor, settings.kafka_topic_min_insync_replicas)
+    letterbox = KafkaLetterbox(servers, topic, settings.dead_letter_topic, *replication)
     dead_letters = DeadLetterPublisher(engine, letterbox)
     member = member_settings(
         servers,
@@ -98,8 +101,18 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         topic_id_since=watch.topic_id_since,
         on_parked=dead_letters.wake,
     )
-    runs = {"projector": loop.run, "watch": watch.run, "dead letters": dead_letters.run}
-    return Services(settings, engine, queries, loop, watch, dead_letters, Background(runs))
+    stats = StatsPublisher(
+        queries, StatsTopic(servers, settings.kafka_stats_topic, *replication),
+        is_ours=lambda: PUBLISHING_PARTITION in loop.partitions,
+        backoff=Backoff(BackoffPolicy()), clock=clock,
+    )  # fmt: skip
+    runs = {
+        "projector": loop.run,
+        "watch": watch.run,
+        "dead letters": dead_letters.run,
+        "stats": stats.run,
+    }
+    return Services(settings, engine, queries, loop, watch, dead_letters, stats, Background(runs))
 
 
 def current_services() -> Services:
