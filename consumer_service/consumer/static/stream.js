@@ -92,7 +92,7 @@ export class Stream {
         this.#on.reached();
       }
     });
-    source.addEventListener("error", () => this.#handleError());
+    source.addEventListener("error", () => source === this.#source && this.#handleError());
     source.addEventListener("status", (event) => {
       this.#hear(event);
       this.#waitMs = MIN_WAIT_MS;

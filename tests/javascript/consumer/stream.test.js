@@ -295,3 +295,12 @@ test("figures alone keep a stream from seeming silent", async () => {
   }
   assert.equal(page.sources.length, 1);
 });
+
+test("a source that was replaced says nothing any more", () => {
+  const { page, stream, said } = open();
+  const [first] = page.sources;
+  page.source.send("status", { state: "live" }, FIRST);
+  stream.askForStats(true);
+  first.fail(true);
+  assert.deepEqual([said.states, page.sources.length], [["live"], 2]);
+});
