@@ -99,7 +99,11 @@ def test_charts_show_what_was_counted_live(open_page: OpenPage, shop: Shop, ask:
     assert len(heights) == len(placed) == 60
     highest = max(placed)
     assert [height > 0 for height in heights] == [number > 0 for number in placed]
-    ratios = [height * highest / number for height, number in zip(heights, placed, strict=True) if number * 100 > highest]
+    ratios = [
+        height * highest / number
+        for height, number in zip(heights, placed, strict=True)
+        if number * 100 > highest
+    ]
     assert max(ratios) - min(ratios) < 1
     widths = shares(page, "#items-chart .fill", "width")
     assert widths[0] == 100
@@ -207,9 +211,7 @@ COUNT_STREAMS = """
 OPEN = "opened.filter((source) => source.readyState !== EventSource.CLOSED).map(({url}) => url)"
 
 
-def test_tabs_of_both_views_share_one_connection(
-    browser: Browser, running_stack: Stack, shop: Shop
-) -> None:
+def test_tabs_of_both_views_share_one_connection(browser: Browser, running_stack: Stack, shop: Shop) -> None:
     context = browser.new_context()
     context.add_init_script(COUNT_STREAMS)
     tabs = [context.new_page() for _ in range(3)]

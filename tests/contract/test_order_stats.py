@@ -1,4 +1,4 @@
-"""The figures on their way from the projector to the browsers: who writes them, and who reads them, against contracts/."""
+"""The figures on their way from the projector to the browsers: who writes and who reads them, against contracts/."""
 
 import json
 from datetime import UTC, datetime
@@ -9,10 +9,10 @@ import pytest
 
 from consumer.fanout.sse import stats
 from consumer.topic.stats import MAX_BYTES, read_figures, read_stats
+from projector.stats.message import encode
 from tests.project import CONTRACTS
 from tests.unit.consumer.fanout.stream_text import blocks
 from tests.unit.projector.stats.figures import FIGURES, TIME
-from projector.stats.message import encode
 
 SCHEMA = json.loads((CONTRACTS / "order-stats.schema.json").read_text())
 GOLDEN = (CONTRACTS / "order-stats.json").read_bytes().rstrip(b"\n")

@@ -126,9 +126,13 @@ function counted(number, noun) {
   return `${formatCount(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** Return where a status comes in the life of an order; one that is not known comes last. */
+function placeOf({ name }) {
+  return LIFECYCLE.indexOf(name) + 1 || LIFECYCLE.length + 1;
+}
+
 function drawStatuses({ statuses: found, orders: all }) {
-  const place = ({ name }) => (LIFECYCLE.indexOf(name) + 1 || LIFECYCLE.length + 1);
-  const statuses = [...found].sort((a, b) => place(a) - place(b));
+  const statuses = [...found].sort((a, b) => placeOf(a) - placeOf(b));
   charts.statuses.draw(
     statuses.map(({ name, orders }) => ({
       name,

@@ -3,7 +3,6 @@
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, PageUp: -10, PageDown: 10 };
 
 export class Picker {
-  #chart;
   #on;
   #size = 0;
 
@@ -15,7 +14,6 @@ export class Picker {
    * changed(isByKey)}.
    */
   constructor(chart, on) {
-    this.#chart = chart;
     this.#on = on;
     chart.addEventListener("pointerover", ({ target }) => this.#pickAt(target));
     chart.addEventListener("pointerleave", () => this.#pick(null));

@@ -9,17 +9,7 @@
 import { ConnectionLock } from "./connection_lock.js";
 import { Follower } from "./follower.js";
 import { Holder } from "./holder.js";
-import {
-  isConnected,
-  isFromHolder,
-  isGap,
-  isQuestion,
-  isStats,
-  isWish,
-  NAME,
-  QUESTION,
-  WISH,
-} from "./messages.js";
+import { isConnected, isFromHolder, isGap, isQuestion, isStats, isWish, NAME, QUESTION, WISH } from "./messages.js";
 import { covers, union } from "./position.js";
 import { StatsWish } from "./stats_wish.js";
 import { Stream } from "./stream.js";

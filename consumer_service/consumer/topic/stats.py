@@ -78,4 +78,3 @@ def read_stats(payload: bytes | None) -> Stats:
     if b"\r" in payload:  # SSE cannot carry it
         raise UnreadableStats("carriage return")
     return Stats(read_figures(payload).time, payload)
-

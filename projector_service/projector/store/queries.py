@@ -1,4 +1,4 @@
-"""What the read API and the dashboards ask. Each answer is one statement, or of one snapshot, so it is of one moment."""
+"""What the read API and the dashboards ask. Each answer is one statement, or of one snapshot: it is of one moment."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

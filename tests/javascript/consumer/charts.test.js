@@ -9,6 +9,7 @@ import { Page } from "../fakes/page.js";
 const HTML = `<body><section id="chart"><div class="plot"></div><ol class="bars"></ol><p class="spoken"></p>
 <table><tbody id="numbers"></tbody></table></section></body>`;
 
+const isPicked = (node) => node.classList.contains("picked");
 const point = (value, label = "") => ({
   value,
   label,
@@ -25,7 +26,6 @@ function columns(values) {
   return { page, chart, all, plot: all(".plot")[0], picked: () => all(".column").findIndex(isPicked) };
 }
 
-const isPicked = (node) => node.classList.contains("picked");
 const number = (node, name) => Number(node.getAttribute(name).replace("%", ""));
 const press = (node, key) => node.dispatch("keydown", { key });
 
@@ -58,7 +58,10 @@ test("a scale holds what it is for, with few ticks, however large or small", () 
 
 test("percent are counted from the top", () => {
   const scale = { low: -50, high: 150 };
-  assert.deepEqual([150, 50, 0, -50].map((value) => percentFromTop(value, scale)), [0, 50, 75, 100]);
+  assert.deepEqual(
+    [150, 50, 0, -50].map((value) => percentFromTop(value, scale)),
+    [0, 50, 75, 100],
+  );
 });
 
 test("columns are as high as their values, and side by side", () => {
@@ -136,11 +139,13 @@ test("the arrow keys move from column to column, and each is told", () => {
   const [spoken] = all(".spoken");
   plot.dispatch("focus");
   assert.deepEqual([picked(), spoken.textContent], [2, "at 3: 3 orders, and more"]);
-  const visited = ["ArrowLeft", "Home", "ArrowLeft", "ArrowRight", "End", "ArrowRight", "PageUp", "PageDown"].map((key) => {
-    const { isDefaultPrevented } = press(plot, key);
-    assert.ok(isDefaultPrevented, key);
-    return picked();
-  });
+  const visited = ["ArrowLeft", "Home", "ArrowLeft", "ArrowRight", "End", "ArrowRight", "PageUp", "PageDown"].map(
+    (key) => {
+      const { isDefaultPrevented } = press(plot, key);
+      assert.ok(isDefaultPrevented, key);
+      return picked();
+    },
+  );
   assert.deepEqual(visited, [1, 0, 0, 1, 2, 2, 0, 2]);
   assert.ok(!press(plot, "Tab").isDefaultPrevented);
   press(plot, "Escape");

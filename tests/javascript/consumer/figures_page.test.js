@@ -33,7 +33,9 @@ async function open(rendered = figures(), name = "figures-none") {
   const escaped = rendered ? JSON.stringify(rendered).replaceAll('"', "&#34;") : "";
   const page = new Page(name, {
     change: (html) =>
-      html.replace('data-stats=""', `data-stats="${escaped}"`).replace(/data-time="[^"]*"/, 'data-time="2026-11-22T14:00:00Z"'),
+      html
+        .replace('data-stats=""', `data-stats="${escaped}"`)
+        .replace(/data-time="[^"]*"/, 'data-time="2026-11-22T14:00:00Z"'),
   });
   await page.run(SCRIPT);
   return page;
@@ -43,19 +45,18 @@ const all = (page, selector) => page.document.querySelectorAll(selector);
 const texts = (page, selector) => all(page, selector).map((node) => node.textContent);
 const table = (page, name) => page.$(`${name}-numbers`).rows.map((row) => row.cells.map((cell) => cell.textContent));
 const heights = (page, name) =>
-  page.$(`${name}-chart`).querySelectorAll(".column").map((node) => node.getAttribute("height"));
+  page
+    .$(`${name}-chart`)
+    .querySelectorAll(".column")
+    .map((node) => node.getAttribute("height"));
 
 test("figures that the server has rendered are drawn at once, before the stream has begun", async () => {
   const page = await open();
   assert.equal(page.source.url, `/stream?from=${encodeURIComponent(POSITION)}&stats=1`);
-  assert.deepEqual(["orders", "events", "revenue", "hour", "as-of", "age"].map((id) => page.text(id)), [
-    "4",
-    "6 events counted",
-    "1,234.50",
-    "4",
-    "02:00:00 PM",
-    "up to date",
-  ]);
+  assert.deepEqual(
+    ["orders", "events", "revenue", "hour", "as-of", "age"].map((id) => page.text(id)),
+    ["4", "6 events counted", "1,234.50", "4", "02:00:00 PM", "up to date"],
+  );
   assert.deepEqual([page.$("charts").hidden, page.$("empty").hidden, page.$("outdated").hidden], [false, true, true]);
   assert.deepEqual(heights(page, "orders"), ["100%", "0%", "33.33%"]);
 });
@@ -150,12 +151,10 @@ test("what cannot be read is left out, and what is missing is a dash", async (co
   }
   assert.equal(page.text("orders"), "4");
   page.source.send("stats", { time: figures(-1).time });
-  assert.deepEqual(["orders", "events", "revenue", "hour"].map((id) => page.text(id)), [
-    "–",
-    "– events counted",
-    "–",
-    "0",
-  ]);
+  assert.deepEqual(
+    ["orders", "events", "revenue", "hour"].map((id) => page.text(id)),
+    ["–", "– events counted", "–", "0"],
+  );
   assert.deepEqual([table(page, "orders"), table(page, "items"), heights(page, "orders")], [[], [], []]);
   page.source.send("stats", figures(-2, { minutes: [{ minute: "2026-11-22T14:00:00Z" }], items: [{ item: "Tee" }] }));
   assert.deepEqual([table(page, "revenue"), table(page, "items")], [[["02:00 PM", "–"]], [["Tee", "–", "–", "–"]]]);
@@ -208,7 +207,10 @@ test("what the server has rendered is what the script draws, times apart", async
       rendered[name],
     );
   }
-  assert.deepEqual(["orders", "events", "revenue", "hour"].map((id) => before.text(id)), totals);
+  assert.deepEqual(
+    ["orders", "events", "revenue", "hour"].map((id) => before.text(id)),
+    totals,
+  );
   assert.ok(rendered.orders.length > 1);
 });
 

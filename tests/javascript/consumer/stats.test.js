@@ -8,12 +8,10 @@ const read = (changes) => readStats(JSON.stringify({ ...JSON.parse(GOLDEN), ...c
 
 test("the golden message is read", () => {
   const stats = readStats(GOLDEN);
-  assert.deepEqual([stats.time, stats.orders, stats.events, stats.revenue], [
-    Date.parse("2026-11-22T14:05:06.123Z"),
-    4,
-    6,
-    "12345678901234.50",
-  ]);
+  assert.deepEqual(
+    [stats.time, stats.orders, stats.events, stats.revenue],
+    [Date.parse("2026-11-22T14:05:06.123Z"), 4, 6, "12345678901234.50"],
+  );
   assert.deepEqual(stats.statuses, [
     { name: "cancelled", orders: 1 },
     { name: "confirmed", orders: 1 },

@@ -7,7 +7,16 @@ import { SharedStream } from "../../../consumer_service/consumer/static/shared_s
 export function openDashboard(browser, { position = browser.server.text(), withStats = false, ...options } = {}) {
   const tab = browser.open(options);
   const deduplicator = new Deduplicator();
-  Object.assign(tab, { withStats, rendered: position, shown: [], repeats: 0, gaps: [], states: [], begins: [], stats: [] });
+  Object.assign(tab, {
+    withStats,
+    rendered: position,
+    shown: [],
+    repeats: 0,
+    gaps: [],
+    states: [],
+    begins: [],
+    stats: [],
+  });
   tab.stream = new SharedStream(
     "/stream",
     position,

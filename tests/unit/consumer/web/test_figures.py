@@ -28,7 +28,13 @@ def test_page_is_rendered_with_the_newest_figures_for_readers_and_for_the_script
     (embedded,) = re.findall(r'data-stats="([^"]*)"', page)
     assert json.loads(unescape(embedded)) == json.loads(payload)
     shown = texts(page)
-    for text in ("1,234,567", "12,345,678,901,234,567.50", "3 events counted", "12:00:00", "Basic Tee 2 3 96.00"):
+    for text in (
+        "1,234,567",
+        "12,345,678,901,234,567.50",
+        "3 events counted",
+        "12:00:00",
+        "Basic Tee 2 3 96.00",
+    ):
         assert text in shown
     assert '<time datetime="2026-11-22T12:00:00.000Z">12:00</time>' in page
     assert re.search(r'id="charts"(?! hidden)', page)

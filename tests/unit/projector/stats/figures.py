@@ -17,9 +17,7 @@ MINUTES = [
         {"confirmed": Decimal(64), "placed": Decimal("12345678901242.50")},
     ),
     Minute(PRESENT - timedelta(minutes=1), {}, {}),
-    Minute(
-        PRESENT, {"cancelled": 1, "placed": 1}, {"cancelled": Decimal("8.5"), "placed": Decimal("0.5")}
-    ),
+    Minute(PRESENT, {"cancelled": 1, "placed": 1}, {"cancelled": Decimal("8.5"), "placed": Decimal("0.5")}),
 ]
 ITEMS = [
     Item("Basic Tee", 2, 4, Decimal("12345678901234")),
