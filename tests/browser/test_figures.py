@@ -139,7 +139,7 @@ def test_columns_and_bars_are_told_by_pointer_and_by_key(open_page: OpenPage, sh
     expect(tip).to_be_hidden()
     plot.focus()
     spoken = page.locator("#orders-chart .spoken")
-    expect(spoken).to_have_text(re.compile(r"^\d+:\d\d .*: \d+ orders?, \d+ events?$"))
+    expect(spoken).to_have_text(re.compile(r"^\d+:\d\d [AP]M: \d+ orders?, \d+ events?$"))
     last = spoken.inner_text()
     page.keyboard.press("ArrowLeft")
     expect(spoken).not_to_have_text(last)

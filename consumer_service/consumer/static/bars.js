@@ -56,7 +56,7 @@ function createRow(number) {
     span("bar-name"),
     svg(
       "svg",
-      { class: "bar", "aria-hidden": "true" },
+      { class: "bar-line", "aria-hidden": "true" },
       svg("rect", { class: "track", width: "100%", height: "100%", rx: 4 }),
       svg("rect", { class: "fill", height: "100%", rx: 4 }),
     ),

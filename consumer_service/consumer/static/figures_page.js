@@ -15,7 +15,6 @@ import { setText } from "./text.js";
 const OLD_AFTER_MS = 25_000;
 // Where only older ones have come for so long, a clock was set back, or the database restored (consumer/ring/stats.py).
 const OUTDATED_MS = 30_000;
-const MINUTE_MS = 60_000;
 const LABEL_EVERY = 15; // minutes
 const LIFECYCLE = ["placed", "confirmed", "shipped", "delivered", "cancelled"];
 
@@ -84,7 +83,7 @@ function drawTotals({ orders, events, revenue, minutes }) {
 function drawMinutes(minutes) {
   const points = minutes.map(({ at, orders, events, revenue }) => ({
     label: labelOf(at),
-    title: `${formatMinute(at)} – ${formatMinute(at + MINUTE_MS)}`,
+    title: formatMinute(at),
     orders: { value: orders, lines: [counted(orders, "order"), counted(events, "event")] },
     revenue: { value: revenue === null ? null : Number(revenue), lines: ["Revenue", formatMoney(revenue)] },
   }));
