@@ -15,6 +15,7 @@ import { setText } from "./text.js";
 const OLD_AFTER_MS = 25_000;
 // Where only older ones have come for so long, a clock was set back, or the database restored (consumer/ring/stats.py).
 const OUTDATED_MS = 30_000;
+const LIVE = "Figures are shown as they come.";
 const LABEL_EVERY = 15; // minutes
 const LIFECYCLE = ["placed", "confirmed", "shipped", "delivered", "cancelled"];
 
@@ -35,7 +36,7 @@ const stream = new SharedStream("/stream", document.body.dataset.position, {
   state(name, data = {}) {
     byId("connection").dataset.state = name;
     setText(byId("connection-word"), name);
-    setText(byId("connection-note"), describeState(name, data));
+    setText(byId("connection-note"), name === "live" ? LIVE : describeState(name, data));
   },
   stats: receive,
   time: (text, heardAt) => clock.hear(text, heardAt),

@@ -1,6 +1,7 @@
 """The figures on their own topic: published when they have changed, by one instance, whatever happens to it."""
 
 import json
+import random
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,13 +9,14 @@ from uuid import UUID
 
 import jsonschema
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from tests.eventually import eventually
 from tests.integration.projector.conftest import READY_S, Instance, StartInstance, Topic
 from tests.order_events import Told
 from tests.project import CONTRACTS
+from tests.stack import Stack
 
 pytestmark = pytest.mark.timeout(400)
 SCHEMA = json.loads((CONTRACTS / "order-stats.schema.json").read_text())
@@ -130,6 +132,30 @@ def test_frozen_publisher_replaces_nothing_when_it_wakes_up(
     eventually(has_counted(figures, 12), READY_S)
     newest_first = sorted(figures.all, key=lambda each: str(each["time"]), reverse=True)
     assert newest_first[0]["events"] == 12
+
+
+def size(stack: Stack, topic: str) -> int:
+    """Return how many bytes the largest replica of a topic has on disk."""
+    replicas = [*(stack.home / "kafka").glob(f"*/data/{topic}-0")]
+    assert replicas
+    return max(sum(file.stat().st_size for file in each.glob("*.log")) for each in replicas)
+
+
+@pytest.mark.skipif("config.getoption('--stack') != 'native'", reason="looks into the brokers' folders")
+def test_topic_stays_small(
+    topic: Topic, start_instance: StartInstance, figures: Figures, kafka: str, stack: Stack
+) -> None:
+    topic.put([Told(UUID(int=1))])
+    instance = start_instance()
+    eventually(has_counted(figures, 1), READY_S)
+    instance.stop()
+    settings: dict[str, str | int | float | bool] = {"bootstrap.servers": kafka, "log_level": 0}
+    producer = Producer(settings)
+    for _ in range(100):  # what comes in hours
+        producer.produce(figures.topic, random.randbytes(250_000), b"figures")
+        producer.flush(15)
+    assert size(stack, figures.topic) > 4 << 20
+    eventually(lambda: size(stack, figures.topic) < 4 << 20, 180)
 
 
 def test_topic_that_was_deleted_is_created_again(

@@ -189,6 +189,11 @@ test("a hidden page draws nothing, and the newest once it is seen", async () => 
 
 test("the state of the connection is shown as on the dashboard", async () => {
   const page = await open();
+  page.source.send("status", { state: "live" }, POSITION);
+  assert.deepEqual(
+    [page.text("connection-word"), page.text("connection-note")],
+    ["live", "Figures are shown as they come."],
+  );
   page.source.send("status", { state: "stale" }, POSITION);
   assert.deepEqual([page.$("connection").dataset.state, page.text("connection-word")], ["stale", "stale"]);
   assert.match(page.text("connection-note"), /cannot tell whether Kafka/);
