@@ -9,7 +9,7 @@ from projector.topic.kafka import KafkaUnavailable
 from projector.topic.producing import DELIVERY_S, open_producer, producer_settings
 
 KEY = b"figures"
-HEADERS = {"content-type": b"application/json"}
+HEADERS: dict[str, str | bytes | None] = {"content-type": b"application/json"}
 QUEUE = 10
 CONFIG = {
     "cleanup.policy": "compact",
