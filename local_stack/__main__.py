@@ -42,8 +42,8 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(
         dest="verb",
-        metavar="start | stop | restart | status | logs | scale | partitions | parked | requeue | discard | dlq | ledger"
-        " | backup | archive | restore",
+        metavar="start | stop | restart | status | logs | scale | partitions | parked | requeue | discard | dlq"
+        " | ledger | backup | archive | restore",
     )
     for verb in ("start", "stop", "restart"):
         verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])

@@ -15,9 +15,9 @@ from local_stack.services import CDC, MORE_PROJECTORS, MOST_PROJECTORS, WEB, por
 LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
 # By default the producer has at most so many workers (its gunicorn.conf.py). Each keeps a connection for NOTIFY and one
 # for new orders, beside its pool. What else connects: the relay with its
-# pool of 4 and one that listens, the projector with its pool of 8, the migrator, `status`, somebody's psql. Each
+# pool of 4 and one that listens, the projector with its pools of 9, the migrator, `status`, somebody's psql. Each
 # further instance of the projector has a pool as well.
-MOST_WORKERS, OWN_CONNECTIONS, OTHER_CONNECTIONS, PROJECTOR_CONNECTIONS = 4, 2, 20, 8
+MOST_WORKERS, OWN_CONNECTIONS, OTHER_CONNECTIONS, PROJECTOR_CONNECTIONS = 4, 2, 21, 9
 
 
 class Settings(BaseSettings):

@@ -6,6 +6,7 @@ from consumer.config import Settings
 from consumer.services import EXTENSION, create_services
 from consumer.web import errors, security
 from consumer.web.dashboard import dashboard
+from consumer.web.figures import figures
 from consumer.web.health import health
 from consumer.web.stream import stream
 
@@ -20,6 +21,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = create_services(settings)
     errors.init_app(app)
     security.init_app(app, settings.trusted_host_list)
-    for blueprint in (dashboard, stream, health):
+    for blueprint in (dashboard, figures, stream, health):
         app.register_blueprint(blueprint)
     return app

@@ -16,6 +16,7 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str
     kafka_topic: str = "orders"
+    kafka_stats_topic: str = "order-stats"  # without one there are no figures
 
     producer_url: str = "http://127.0.0.1:5001"
     kafka_ui_url: str = ""

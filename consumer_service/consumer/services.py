@@ -15,12 +15,14 @@ from consumer.fanout.sockets import SocketFanout
 from consumer.fanout.threads import GeneratorFanout
 from consumer.rate_limit import RateLimiter
 from consumer.ring.ring import Ring
+from consumer.ring.stats import LatestStats
 from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.freshness import FreshnessMonitor
 from consumer.topic.history import History
 from consumer.topic.kafka import TopicAdmin, TopicReader
 from consumer.topic.publish_test_event import TestEventPublisher
 from consumer.topic.replay import READERS, Replay
+from consumer.topic.stats_tail import StatsTail
 from consumer.topic.tail import Tail
 
 EXTENSION = "services"
@@ -42,6 +44,8 @@ class Services:
     tail: Tail
     history: History
     replay: Replay
+    stats: LatestStats
+    stats_tail: StatsTail
     test_events: TestEventPublisher
     test_event_limiter: RateLimiter
     generators: GeneratorFanout
@@ -96,6 +100,9 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         orders_remembered=settings.orders_remembered, event_bytes=settings.event_bytes,
         kept_bytes=settings.replay_bytes, clock=clock,
     )  # fmt: skip
+    stats = LatestStats(clock)
+    stats_topic = (settings.kafka_bootstrap_servers, settings.kafka_stats_topic)
+    stats_tail = StatsTail(stats, TopicAdmin(*stats_topic), partial(TopicReader, *stats_topic), clock)
     policy = FanoutPolicy(
         flush_window_s=settings.flush_window_s,
         heartbeat_s=settings.heartbeat_s,
@@ -103,13 +110,15 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         buffer_bytes=settings.client_buffer_bytes,
     )
     state = partial(_state, tail, monitor)
-    fanout = (ring, replay, state, policy, clock)
+    fanout = (ring, replay, state, policy, clock, stats)
     generators = GeneratorFanout(*fanout)
     sockets = SocketFanout(*fanout) if settings.fanout == "sockets" else None
     runs: dict[str, Run] = {"freshness": monitor.run, "tail": tail.run, "generators": generators.run}
     runs |= {f"replay {n + 1}": replay.run for n in range(READERS)}
     if sockets:
         runs["fanout"] = sockets.run
+    if settings.kafka_stats_topic:
+        runs["stats"] = stats_tail.run
     return Services(
         settings=settings,
         state=state,
@@ -118,6 +127,8 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         tail=tail,
         history=history,
         replay=replay,
+        stats=stats,
+        stats_tail=stats_tail,
         test_events=TestEventPublisher(*topic),
         test_event_limiter=RateLimiter(settings.test_event_interval_s, clock),
         generators=generators,

@@ -72,7 +72,7 @@ enough_connections() {
         service == "producer:" { gsub(/"/, "", $2) }
         service == "producer:" && $1 == "WEB_CONCURRENCY:" && $2 ~ /^[0-9]/ { processes = $2 }
         service == "producer:" && $1 == "DATABASE_POOL_SIZE:" { pool = $2 }
-        END { print producers * processes * (pool + 2) + relays * 5 + projectors * 8 + 7 }')
+        END { print producers * processes * (pool + 2) + relays * 5 + projectors * 9 + 7 }')
     [ "$wanted" -le 100 ] ||
         fail "producer=$producers, relay=$relays and projector=$projectors may open $wanted connections, but PostgreSQL has 100: take fewer replicas, or lower DATABASE_POOL_SIZE or WEB_CONCURRENCY."
 }

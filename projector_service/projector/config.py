@@ -1,9 +1,10 @@
 """The settings, read from the environment once, at the entrypoint."""
 
 import socket
+from typing import Self
 
 import sqlalchemy as sa
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -17,6 +18,8 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str
     kafka_topic: str = "orders"
+    # What the orders add up to, for the dashboards: one message, again and again.
+    kafka_stats_topic: str = Field("order-stats", min_length=1)
     kafka_topic_replication_factor: int = Field(3, ge=1)
     kafka_topic_min_insync_replicas: int = Field(2, ge=1)
 
@@ -29,6 +32,13 @@ class Settings(BaseSettings):
     projector_stale_after_s: float = Field(15.0, gt=0)
 
     trusted_hosts: str = "localhost,127.0.0.1,[::1]"
+
+    @model_validator(mode="after")
+    def _keep_figures_apart(self) -> Self:
+        """Refuse to publish figures among the events: each would be parked as a message that cannot be read."""
+        if self.kafka_stats_topic in (self.kafka_topic, self.dead_letter_topic):
+            raise ValueError("KAFKA_STATS_TOPIC must be a topic of its own")
+        return self
 
     @property
     def dead_letter_topic(self) -> str:

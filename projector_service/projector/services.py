@@ -14,6 +14,8 @@ from projector.config import Settings
 from projector.dead_letters.publisher import DeadLetterPublisher, KafkaLetterbox
 from projector.readmodel.batch import Batch
 from projector.readmodel.placement import Log, Position
+from projector.stats.publisher import StatsPublisher
+from projector.stats.topic import StatsTopic
 from projector.store.apply import Applied, apply
 from projector.store.database import create_engine
 from projector.store.positions import find_places
@@ -23,12 +25,14 @@ from projector.topic.loop import Loop
 from projector.topic.watch import Watch
 
 EXTENSION = "services"
-# Of connections: for requests, for health checks, and for the three threads. No number of slow requests keeps the
+# Of connections: for requests, for health checks, and for the four threads. No number of slow requests keeps the
 # others waiting.
-REQUESTS_POOL, HEALTH_POOL, THREADS_POOL = 4, 1, 3
+REQUESTS_POOL, HEALTH_POOL, THREADS_POOL = 4, 1, 4
 # gunicorn has more threads than the first two: while PostgreSQL hangs, those that are left answer /health/live.
 REQUESTS_WAIT_S = 1.0
 WATCH_S = 2.0
+# Whoever reads it publishes the figures.
+PUBLISHING_PARTITION = 0
 
 
 class PostgresStore:
@@ -63,6 +67,7 @@ class Services:
     loop: Loop
     watch: Watch
     dead_letters: DeadLetterPublisher
+    stats: StatsPublisher
     background: Background
 
     def start(self) -> None:
@@ -90,10 +95,8 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
     checks = create_engine(url, HEALTH_POOL, timeout_s, REQUESTS_WAIT_S)
     ask = partial(TopicAdmin, servers, topic)
     watch = Watch(ask, Queries(engine).positions, clock, WATCH_S)
-    letterbox = KafkaLetterbox(
-        servers, topic, settings.dead_letter_topic,
-        settings.kafka_topic_replication_factor, settings.kafka_topic_min_insync_replicas,
-    )  # fmt: skip
+    replication = (settings.kafka_topic_replication_factor, settings.kafka_topic_min_insync_replicas)
+    letterbox = KafkaLetterbox(servers, topic, settings.dead_letter_topic, *replication)
     dead_letters = DeadLetterPublisher(engine, letterbox)
     member = member_settings(
         servers,
@@ -110,7 +113,17 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         topic_id_since=watch.topic_id_since,
         on_parked=dead_letters.wake,
     )
-    runs = {"projector": loop.run, "watch": watch.run, "dead letters": dead_letters.run}
+    stats = StatsPublisher(
+        Queries(engine), StatsTopic(servers, settings.kafka_stats_topic, *replication),
+        is_ours=lambda: PUBLISHING_PARTITION in loop.partitions,
+        backoff=Backoff(BackoffPolicy()), clock=clock,
+    )  # fmt: skip
+    runs = {
+        "projector": loop.run,
+        "watch": watch.run,
+        "dead letters": dead_letters.run,
+        "stats": stats.run,
+    }
     return Services(
         settings=settings,
         engine=engine,
@@ -120,6 +133,7 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         loop=loop,
         watch=watch,
         dead_letters=dead_letters,
+        stats=stats,
         background=Background(runs),
     )
 

@@ -212,6 +212,27 @@ def test_clock_is_an_hour_wrong(open_tab: OpenTab, place: Place, wrong_by_ms: in
     tab.wait_for("/^[\\d.]+ m?s$/.test(document.getElementById('latency').textContent)")
 
 
+def test_figures_are_drawn_and_follow_the_orders(
+    open_tab: OpenTab, running_stack: Stack, place: Place
+) -> None:
+    item = f"Drawn {uuid.uuid4().hex[:8]}"
+    place("Before", item=item, unit_price="9999999999.99")
+    tab = open_tab()
+    tab.navigate(running_stack.env["CONSUMER_URL"] + "/figures")
+    tab.wait_for(WORD, "live")
+    first = "document.querySelector('#items-chart .bars li')"
+    tab.wait_for(f"{first}?.querySelector('.bar-name').textContent", item)
+    tab.wait_for(f"{first}.querySelector('.fill').getBoundingClientRect().width > 50")
+    tab.wait_for("document.querySelectorAll('#orders-chart .column').length", 60)
+    tab.wait_for(
+        "[...document.querySelectorAll('#orders-chart .column')]"
+        ".some((column) => column.getBoundingClientRect().height > 100)"
+    )
+    before = int(tab.text("orders").replace(",", ""))
+    place("After", 3)
+    tab.wait_for("document.getElementById('orders').textContent", f"{before + 3:,}")
+
+
 def test_eight_tabs_share_one_connection_and_the_next_takes_over(
     open_tab: OpenTab, running_stack: Stack, place: Place
 ) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -83,6 +84,25 @@ def test_figures_follow_the_orders(running_stack: Stack, shop: Shop) -> None:
     eventually(
         lambda: requests.get(f"{figures}/stats", timeout=10).json()["orders"] >= before["orders"] + 100
     )
+
+
+def test_figures_reach_the_viewers_that_ask_for_them_and_no_others(
+    running_stack: Stack, shop: Shop, open_viewer: OpenViewer
+) -> None:
+    other = open_viewer()
+
+    def newest(viewer: Viewer) -> dict[str, Any]:
+        found = [data for name, data in viewer.named if name == "stats"]
+        assert found, "no figures yet"
+        return found[-1]
+
+    with Viewer(running_stack.env["CONSUMER_URL"] + "/stream?stats=1") as viewer:
+        before = eventually(lambda: newest(viewer))["orders"]
+        assert shop.post("/orders/random", {"count": 50}).status_code == 201
+        eventually(lambda: newest(viewer)["orders"] >= before + 50)
+        stats = requests.get(running_stack.env["PROJECTOR_URL"] + "/stats", timeout=10).json()
+        eventually(lambda: {name: newest(viewer)[name] for name in stats} == stats)
+    assert "stats" not in {name for name, _ in other.named}
 
 
 def test_order_appears_in_the_history(running_stack: Stack, shop: Shop, open_viewer: OpenViewer) -> None:

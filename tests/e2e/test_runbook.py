@@ -212,6 +212,14 @@ def test_events_are_parked(operator: Operator, running_stack: Stack) -> None:
     give_up_dead_letters(running_stack)
 
 
+@plays("The figures are old", "native")
+def test_figures_are_old(operator: Operator, shop: Shop) -> None:
+    if operator.way != "native":
+        pytest.skip("its commands are for the native stack")
+    shop.place()
+    operator.play("The figures are old")
+
+
 @plays("The projector has parked messages", "native")
 def test_projector_has_parked_messages(operator: Operator, running_stack: Stack, kafka: str) -> None:
     if operator.way == "docker":

@@ -79,7 +79,8 @@ class Viewer:
         connection = HTTPConnection(address.netloc, timeout=SILENCE_S)
         try:
             headers = {"Last-Event-ID": self.position} if self.position else {}
-            connection.request("GET", address.path, headers=headers)
+            path = f"{address.path}?{address.query}" if address.query else address.path
+            connection.request("GET", path, headers=headers)
             self._socket = connection.sock
             response = connection.getresponse()
             if response.status != 200:

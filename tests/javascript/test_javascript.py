@@ -17,7 +17,7 @@ import pytest
 from producer import create_app
 from producer.config import Settings
 from producer.services import EXTENSION
-from tests.project import ROOT
+from tests.project import CONTRACTS, ROOT
 from tests.unit.consumer.web.harness import WebHarness as Dashboard
 from tests.unit.kafka_ui.web.harness import WebHarness as KafkaUI
 
@@ -55,6 +55,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dashboard = Dashboard()
     dashboard.read_topic()
     (folder / "dashboard.html").write_text(dashboard.client.get("/").text)
+    (folder / "figures-none.html").write_text(dashboard.client.get("/figures").text)
+    dashboard.read_figures((CONTRACTS / "order-stats.json").read_bytes())
+    (folder / "figures.html").write_text(dashboard.client.get("/figures").text)
     dashboard.close()
     (folder / "messages.html").write_text(KafkaUI().text("/topics/orders/messages"))
     return folder

@@ -25,9 +25,11 @@ from consumer.fanout.live_clients import LiveClients
 from consumer.fanout.policy import FanoutPolicy
 from consumer.fanout.replaying import Replay, next_blocks
 from consumer.fanout.slice_cache import SliceCache
+from consumer.fanout.stats_viewers import StatsViewers
 from consumer.fanout.viewer import Viewer, encode_slice, live
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
+from consumer.ring.stats import LatestStats
 from consumer.ring.types import Slice
 from consumer.ring.view import RingView
 
@@ -44,7 +46,7 @@ class SocketFanout:
 
     def __init__(
         self, ring: Ring, replay: Replay, state: Callable[[], str], policy: FanoutPolicy,
-        clock: Callable[[], float],
+        clock: Callable[[], float], stats: LatestStats | None = None,
     ) -> None:  # fmt: skip
         self._ring = ring
         self._replay = replay
@@ -57,10 +59,12 @@ class SocketFanout:
             end.setblocking(False)
         self._selector.register(self._wakened, READ)
         self._slices = SliceCache()
-        self._arrivals: deque[Client] = deque()
+        self._arrivals: deque[tuple[Client, bool]] = deque()
         self._live = LiveClients()
         self._lagging: set[Client] = set()
         self._waiting: set[Client] = set()
+        stats = stats or LatestStats(clock)
+        self._stats = StatsViewers(stats)
         self._away: set[Client] = set()  # behind the ring, and what comes next is being read from Kafka
         self._asked_at, self._asked_number = float("-inf"), -1
         self._view: RingView | None = None  # of this step
@@ -69,17 +73,20 @@ class SocketFanout:
         self._status = ""
         ring.on_change(self.wake)
         replay.on_change(self.wake)
+        stats.on_change(self.wake)
 
     @property
     def count(self) -> int:
         """How many streams are open."""
         return len(self._arrivals) + sum(len(group) for group in self._groups)
 
-    def attach(self, sock: socket.socket, chunked: bool, viewer: Viewer, first: bytes) -> None:
+    def attach(
+        self, sock: socket.socket, chunked: bool, viewer: Viewer, first: bytes, wants_stats: bool = False
+    ) -> None:
         """Take over a connection and send `first`. May be called from any thread. Raises OSError."""
         client = Client(sock, chunked, viewer, self._clock)
         client.send(first)
-        self._arrivals.append(client)
+        self._arrivals.append((client, wants_stats))
         self.wake()
 
     def wake(self) -> None:
@@ -103,7 +110,7 @@ class SocketFanout:
         if self._shared is None or not self._live:
             self._shared = live(self._ring) if self._ring.is_open else None
         for _ in range(len(self._arrivals)):
-            self._admit(self._arrivals.popleft())
+            self._admit(*self._arrivals.popleft())
         now = self._clock()
         if self._has_news() and now >= self._flushed_at + self._flush_window():
             self._flush()
@@ -111,6 +118,7 @@ class SocketFanout:
         self._review_waiting()
         self._review_away(now)
         self._send_status_if_due(now)
+        self._send_stats()
         for client in [c for c in self._lagging if now - c.progress_at > self._policy.stall_s]:
             self._cut(client)
 
@@ -137,8 +145,10 @@ class SocketFanout:
         elif mask & selectors.EVENT_WRITE:
             self._catch_up(client)
 
-    def _admit(self, client: Client) -> None:
+    def _admit(self, client: Client, wants_stats: bool) -> None:
         self._lagging.add(client)
+        if wants_stats:
+            self._stats.add(client)
         self._selector.register(client.sock, READ_WRITE, client)
         self._catch_up(client)
 
@@ -283,12 +293,17 @@ class SocketFanout:
             if not client.has_rest:
                 self._send_own(client, client.viewer.status(state))
 
+    def _send_stats(self) -> None:
+        """Send the newest figures to those who asked for them and have room: between two blocks, never within one."""
+        data, clients = self._stats.take()
+        self._send_to_all(clients, data)
+
     @property
     def _groups(self) -> tuple[set[Client] | LiveClients, ...]:
         return self._live, self._lagging, self._waiting, self._away
 
     def _drop(self, client: Client) -> None:
-        for group in self._groups:
+        for group in (*self._groups, self._stats):
             group.discard(client)
         self._selector.unregister(client.sock)
         client.sock.close()
@@ -305,7 +320,7 @@ class SocketFanout:
         for client in [client for group in self._groups for client in group]:
             self._drop(client)
         while self._arrivals:
-            self._arrivals.popleft().sock.close()
+            self._arrivals.popleft()[0].sock.close()
 
     def close(self) -> None:
         """Close the selector and the wake-up pipe. To be called after `run` has ended."""

@@ -5,10 +5,12 @@ For servers that cannot hand a connection over: TLS or HTTP/2 in gunicorn, anoth
 import threading
 from collections.abc import Callable, Iterator
 
+from consumer.fanout import sse
 from consumer.fanout.policy import FanoutPolicy
 from consumer.fanout.replaying import Replay, next_blocks
 from consumer.fanout.viewer import Viewer
 from consumer.ring.ring import Ring
+from consumer.ring.stats import LatestStats
 
 STOP_S = 0.5
 
@@ -18,13 +20,14 @@ class GeneratorFanout:
 
     def __init__(
         self, ring: Ring, replay: Replay, state: Callable[[], str], policy: FanoutPolicy,
-        clock: Callable[[], float],
+        clock: Callable[[], float], stats: LatestStats | None = None,
     ) -> None:  # fmt: skip
         self._ring = ring
         self._replay = replay
         self._state = state
         self._policy = policy
         self._clock = clock
+        self._stats = stats or LatestStats(clock)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self.count = 0
@@ -34,18 +37,22 @@ class GeneratorFanout:
         stopping.wait()
         self._stopping.set()
 
-    def stream(self, viewer: Viewer, first: bytes) -> Iterator[bytes]:
+    def stream(self, viewer: Viewer, first: bytes, wants_stats: bool = False) -> Iterator[bytes]:
         """Return the blocks of one stream, beginning with `first`."""
         self._change_count(1)
         try:
             yield first
-            yield from self._blocks(viewer)
+            yield from self._blocks(viewer, wants_stats)
         finally:
             self._change_count(-1)
 
-    def _blocks(self, viewer: Viewer) -> Iterator[bytes]:
+    def _blocks(self, viewer: Viewer, wants_stats: bool) -> Iterator[bytes]:
         status, status_at = self._state(), self._clock()
+        number = 0  # of the figures that were sent last
         while not self._stopping.is_set():
+            if wants_stats and self._stats.number != number:
+                number, stats = self._stats.get()
+                yield sse.stats(stats.payload) if stats else b""
             yield from self._past(viewer) if viewer.is_behind else self._present(viewer)
             state, now = self._state(), self._clock()
             if state != status or now >= status_at + self._policy.heartbeat_s:

@@ -1,5 +1,6 @@
 // The dashboard: events go from the stream into a queue, and once per frame from there into figures and rows.
 
+import { describeState } from "./connection_state.js";
 import { Deduplicator } from "./deduplicator.js";
 import { parse } from "./events.js";
 import { Figures, formatDuration } from "./figures.js";
@@ -11,6 +12,7 @@ import { ServerClock } from "./server_clock.js";
 import { SharedStream } from "./shared_stream.js";
 import { Sparkline } from "./sparkline.js";
 import { ago, MAX_ROWS, Table } from "./table.js";
+import { setText } from "./text.js";
 import { describeLatencies, describeRates, Trends } from "./trends.js";
 
 const FIRST_PAGE = 99;
@@ -19,20 +21,6 @@ const HISTORY_PAGE = 100;
 // may take about a third of the time.
 const MIN_FRAME_MS = 100;
 const FRAME_FACTOR = 3;
-
-const NOTES = {
-  connecting: "Waiting for the server.",
-  live: "Every event is shown as it arrives.",
-  reconnecting: "No contact with the server. The page keeps trying and will show the events that it missed.",
-  stale: "The server is running, but cannot tell whether Kafka has newer events.",
-  busy: "The server has reached its limit of viewers. The page keeps trying.",
-};
-
-// While the server sends what came in while this page was away.
-const REPLAY_NOTES = {
-  waiting: "In line for the events that this page has missed.",
-  reading: "Receiving the events that this page has missed.",
-};
 
 const byId = (id) => document.getElementById(id);
 const [count, rate, latency, latencyNote, last, lastNote, shown, message, historyButton] = [
@@ -105,7 +93,7 @@ const past = new PastView(new Past("/stream"), table, {
 function showState(name, data = {}) {
   byId("connection").dataset.state = name;
   setText(byId("connection-word"), name);
-  setText(byId("connection-note"), (name === "live" && REPLAY_NOTES[data.replay]) || (NOTES[name] ?? ""));
+  setText(byId("connection-note"), describeState(name, data));
   if (!table.size) {
     showEmpty();
   }
@@ -243,13 +231,6 @@ function showFigures() {
   latencyLine.draw(trends.latencies(now));
   showLast(now);
   table.refreshTimes(now);
-}
-
-/** Set a text, but leave the node alone if it has it already: screen readers and selections notice any change. */
-function setText(node, text) {
-  if (node.textContent !== text) {
-    node.textContent = text;
-  }
 }
 
 /** Load a page of history. announce: whether to tell how many events were loaded. */

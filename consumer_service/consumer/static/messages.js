@@ -7,13 +7,25 @@
 // blocks: [type, data as text], all that the stream brought between the positions
 // `before` and `position`. state, data: see Stream.
 // Any other tab may send {question: true}, and the holder answers.
+//
+// Figures belong to no position. A tab that shows them sends {wish: "stats"}, and the holder {stats: text}.
 
 import { isPosition } from "./position.js";
 
 /** The name of the lock and of the channel. Count up when messages change: a tab from before an upgrade stays apart. */
-export const NAME = "order-stream-1";
+export const NAME = "order-stream-2";
 
 export const QUESTION = { question: true };
+
+export const WISH = { wish: "stats" };
+
+export function isWish(message) {
+  return message?.wish === "stats";
+}
+
+export function isStats(message) {
+  return typeof message?.stats === "string";
+}
 
 export function isQuestion(message) {
   return message?.question === true;

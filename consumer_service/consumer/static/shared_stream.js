@@ -9,8 +9,9 @@
 import { ConnectionLock } from "./connection_lock.js";
 import { Follower } from "./follower.js";
 import { Holder } from "./holder.js";
-import { isConnected, isFromHolder, isGap, isQuestion, NAME, QUESTION } from "./messages.js";
+import { isConnected, isFromHolder, isGap, isQuestion, isStats, isWish, NAME, QUESTION, WISH } from "./messages.js";
 import { covers, union } from "./position.js";
+import { StatsWish } from "./stats_wish.js";
 import { Stream } from "./stream.js";
 import { Watch } from "./watch.js";
 
@@ -20,6 +21,8 @@ export class SharedStream {
   #stream;
   #follower = new Follower();
   #watch;
+  #wish;
+  #stats = null; // the newest figures that our own stream has brought
   #holder = null; // while we are it
   #lock = null;
   #channel = null;
@@ -29,8 +32,8 @@ export class SharedStream {
   #flush = []; // the blocks of our own stream since its last position
   #shown = { state: "connecting", data: {} };
 
-  /** on: see Stream; `reached` is not called. time(text, heardAt): what the server says its time is,
-   * and when that was heard, in milliseconds of Date.now(). tab: the window. */
+  /** on: see Stream; `reached` is not called, and a tab that shows no figures has no `stats`. time(text, heardAt): what
+   * the server says its time is, and when that was heard, in milliseconds of Date.now(). tab: the window. */
   constructor(url, position, on, tab = window) {
     this.#tab = tab;
     this.#on = on;
@@ -39,6 +42,12 @@ export class SharedStream {
       () => tab.performance.now(),
       () => this.#send(QUESTION),
     );
+    this.#wish = new StatsWish(
+      () => tab.performance.now(),
+      () => this.#send(WISH),
+      Boolean(on.stats),
+    );
+    this.#stream.askForStats(this.#wish.isOwn);
   }
 
   get position() {
@@ -88,6 +97,7 @@ export class SharedStream {
     this.#ticks = this.#tab.setInterval(() => this.#checkHolder(), 1_000);
     this.#watch.hear();
     this.#send(QUESTION);
+    this.#wish.tell();
   }
 
   #closeChannel() {
@@ -123,7 +133,16 @@ export class SharedStream {
       begin: (position) => this.#on.begin(position),
       state: (state, data) => this.#takeState(state, data),
       reached: () => this.#reach(),
+      stats: (text) => this.#takeStats(text),
     };
+  }
+
+  #takeStats(text) {
+    this.#stats = text;
+    this.#on.stats?.(text);
+    if (this.#holder) {
+      this.#send({ stats: text });
+    }
   }
 
   #take(block) {
@@ -163,6 +182,7 @@ export class SharedStream {
     const { isInStep, latest } = this.#follower;
     const since = Math.max(Date.now(), (latest?.since ?? 0) + 1);
     this.#follower.reset();
+    this.#askForStats();
     if (isInStep) {
       this.#openOwn(); // before others do, who may have to: there may be no connection left
     }
@@ -172,6 +192,24 @@ export class SharedStream {
       position: this.position,
     });
     this.#holder.say(this.position, this.#shown);
+  }
+
+  /** Have figures sent as long as a tab shows them. A flush that we have in part is sent again. */
+  #askForStats() {
+    const isWanted = this.#wish.isAnyones;
+    if (isWanted !== this.#stream.isWithStats) {
+      this.#confirmed = null;
+      this.#flush = [];
+      this.#stats = null;
+      this.#stream.askForStats(isWanted);
+    }
+  }
+
+  #serveWish() {
+    this.#askForStats();
+    if (this.#stats) {
+      this.#send({ stats: this.#stats });
+    }
   }
 
   // As one of the others
@@ -194,12 +232,22 @@ export class SharedStream {
   }
 
   #hear(message) {
+    if (isWish(message)) {
+      this.#wish.hear();
+    }
     if (this.#holder) {
-      if (isQuestion(message)) {
+      if (isWish(message)) {
+        this.#serveWish();
+      } else if (isQuestion(message)) {
         this.#stream.check(); // our timers may be late, and a visible tab waits
         this.#holder.answer();
       }
+    } else if (isStats(message)) {
+      this.#on.stats?.(message.stats);
     } else if (isFromHolder(message) && this.#follower.isCurrent(message)) {
+      if (message.holder !== this.#follower.latest?.holder) {
+        this.#wish.tell();
+      }
       if (!this.#confirmed || isConnected(message)) {
         this.#watch.hear(); // a holder that cannot connect while we can is no better than a frozen one
       }
@@ -235,6 +283,10 @@ export class SharedStream {
   }
 
   #checkHolder() {
+    this.#wish.tellAgain();
+    if (this.#holder) {
+      this.#askForStats();
+    }
     if (this.#lock.isWaiting && this.#watch.hasGivenUp()) {
       this.#watch.hear();
       this.#lock.steal();

@@ -20,11 +20,13 @@ export class Stream {
   #state = "connecting";
   #position;
   #hasBegun = false;
+  #withStats = false;
 
   /**
-   * on: the callbacks {state(name, data), event(text), gap(data), begin(position), reached()}; data is what the server
-   * has said about the state, {} if it has said nothing. begin is called once, with the position before everything that
-   * the stream brings; reached after each block that ends at a position of its own. tab: the window.
+   * on: the callbacks {state(name, data), event(text), gap(data), begin(position), reached(), stats(text)}; data is what
+   * the server has said about the state, {} if it has said nothing. begin is called once, with the position before
+   * everything that the stream brings; reached after each block that ends at a position of its own; stats after
+   * askForStats only. tab: the window.
    */
   constructor(url, position, on, tab = window) {
     this.#url = url;
@@ -41,6 +43,19 @@ export class Stream {
   /** Tell what has been reached by other ways while this stream was closed. */
   set position(position) {
     this.#position = position;
+  }
+
+  get isWithStats() {
+    return this.#withStats;
+  }
+
+  /** Ask for figures too, or no longer. A source that is open is replaced by one that goes on where it is. */
+  askForStats(isWanted) {
+    const hasChanged = this.#withStats !== isWanted;
+    this.#withStats = isWanted;
+    if (hasChanged && this.#source && !this.#timer) {
+      this.#connect();
+    }
   }
 
   open() {
@@ -67,7 +82,8 @@ export class Stream {
     this.#disconnect();
     this.#heardAt = this.#tab.performance.now();
     const query = this.#position ? `?from=${encodeURIComponent(this.#position)}` : "";
-    const source = new this.#tab.EventSource(this.#url + query);
+    const wish = this.#withStats ? `${query ? "&" : "?"}stats=1` : "";
+    const source = new this.#tab.EventSource(this.#url + query + wish);
     this.#source = source;
     source.addEventListener("message", (event) => {
       const hasMoved = this.#hear(event);
@@ -76,7 +92,7 @@ export class Stream {
         this.#on.reached();
       }
     });
-    source.addEventListener("error", () => this.#handleError());
+    source.addEventListener("error", () => source === this.#source && this.#handleError());
     source.addEventListener("status", (event) => {
       this.#hear(event);
       this.#waitMs = MIN_WAIT_MS;
@@ -92,6 +108,10 @@ export class Stream {
       this.#hear(event);
       this.#on.gap(JSON.parse(event.data));
       this.#on.reached();
+    });
+    source.addEventListener("stats", (event) => {
+      this.#heardAt = this.#tab.performance.now();
+      this.#on.stats(event.data);
     });
     source.addEventListener("busy", (event) => {
       this.#hear(event);

@@ -39,4 +39,16 @@ def _checks(services: Services, state: str) -> dict[str, object]:
         "kafka": kafka,
         "streams": {"open": services.open_streams},
         "events": {"shown": counts.shown, "repeats": counts.repeats, "unreadable": counts.unreadable},
+        "figures": _figures(services),
     }
+
+
+def _figures(services: Services) -> dict[str, object]:
+    """Tell of which moment the figures are. That there are none, or no new ones, makes nothing here degraded."""
+    number, stats = services.stats.get()
+    found: dict[str, object] = {"received": number, "unreadable": services.stats_tail.unreadable}
+    if stats:
+        found["time"] = stats.time.isoformat()
+    if problem := services.stats_tail.problem:
+        found["detail"] = problem
+    return found

@@ -48,12 +48,14 @@ def _events(services: Services, wanted: Filter) -> Iterable[bytes]:
     first = sse.retry(random.randint(*RETRY_MS))
     if viewer.replaying is None or viewer.replaying.since_ms is None:  # or its first block is still to come
         first += viewer.greeting(services.state())
-    sockets = services.sockets
+    sockets, wants_stats = services.sockets, read_parameter(request, "stats") == "1"
     if sockets and can_hijack(request.environ):
-        return hijack(request.environ, lambda sock, chunked: sockets.attach(sock, chunked, viewer, first))
+        return hijack(
+            request.environ, lambda sock, chunked: sockets.attach(sock, chunked, viewer, first, wants_stats)
+        )
     if connection := request.environ.get("gunicorn.socket"):
         connection.settimeout(services.settings.client_stall_s)
-    return services.generators.stream(viewer, first)
+    return services.generators.stream(viewer, first, wants_stats)
 
 
 def _respond(body: Iterable[bytes]) -> Response:

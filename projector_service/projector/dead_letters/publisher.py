@@ -11,18 +11,18 @@ from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
 from projector.store import dead_letters
 from projector.store.database import DatabaseUnavailable, Refused, transaction
 from projector.store.dead_letters import StoredLetter
-from projector.topic.kafka import KafkaUnavailable, client_settings
+from projector.topic.kafka import KafkaUnavailable
+from projector.topic.producing import DELIVERY_S, open_producer, producer_settings
 
 logger = logging.getLogger(__name__)
 
 BATCH = 100
 EVERY_S = 5.0
-DELIVERY_S = 5.0
 
 
 class Letterbox(Protocol):
@@ -131,29 +131,8 @@ class KafkaLetterbox:
         )
 
     def _open(self) -> Producer:
-        self._create_topic()
-        return Producer(
-            client_settings(self._bootstrap_servers)
-            | {
-                "acks": "all",
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",
-                "request.timeout.ms": 2000,
-                "delivery.timeout.ms": round(DELIVERY_S * 1000),
-                "queue.buffering.max.messages": 10 * BATCH,
-            }
-        )
-
-    def _create_topic(self) -> None:
-        admin = AdminClient(client_settings(self._bootstrap_servers))  # kept until its answer is there
-        try:
-            future = admin.create_topics([self._new], request_timeout=DELIVERY_S)[self._name]
-            future.result(2 * DELIVERY_S)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise KafkaUnavailable(error.args[0].str()) from error
-        except TimeoutError as error:
-            raise KafkaUnavailable("no answer") from error
+        settings = producer_settings(self._bootstrap_servers, 10 * BATCH)
+        return open_producer(self._bootstrap_servers, self._new, settings)
 
 
 def _send(producer: Producer, topic: str, outgoing: Iterable[Outgoing]) -> list[StoredLetter]:

@@ -35,6 +35,7 @@ TIMELINE: Part = {
     ],
 }
 GROUP: Part = {"status": "ok", "instance": "projector-1", "partitions": [0, 1, 2]}
+FIGURES: Part = {"status": "ok", "is_ours": True, "published": 21, "failed": 0}
 READY: Part = {
     "status": "ok",
     "checks": {
@@ -44,11 +45,16 @@ READY: Part = {
             "status": "ok", "lag": 0, "behind_s": 0.4, "repeats": 2, "ignored": 1, "skipped": 0, "recreated": 0,
         },
         "dead_letters": {"status": "ok", "parked": 0, "orders": 0, "unpublished": 0},
+        "figures": FIGURES,
     },
 }  # fmt: skip
 UNAVAILABLE: Part = {
     "status": "unavailable",
-    "checks": {"database": {"status": "unavailable", "detail": "connection refused"}, "group": GROUP},
+    "checks": {
+        "database": {"status": "unavailable", "detail": "connection refused"},
+        "group": GROUP,
+        "figures": FIGURES,
+    },
 }
 
 

@@ -1,5 +1,6 @@
-"""What the read API asks. Each answer is one statement, so it is of one moment."""
+"""What the read API and the dashboards ask. Each answer is one statement, or of one snapshot: it is of one moment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from projector.readmodel.changes import CANCELLED
+from projector.readmodel.changes import CANCELLED, PLACED
 from projector.readmodel.placement import Position
 from projector.store.database import transaction
 
@@ -46,6 +47,9 @@ _ITEMS = sa.text(
     ORDER BY sum(amount) DESC, item LIMIT :limit
     """
 )
+# Of several statements: all of them see what the first one has seen.
+_ONE_MOMENT = sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_NOW = sa.text("SELECT now()")
 _TIMELINE = sa.text(
     """
     SELECT version, status, time, partition, "offset" AS at FROM projection.timeline
@@ -85,6 +89,11 @@ class Minute:
     events: dict[str, int]
     amounts: dict[str, Decimal]
 
+    @property
+    def revenue(self) -> Decimal:
+        """What was placed less what was cancelled."""
+        return self.amounts.get(PLACED, Decimal(0)) - self.amounts.get(CANCELLED, Decimal(0))
+
 
 @dataclass(frozen=True)
 class Item:
@@ -94,6 +103,16 @@ class Item:
     orders: int
     quantity: int
     amount: Decimal
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that a dashboard shows, of one moment of the database's clock, which is the same for all instances."""
+
+    time: datetime
+    stats: Stats
+    minutes: list[Minute]
+    items: list[Item]
 
 
 @dataclass(frozen=True)
@@ -130,29 +149,26 @@ class Queries:
 
     def stats(self) -> Stats:
         """Return the sums of everything."""
-        [row] = self._rows(_STATS)
-        return Stats(
-            by_status={each["status"]: each["orders"] for each in row.totals},
-            revenue=sum(
-                (Decimal(each["amount"]) for each in row.totals if each["status"] != CANCELLED), Decimal(0)
-            ),
-            events=sum(each["events"] for each in row.positions),
-            next_offsets={each["partition"]: each["next_offset"] for each in row.positions},
-        )
+        return _stats(self._rows(_STATS))
 
     def series(self, minutes: int) -> list[Minute]:
         """Return the last minutes, the oldest first, those without events too."""
-        found: dict[datetime, Minute] = {}
-        for row in self._rows(_SERIES, minutes=minutes):
-            minute = found.setdefault(row.minute, Minute(row.minute, {}, {}))
-            if row.status is not None:
-                minute.events[row.status] = row.events
-                minute.amounts[row.status] = row.amount
-        return list(found.values())
+        return _series(self._rows(_SERIES, minutes=minutes))
 
     def items(self, limit: int) -> list[Item]:
         """Return the items that bring most revenue."""
         return [Item(*row) for row in self._rows(_ITEMS, limit=limit)]
+
+    def figures(self, minutes: int, items: int) -> Figures:
+        """Return all three, and the time."""
+        with transaction(self._engine) as connection:
+            connection.execute(_ONE_MOMENT)
+            return Figures(
+                time=connection.execute(_NOW).scalar_one(),
+                stats=_stats(connection.execute(_STATS)),
+                minutes=_series(connection.execute(_SERIES, {"minutes": minutes})),
+                items=[Item(*row) for row in connection.execute(_ITEMS, {"limit": items})],
+            )
 
     def timeline(self, order_id: UUID) -> list[Version]:
         """Return the known versions of an order, at most MAX_VERSIONS; none of an unknown one."""
@@ -167,3 +183,25 @@ class Queries:
         """Return what health tells."""
         [row] = self._rows(_COUNTS)
         return Counts(*row)
+
+
+def _stats(rows: Iterable[Any]) -> Stats:
+    [row] = rows
+    return Stats(
+        by_status={each["status"]: each["orders"] for each in row.totals},
+        revenue=sum(
+            (Decimal(each["amount"]) for each in row.totals if each["status"] != CANCELLED), Decimal(0)
+        ),
+        events=sum(each["events"] for each in row.positions),
+        next_offsets={each["partition"]: each["next_offset"] for each in row.positions},
+    )
+
+
+def _series(rows: Iterable[Any]) -> list[Minute]:
+    found: dict[datetime, Minute] = {}
+    for row in rows:
+        minute = found.setdefault(row.minute, Minute(row.minute, {}, {}))
+        if row.status is not None:
+            minute.events[row.status] = row.events
+            minute.amounts[row.status] = row.amount
+    return list(found.values())

@@ -9,7 +9,15 @@ from projector.services import Services, current_services
 from projector.store.database import DatabaseUnavailable
 from projector.store.queries import Counts
 from projector.web import responses
-from projector.web.responses import Check, DeadLetters, Group, Reading, ReadyStatus, json_response
+from projector.web.responses import (
+    Check,
+    DeadLetters,
+    Group,
+    Publishing,
+    Reading,
+    ReadyStatus,
+    json_response,
+)
 
 health = Blueprint("health", __name__, url_prefix="/health")
 
@@ -26,18 +34,18 @@ def live() -> Response:
 def ready() -> Response:
     """Answer 200 while the database answers."""
     services = current_services()
-    group = _group(services)
+    group, figures = _group(services), _figures(services)
     try:
         counts = services.health.counts()
         reading, dead_letters = _reading(services, counts), _dead_letters(services, counts)
     except DatabaseUnavailable as error:
         database = Check(status="unavailable", detail=str(error))
-        checks = responses.Checks(database=database, group=group)
+        checks = responses.Checks(database=database, group=group, figures=figures)
         return json_response(responses.Ready(status="unavailable", checks=checks), 503)
     checks = responses.Checks(
-        database=Check(status="ok"), group=group, reading=reading, dead_letters=dead_letters
+        database=Check(status="ok"), group=group, reading=reading, dead_letters=dead_letters, figures=figures
     )
-    all_ok = {group.status, reading.status, dead_letters.status} == {"ok"}
+    all_ok = {group.status, reading.status, dead_letters.status, figures.status} == {"ok"}
     return json_response(responses.Ready(status=_status(all_ok), checks=checks))
 
 
@@ -54,6 +62,20 @@ def _group(services: Services) -> Group:
     )
     if problem:
         found.detail = problem
+    return found
+
+
+def _figures(services: Services) -> Publishing:
+    """Degraded while they cannot be published: they are right, but the dashboards show those of before."""
+    stats = services.stats
+    found = Publishing(
+        status=_status(not stats.problem),
+        is_ours=stats.is_publishing,
+        published=stats.published,
+        failed=stats.failed,
+    )
+    if stats.problem:
+        found.detail = f"the dashboards' figures cannot be published: {stats.problem}"
     return found
 
 

@@ -186,12 +186,25 @@ class DeadLetters(_Body):
     detail: str | None = None
 
 
+class Publishing(_Body):
+    """The figures on their way to the dashboards, which one instance publishes."""
+
+    status: ReadyStatus
+    is_ours: bool
+    """Whether this instance does it: the one that reads partition 0."""
+    published: Count
+    failed: Count
+    """How often they could not be published since the start, and were tried again."""
+    detail: str | None = None
+
+
 class Checks(_Body):
     database: Check
     group: Group
     reading: Reading | None = None
-    """Left out while the database does not answer, as is the next."""
+    """Left out while the database does not answer, as is the next one."""
     dead_letters: DeadLetters | None = None
+    figures: Publishing
 
 
 class Ready(_Body):

@@ -1,10 +1,7 @@
 """What the orders add up to: now, by the minute, and by what was ordered."""
 
-from decimal import Decimal
-
 from flask import Blueprint, Response, request
 
-from projector.readmodel.changes import CANCELLED, PLACED
 from projector.services import current_services
 from projector.store.queries import Minute
 from projector.web import responses
@@ -40,13 +37,12 @@ def series() -> Response:
 
 
 def _minute(found: Minute) -> responses.Minute:
-    nothing = Decimal(0)
     return responses.Minute(
         minute=found.minute,
         events=sum(found.events.values()),
         by_status=found.events,
         amounts=found.amounts,
-        revenue=found.amounts.get(PLACED, nothing) - found.amounts.get(CANCELLED, nothing),
+        revenue=found.revenue,
     )
 
 

@@ -186,7 +186,7 @@ def topic(kafka: str, empty_read_models: None) -> Iterator[Topic]:
     topic = Topic(AdminClient(quiet), Producer(quiet | own), large)
     topic.create()
     yield topic
-    topic.delete(f"{topic.name}.dlq")
+    topic.delete(f"{topic.name}.dlq", f"{topic.name}.stats")
 
 
 @pytest.fixture
@@ -194,6 +194,7 @@ def environment(kafka: str, database_url: str, topic: Topic) -> dict[str, str]:
     return {
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         "KAFKA_TOPIC": topic.name,
+        "KAFKA_STATS_TOPIC": f"{topic.name}.stats",
         "DATABASE_URL": database_url,
         "PROJECTOR_GROUP": topic.name,
         "PROJECTOR_SESSION_TIMEOUT_S": str(SESSION_S),

@@ -296,3 +296,78 @@ test("what is no message of a holder is ignored", async () => {
   await browser.settle();
   assert.deepEqual(shown(tabs), [[id], [id]]);
 });
+
+const asking = (browser) => browser.server.connections.map(({ wantsStats }) => wantsStats);
+const lastStats = (tabs) => tabs.map((tab) => tab.stats.at(-1));
+
+test("figures come over the one connection to the tabs that show them, and to no others", async () => {
+  const { topic, browser, tabs } = await open(2);
+  const { holder } = browser.locks;
+  topic.tell("before");
+  const figures = [1, 2].map(() => openDashboard(browser, { withStats: true }));
+  await browser.settle();
+  assert.deepEqual([browser.connections.length, asking(browser)], [1, [true]]);
+  assert.equal(browser.locks.holder, holder);
+  assert.deepEqual(lastStats(figures), ["before", "before"]);
+  topic.tell("after");
+  const id = topic.publish();
+  await browser.settle();
+  assert.deepEqual(lastStats(figures), ["after", "after"]);
+  assert.deepEqual(shown([...tabs, ...figures]), [[id], [id], [id], [id]]);
+  assert.deepEqual(lastStats(tabs), [undefined, undefined]);
+});
+
+test("a tab that shows figures and comes late has the newest at once", async () => {
+  const { topic, browser } = await open(1, { withStats: true });
+  topic.tell("newest");
+  await browser.settle();
+  const late = openDashboard(browser, { withStats: true });
+  await browser.settle();
+  assert.deepEqual([lastStats([late]), browser.connections.length], [["newest"], 1]);
+});
+
+test("while no tab shows figures nobody asks for them", async () => {
+  const { browser } = await open(3);
+  await pass(browser, 30);
+  assert.deepEqual(asking(browser), [false]);
+});
+
+test("figures are asked for no longer, and without a gap, some time after the last tab with figures is closed", async () => {
+  const { topic, browser, tabs } = await open(2);
+  const figures = openDashboard(browser, { withStats: true });
+  await browser.settle();
+  assert.deepEqual(asking(browser), [true]);
+  await pass(browser, 140); // it tells that it is still there
+  figures.kill();
+  await pass(browser, 100);
+  assert.deepEqual(asking(browser), [true]); // its timers may have been late
+  const ids = [topic.publish(), topic.publish()];
+  await pass(browser, 100);
+  assert.deepEqual(asking(browser), [false]);
+  ids.push(topic.publish());
+  await browser.settle();
+  assert.deepEqual(shown(tabs), [ids, ids]);
+});
+
+test("the next holder asks for figures, too, and so does one that shows some itself", async () => {
+  const { topic, browser, tabs } = await open(2);
+  const figures = openDashboard(browser, { withStats: true });
+  await browser.settle();
+  for (const gone of tabs) {
+    gone.kill();
+    topic.tell(`after ${tabs.indexOf(gone)}`);
+    await pass(browser, 5);
+    assert.deepEqual([asking(browser), lastStats([figures])], [[true], [`after ${tabs.indexOf(gone)}`]]);
+  }
+  assert.equal(browser.locks.holder, figures);
+});
+
+test("without channels a tab that shows figures asks for its own", async () => {
+  const topic = new FakeTopic();
+  const browser = new FakeBrowser(topic);
+  const tabs = [true, false].map((withStats) => openDashboard(browser, { withStats, hasChannels: false }));
+  topic.tell("figures");
+  await browser.settle();
+  assert.deepEqual(asking(browser).toSorted(), [false, true]);
+  assert.deepEqual(lastStats(tabs), ["figures", undefined]);
+});

@@ -9,13 +9,14 @@ const from = (position) => `/stream?from=${encodeURIComponent(position)}`;
 
 function open(position = FIRST) {
   const page = new Page("dashboard");
-  const said = { states: [], events: [], gaps: [], begins: [], reached: [] };
+  const said = { states: [], events: [], gaps: [], begins: [], reached: [], stats: [] };
   const stream = new Stream("/stream", position, {
     state: (name) => said.states.push(name),
     event: (text) => said.events.push(text),
     gap: (data) => said.gaps.push(data),
     begin: (at) => said.begins.push(at),
     reached: () => said.reached.push(stream.position),
+    stats: (text) => said.stats.push(text),
   });
   stream.open();
   return { page, stream, said };
@@ -244,4 +245,62 @@ test("back on the network, a page connects at once unless it is live", async () 
   await page.dispatch("online");
   assert.equal(page.sources.length, 2);
   assert.equal(page.sources[0].readyState, 2); // never two connections of one page
+});
+
+test("figures are passed on and move no position", () => {
+  const { page, stream, said } = open();
+  page.source.send("stats", "figures");
+  assert.deepEqual([stream.position, said.stats, said.events, said.reached], [FIRST, ["figures"], [], []]);
+});
+
+test("who asks for figures gets a new source that goes on where the last one was", () => {
+  const { page, stream } = open();
+  page.source.send("message", "one", LATER);
+  stream.askForStats(true);
+  stream.askForStats(true);
+  assert.deepEqual(
+    page.sources.map(({ url, readyState }) => [url, readyState]),
+    [
+      [from(FIRST), 2],
+      [`${from(LATER)}&stats=1`, 0],
+    ],
+  );
+  stream.askForStats(false);
+  assert.equal(page.source.url, from(LATER));
+});
+
+test("figures can be asked for before the stream is opened, and without a position", () => {
+  const { page, stream } = open("");
+  stream.close();
+  stream.askForStats(true);
+  assert.equal(page.sources.length, 1);
+  stream.open();
+  assert.equal(page.source.url, "/stream?stats=1");
+});
+
+test("a stream that waits to connect again is not hurried by who asks for figures", async () => {
+  const { page, stream } = open();
+  page.source.fail(true);
+  stream.askForStats(true);
+  assert.equal(page.sources.length, 1);
+  await page.clock.advance(2_000);
+  assert.equal(page.source.url, `${from(FIRST)}&stats=1`);
+});
+
+test("figures alone keep a stream from seeming silent", async () => {
+  const { page } = open();
+  for (let seconds = 0; seconds < 60; seconds += 10) {
+    await page.clock.advance(10_000);
+    page.source.send("stats", "figures");
+  }
+  assert.equal(page.sources.length, 1);
+});
+
+test("a source that was replaced says nothing any more", () => {
+  const { page, stream, said } = open();
+  const [first] = page.sources;
+  page.source.send("status", { state: "live" }, FIRST);
+  stream.askForStats(true);
+  first.fail(true);
+  assert.deepEqual([said.states, page.sources.length], [["live"], 2]);
 });

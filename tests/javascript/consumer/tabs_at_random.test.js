@@ -36,7 +36,8 @@ class Trial {
       [30, () => this.with(this.queues, run)],
       [3, () => this.browser.connect()],
       [2, () => this.browser.pass(1_000)],
-      [1, () => this.alive.length < MAX_TABS && openDashboard(this.browser)],
+      [1, () => this.alive.length < MAX_TABS && openDashboard(this.browser, { withStats: this.random() < 0.3 })],
+      [1, () => this.topic.tell(`figures ${this.below(1000)}`)],
       [0.5, () => this.alive.length > 1 && this.with(this.alive, (tab) => tab.kill())],
       [0.7, () => this.with(this.alive, (tab) => this.freeze(tab))],
       [1, () => this.with(this.frozen, (tab) => this.thaw(tab))],
@@ -106,6 +107,15 @@ class Trial {
     }
   }
 
+  /** Assert that figures reach each tab that shows them, over the one connection, and no other. */
+  async checkStats() {
+    this.topic.tell("the last figures");
+    await this.browser.settle();
+    for (const tab of this.alive) {
+      assert.equal(tab.stats.at(-1), tab.withStats ? "the last figures" : undefined);
+    }
+  }
+
   /** Assert that a tab has shown all events since it was rendered, or since it was told of a gap. */
   check(tab) {
     const gap = tab.gaps.findLast(({ to }) => to.startsWith(this.topic.id));
@@ -137,6 +147,7 @@ test("every tab shows every event once and in order, and there is one connection
       }
       await trial.end();
       trial.alive.forEach((tab) => trial.check(tab));
+      await trial.checkStats();
       assert.equal(trial.browser.connections.length, 1);
       assert.equal(trial.browser.sources.length, 1);
       assert.deepEqual([...new Set(trial.alive.map((tab) => tab.states.at(-1)[0]))], ["live"]);

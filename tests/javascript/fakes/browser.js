@@ -206,6 +206,7 @@ class FakeSource extends Events {
   readyState = 0;
   wantsConnection = true;
   #from;
+  #wantsStats;
   #lastId = "";
   #connection = null;
 
@@ -215,14 +216,16 @@ class FakeSource extends Events {
     this.number = sourceNumber;
     this.tab = tab;
     this.url = url;
-    this.#from = new URL(url, "http://localhost").searchParams.get("from");
+    const query = new URL(url, "http://localhost").searchParams;
+    this.#from = query.get("from");
+    this.#wantsStats = query.get("stats") === "1";
     tab.sources.push(this);
   }
 
   connect() {
     this.wantsConnection = false;
     this.readyState = 1;
-    const connection = {};
+    const connection = { wantsStats: this.#wantsStats };
     connection.send = (type, data, id) => this.tab.task(() => this.#receive(connection, type, data, id), this);
     this.#connection = connection;
     this.tab.browser.server.serve(connection, this.#lastId || this.#from);

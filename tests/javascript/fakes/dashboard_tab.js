@@ -3,11 +3,20 @@
 import { Deduplicator } from "../../../consumer_service/consumer/static/deduplicator.js";
 import { SharedStream } from "../../../consumer_service/consumer/static/shared_stream.js";
 
-/** Open a tab; position: what its page was rendered with. */
-export function openDashboard(browser, { position = browser.server.text(), ...options } = {}) {
+/** Open a tab; position: what its page was rendered with. withStats: whether it shows figures. */
+export function openDashboard(browser, { position = browser.server.text(), withStats = false, ...options } = {}) {
   const tab = browser.open(options);
   const deduplicator = new Deduplicator();
-  Object.assign(tab, { rendered: position, shown: [], repeats: 0, gaps: [], states: [], begins: [] });
+  Object.assign(tab, {
+    withStats,
+    rendered: position,
+    shown: [],
+    repeats: 0,
+    gaps: [],
+    states: [],
+    begins: [],
+    stats: [],
+  });
   tab.stream = new SharedStream(
     "/stream",
     position,
@@ -26,6 +35,7 @@ export function openDashboard(browser, { position = browser.server.text(), ...op
       },
       state: (name, data) => tab.states.push([name, data]),
       begin: (at) => tab.begins.push(at),
+      ...(withStats ? { stats: (text) => tab.stats.push(text) } : {}),
     },
     tab,
   );

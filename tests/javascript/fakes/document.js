@@ -52,6 +52,10 @@ export class Document extends Events {
     return new Element(tag);
   }
 
+  createElementNS(_namespace, tag) {
+    return new Element(tag);
+  }
+
   adoptNode(node) {
     node.remove();
     return node;

@@ -5,6 +5,7 @@ export class FakeTopic {
   #number = 0;
   logs;
   connections = [];
+  stats = "";
 
   constructor() {
     this.recreate();
@@ -38,7 +39,13 @@ export class FakeTopic {
     return id;
   }
 
-  /** Serve a connection: {send(type, data, id), ...}, from a position or live. */
+  /** Let figures come. */
+  tell(text) {
+    this.stats = text;
+    this.connections.filter(({ wantsStats }) => wantsStats).forEach((each) => each.send("stats", text, ""));
+  }
+
+  /** Serve a connection: {send(type, data, id), wantsStats}, from a position or live. */
   serve(connection, from) {
     this.connections.push(connection);
     const [topic, pairs = ""] = (from || this.text()).split(";");
@@ -47,6 +54,9 @@ export class FakeTopic {
     connection.send("status", { state: "live", ...(isKnown ? {} : { gap: true }) }, from || this.text());
     if (!isKnown) {
       connection.send("gap", { reason: "recreated", to: this.text() }, this.text());
+    }
+    if (connection.wantsStats && this.stats) {
+      connection.send("stats", this.stats, "");
     }
   }
 

@@ -41,6 +41,7 @@ class Replica:
         settings = Settings.model_construct(
             kafka_bootstrap_servers="kafka:9092",
             kafka_topic=TOPIC,
+            kafka_stats_topic="",  # nobody here asks for figures
             ring_events=setup["ring_events"],
             ring_bytes=setup["ring_bytes"],
             event_bytes=1000,

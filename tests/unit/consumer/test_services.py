@@ -18,6 +18,7 @@ def settings(**changes: Any) -> Settings:
     values: dict[str, Any] = {
         "kafka_bootstrap_servers": "127.0.0.1:1",
         "kafka_topic": "other",
+        "kafka_stats_topic": "other-stats",
         "ring_events": 500,
         "ring_bytes": 3 << 20,
         "event_bytes": 5000,
@@ -100,7 +101,22 @@ def test_each_part_has_the_topic_and_its_thread(services: Services) -> None:
     assert (services.test_events._bootstrap_servers, services.test_events._topic) == ("127.0.0.1:1", "other")
     assert services.history._admin is services.monitor._admin is admin
     names = {thread.name for thread in services.background._threads}
-    assert names == {"freshness", "tail", "generators", "fanout", "replay 1", "replay 2"}
+    assert names == {"freshness", "tail", "generators", "fanout", "replay 1", "replay 2", "stats"}
+
+
+def test_figures_are_read_from_their_own_topic_for_every_fanout(services: Services) -> None:
+    admin = services.stats_tail._admin
+    assert isinstance(admin, TopicAdmin)
+    assert (admin._bootstrap_servers, admin._name) == ("127.0.0.1:1", "other-stats")
+    assert services.sockets is not None
+    assert services.stats is services.stats_tail._latest is services.generators._stats
+    assert services.stats is services.sockets._stats._latest
+
+
+def test_without_a_topic_nobody_reads_figures() -> None:
+    services = create_services(settings(kafka_stats_topic=""))
+    assert "stats" not in {thread.name for thread in services.background._threads}
+    services.close()
 
 
 def test_body_is_bounded() -> None:

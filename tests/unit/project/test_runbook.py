@@ -56,7 +56,7 @@ def test_words_of_the_pages_are_those_of_the_pages() -> None:
     """What the page quotes of the dashboard is in its script."""
     sources = "".join(
         (ROOT / "consumer_service" / "consumer" / "static" / name).read_text()
-        for name in ("gaps.js", "dashboard.js")
+        for name in ("gaps.js", "connection_state.js", "dashboard.js")
     )
     for quoted in (
         "this page was away for longer than Kafka keeps events.",

@@ -11,6 +11,7 @@ from consumer.fanout.resume import resume
 from consumer.fanout.sockets import SocketFanout
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
+from consumer.ring.stats import LatestStats
 from consumer.ring.types import Batch, Event, FoundTime, Slice
 from consumer.ring.view import RingView
 from tests.clock import FakeClock
@@ -25,14 +26,16 @@ END = b"<end>"
 class FanoutHarness:
     """A socket fan-out whose thread is run step by step; each viewer is a socket pair."""
 
-    def __init__(self, max_events: int = 10_000, buffer_bytes: int = 8 << 10) -> None:
+    def __init__(
+        self, max_events: int = 10_000, buffer_bytes: int = 8 << 10, stats: LatestStats | None = None
+    ) -> None:
         self.ring = Ring(max_events, 64 << 20)
         self.ring.open(Position(TOPIC_ID, (0,)))
         self.clock = FakeClock()
         self.state = "live"
         policy = FanoutPolicy(WINDOW_S, HEARTBEAT_S, STALL_S, buffer_bytes)
         self.replay = FakeReplay()
-        self.fanout = SocketFanout(self.ring, self.replay, lambda: self.state, policy, self.clock)
+        self.fanout = SocketFanout(self.ring, self.replay, lambda: self.state, policy, self.clock, stats)
         self.browsers: list[socket.socket] = []
 
     def join(
@@ -41,13 +44,14 @@ class FanoutHarness:
         last_event_id: str | None = None,
         steps: int = 3,
         wanted: Filter = EVERYTHING,
+        stats: bool = False,
     ) -> socket.socket:
         """Attach a viewer; return the browser's end of its connection. steps: 0 is one without a flush window."""
         server, browser = socket.socketpair()
         self.browsers.append(browser)
         browser.setblocking(False)
         viewer = resume(self.ring, last_event_id, None, wanted)
-        self.fanout.attach(server, chunked, viewer, viewer.greeting(self.state))
+        self.fanout.attach(server, chunked, viewer, viewer.greeting(self.state), stats)
         if steps:
             self.step(steps)
         else:

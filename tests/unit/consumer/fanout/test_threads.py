@@ -10,6 +10,7 @@ from consumer.fanout.resume import resume
 from consumer.fanout.threads import GeneratorFanout
 from consumer.ring.position import Position
 from consumer.ring.ring import Ring
+from consumer.ring.stats import LatestStats
 from consumer.ring.types import Batch, Event, Slice
 from tests.clock import FakeClock
 from tests.unit.consumer.fanout.fake_replay import FakeReplay
@@ -51,11 +52,15 @@ def put(ring: Ring, payload: bytes) -> None:
 
 
 def fanout_of(
-    ring: Ring, clock: FakeClock, states: list[str], replay: FakeReplay | None = None
+    ring: Ring,
+    clock: FakeClock,
+    states: list[str],
+    replay: FakeReplay | None = None,
+    stats: LatestStats | None = None,
 ) -> GeneratorFanout:
     """Return a fan-out that reports the last of `states`."""
     policy = FanoutPolicy(0.02, HEARTBEAT_S, 15, 8 << 10)
-    return GeneratorFanout(ring, replay or FakeReplay(), lambda: states[-1], policy, clock)
+    return GeneratorFanout(ring, replay or FakeReplay(), lambda: states[-1], policy, clock, stats)
 
 
 def test_quiet_stream_gets_a_heartbeat_in_time(ring: Ring, clock: FakeClock) -> None:

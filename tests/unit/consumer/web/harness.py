@@ -12,6 +12,7 @@ from consumer.ring.types import Event
 from consumer.services import EXTENSION, Services, State
 from consumer.topic.history import History
 from consumer.topic.kafka import KafkaUnavailable
+from consumer.topic.stats import read_stats
 from tests.unit.consumer.topic.fake_kafka import TOPIC_ID, FakeTopic, event
 
 
@@ -62,6 +63,10 @@ class WebHarness:
         history = History(ring, topic, topic.open_reader, timeout_s=1, event_bytes=10_000)
         self.replace(history=history)
         self.state = "live"
+
+    def read_figures(self, payload: bytes) -> None:
+        """Let figures come."""
+        self.services.stats.put(read_stats(payload))
 
     def get_json(self, path: str, **query: Any) -> dict[str, Any]:
         """Return the JSON object that a GET is answered with."""

@@ -1,4 +1,5 @@
 from consumer.services import State
+from tests.unit.consumer.topic.order_stats import figures
 from tests.unit.consumer.web.harness import WebHarness
 
 
@@ -22,3 +23,20 @@ def test_readiness_tells_what_is_wrong_with_kafka(web: WebHarness) -> None:
     assert web.get_json("/health/ready")["checks"]["kafka"]["detail"] == monitor.stall
     monitor.stall = ""
     assert "detail" not in web.get_json("/health/ready")["checks"]["kafka"]
+
+
+def test_figures_that_do_not_come_are_told_and_make_nothing_degraded(web: WebHarness) -> None:
+    web.read_topic()
+    web.services.stats_tail.problem = "the topic does not exist"
+    body = web.get_json("/health/ready")
+    assert (body["status"], body["checks"]["figures"]) == (
+        "ok",
+        {"received": 0, "unreadable": 0, "detail": "the topic does not exist"},
+    )
+    web.read_figures(figures())
+    web.services.stats_tail.problem = ""
+    assert web.get_json("/health/ready")["checks"]["figures"] == {
+        "received": 1,
+        "unreadable": 0,
+        "time": "2026-11-22T12:00:00+00:00",
+    }

@@ -7,6 +7,7 @@ import pytest
 from consumer.services import State
 from tests.unit.consumer.fanout.stream_text import blocks, shown
 from tests.unit.consumer.topic.fake_kafka import TOPIC_ID, event
+from tests.unit.consumer.topic.order_stats import figures
 from tests.unit.consumer.web.harness import WebHarness
 
 
@@ -76,4 +77,20 @@ def test_stream_is_filtered_by_type_and_order(web: WebHarness, query: str, expec
     web.services.ring.append([], web.services.ring.position)
     found = shown(next(body)) if expected else []
     assert [json.loads(data)["subject"] for data in found] == expected
+    response.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [("", ["status"]), ("stats=1", ["status", "stats"]), ("stats=0", ["status"]), ("stats=true", ["status"])],
+)
+def test_figures_are_streamed_only_to_who_asks(web: WebHarness, query: str, named: list[str]) -> None:
+    web.read_topic()
+    web.read_figures(figures())
+    response = web.client.get(f"/stream?from={TOPIC_ID};0:2,1:0&{query}", buffered=False)
+    body = cast("Iterator[bytes]", response.response)
+    received = b""
+    while not shown(received):
+        received += next(body)
+    assert [block.event for block in blocks(received)] == [*named, "message"]
     response.close()

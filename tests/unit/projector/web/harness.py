@@ -88,6 +88,13 @@ class FakeDeadLetters:
     problem = ""
 
 
+class FakeStats:
+    problem = ""
+    is_publishing = True
+    published = 3
+    failed = 1
+
+
 class WebHarness:
     """A test client on fakes."""
 
@@ -95,13 +102,14 @@ class WebHarness:
         self.app: Flask = create_app(SETTINGS)
         self.client: FlaskClient = self.app.test_client()
         self.queries, self.loop = FakeQueries(), FakeLoop()
-        self.watch, self.dead_letters = FakeWatch(), FakeDeadLetters()
+        self.watch, self.dead_letters, self.stats = FakeWatch(), FakeDeadLetters(), FakeStats()
         fakes: dict[str, Any] = {
             "queries": self.queries,
             "health": self.queries,
             "loop": self.loop,
             "watch": self.watch,
             "dead_letters": self.dead_letters,
+            "stats": self.stats,
         }
         services: Services = self.app.extensions[EXTENSION]
         self.app.extensions[EXTENSION] = replace(services, **fakes)

@@ -19,6 +19,7 @@ def test_all_is_well(web: WebHarness, described: DescribedApi) -> None:
     assert body["status"] == "ok"
     assert body["checks"]["reading"]["lag"] == 2
     assert body["checks"]["group"] == {"status": "ok", "instance": "projector-1", "partitions": [0, 1]}
+    assert body["checks"]["figures"] == {"status": "ok", "is_ours": True, "published": 3, "failed": 1}
 
 
 def stand_still(web: WebHarness) -> None:
@@ -41,6 +42,10 @@ def fail_to_publish(web: WebHarness) -> None:
     web.dead_letters.problem = "no answer"
 
 
+def fail_to_publish_figures(web: WebHarness) -> None:
+    web.stats.problem = "no answer"
+
+
 @pytest.mark.parametrize(
     ("happens", "check", "detail"),
     [
@@ -49,6 +54,11 @@ def fail_to_publish(web: WebHarness) -> None:
         (begin_behind, "reading", "behind for 3 s, by 2 messages as far as is known"),
         (park, "dead_letters", "parked messages: 2, of 1 orders; to see them: ./start_project.sh dlq list"),
         (fail_to_publish, "dead_letters", "they cannot be published: no answer"),
+        (
+            fail_to_publish_figures,
+            "figures",
+            "the dashboards' figures cannot be published: no answer",
+        ),
     ],
 )
 def test_degraded_says_why(
