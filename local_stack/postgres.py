@@ -14,7 +14,7 @@ from local_stack.passwords import load_or_create_owner_password
 from local_stack.paths import Paths, write_private
 
 USER = DATABASE = "orders"
-MAX_CONNECTIONS = 150
+MAX_CONNECTIONS = 160
 # How much of the log is kept for an archive (./start_project.sh archive) or Debezium, when it is behind.
 SLOT_MB = 1024
 

@@ -70,7 +70,7 @@ def test_more_connections_than_postgresql_has_are_refused(monkeypatch: pytest.Mo
     monkeypatch.setenv("WEB_CONCURRENCY", "13")
     load_settings()
     monkeypatch.setenv("WEB_CONCURRENCY", "14")
-    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=14.* 160 connections, but PostgreSQL has 150"):
+    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=14.* 161 connections, but PostgreSQL has 160"):
         load_settings()
 
 
@@ -102,7 +102,7 @@ def test_all_projectors_have_their_connections_beside_a_producer_with_most_worke
 ) -> None:
     assert load_settings().with_projectors(MOST_PROJECTORS).projectors == MOST_PROJECTORS
     monkeypatch.setenv("WEB_CONCURRENCY", "6")
-    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=6, .* PROJECTORS=12 want 168 connections"):
+    with pytest.raises(StackError, match=r"WEB_CONCURRENCY=6, .* PROJECTORS=12 want 180 connections"):
         load_settings().with_projectors(MOST_PROJECTORS)
 
 
