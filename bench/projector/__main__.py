@@ -26,7 +26,7 @@ from confluent_kafka.admin import AdminClient
 from bench.figures import Spread, median
 from bench.projector import takeover
 from bench.projector.backlog import PER_SECOND, events, put
-from bench.projector.instances import Instance, busy_s, cpu_s, running
+from bench.projector.instances import Instance, cpu_s, running
 from bench.publish import ROOT, running_stores, wait_until
 from local_stack.services import BROKERS, POSTGRES
 from local_stack.supervisord import processes
@@ -44,12 +44,6 @@ EMPTY = sa.text(
     " projection.minutes, projection.items, projection.dead_letters"
 )
 COUNTED = sa.text("SELECT coalesce(sum(events), 0)::bigint FROM projection.positions")
-# What the instances' sessions do: run, wait for something named, or have nothing to do.
-WAITS = sa.text(
-    "SELECT CASE WHEN state <> 'active' THEN 'idle' ELSE coalesce(wait_event, 'running') END AS doing"
-    " FROM pg_stat_activity WHERE application_name = 'projector' AND query NOT LIKE '%totals GROUP%'"
-    " AND state_change > now() - interval '5 s'"
-)
 POSITIONS = sa.text("SELECT partition, next_offset FROM projection.positions")
 BY_STATUS = sa.text(
     "SELECT status, sum(orders)::bigint AS orders FROM projection.totals GROUP BY 1 HAVING sum(orders) <> 0"
@@ -58,10 +52,7 @@ BY_STATUS = sa.text(
 
 @dataclass(frozen=True)
 class Drained:
-    """How fast a backlog was read, and the CPU that it took, in us for an event.
-
-    cores: all of that, in use. machine: the same with whatever else ran on the machine.
-    """
+    """How fast a backlog was read, and the CPU that it took, in us for an event. cores: all of it, in use."""
 
     variant: str
     instances: int
@@ -69,7 +60,6 @@ class Drained:
     projector_us: float
     postgres_us: float
     brokers_us: float
-    machine: float
 
     @property
     def cores(self) -> float:
@@ -108,18 +98,12 @@ class Bench:
             self._watcher.execute(EMPTY)
             groups = {"projector": self._projectors(instances), **self._servers()}
             used, began = {name: cpu_s(each) for name, each in groups.items()}, monotonic()
-            busy, doing = busy_s(), Counter[str]()
-            wait_until(lambda: self._has_counted_all(doing), READ_WITHIN_S, pause_s=0.05)
-            took, busy = monotonic() - began, busy_s() - busy
+            wait_until(lambda: self._counted() == self._count, READ_WITHIN_S, pause_s=0.05)
+            took = monotonic() - began
             us = {name: (cpu_s(each) - used[name]) / self._count * 1e6 for name, each in groups.items()}
-        shares = {name: number / doing.total() for name, number in doing.most_common(5)}
-        told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-        print(f"sessions in PostgreSQL: {told}", flush=True)
         found = {row.status: row.orders for row in self._watcher.execute(BY_STATUS)}
         assert found == dict(+self._by_status), f"{found} were counted, and {self._by_status} were made"
-        return Drained(
-            variant, number, self._count / took, us["projector"], us["postgres"], us["brokers"], busy / took
-        )
+        return Drained(variant, number, self._count / took, us["projector"], us["postgres"], us["brokers"])
 
     def take_over(self, folder: Path, number: int) -> None:
         """Kill one of so many instances: once for good, and once to be started again at once."""
@@ -134,10 +118,6 @@ class Bench:
                         f" {found.first_s:.1f} to {found.last_s:.1f} s",
                         flush=True,
                     )
-
-    def _has_counted_all(self, doing: Counter[str]) -> bool:
-        doing.update(row.doing for row in self._watcher.execute(WAITS))
-        return self._counted() == self._count
 
     def _counted(self) -> int:
         return int(self._watcher.execute(COUNTED).scalar_one())
@@ -167,14 +147,13 @@ def table(results: list[Drained]) -> str:
 
     base = of(OURS, min(each.instances for each in results if each.variant == OURS), "events_per_s").median
     lines = [
-        "| | Instances | events/s | x | CPU of projectors, us | of PostgreSQL | of brokers | cores | of machine |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | Instances | events/s | x | CPU of projectors, us/event | of PostgreSQL | of brokers | cores in use |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for variant, number in dict.fromkeys((each.variant, each.instances) for each in results):
         rate = of(variant, number, "events_per_s")
         others = " | ".join(
-            str(of(variant, number, name))
-            for name in ("projector_us", "postgres_us", "brokers_us", "cores", "machine")
+            str(of(variant, number, name)) for name in ("projector_us", "postgres_us", "brokers_us", "cores")
         )
         lines.append(f"| {variant} | {number} | {rate} | {rate.median / base:.2f} | {others} |")
     return "\n".join(lines)

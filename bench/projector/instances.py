@@ -111,9 +111,3 @@ def cpu_s(processes: list[psutil.Process]) -> float:
             continue  # it has ended since it was found
         total += times.user + times.system + times.children_user + times.children_system
     return total
-
-
-def busy_s() -> float:
-    """Return the CPU time that all cores of the machine have used so far, in seconds, whoever it was."""
-    times = psutil.cpu_times()
-    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)

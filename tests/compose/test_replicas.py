@@ -1,14 +1,11 @@
 """Several replicas behind the gateway, under load, while replicas are added or killed."""
 
-import json
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import pytest
-import requests
 
-from local_stack.services import BROKERS, CONSUMER, PRODUCER, PROJECTOR, RELAY
+from local_stack.services import BROKERS, CONSUMER, PRODUCER, RELAY
 from tests.compose.stack import ComposeStack
 from tests.e2e.customer import Customer
 from tests.e2e.viewer import OpenViewer, Viewer
@@ -19,7 +16,7 @@ from tests.shop import Shop
 @pytest.fixture(scope="module")
 def scaled_stack(running_stack: ComposeStack) -> Iterator[ComposeStack]:
     yield running_stack
-    running_stack.run("scale", "producer=1", "consumer=1", "projector=1")
+    running_stack.run("scale", "producer=1", "consumer=1")
 
 
 def healthy_services(stack: ComposeStack) -> set[str]:
@@ -73,43 +70,6 @@ def test_killed_replica_loses_no_order(
     assert_all_shown(viewers, customer.acknowledged)
     eventually(scaled_stack.is_healthy, within=60)
     eventually(lambda: shop.count_outbox_rows() == 0, within=40)
-
-
-def test_projectors_share_the_partitions_under_names_that_outlive_a_restart(
-    scaled_stack: ComposeStack, shop: Shop
-) -> None:
-    scaled_stack.run("scale", "projector=3")
-    before = eventually(lambda: sharing(scaled_stack), within=60, every=1)
-    assert len({group["instance"] for group in before}) == 3
-    scaled_stack.run("stop")
-    scaled_stack.run("start")
-    after = eventually(lambda: sharing(scaled_stack), within=60, every=1)
-    assert {group["instance"] for group in after} == {group["instance"] for group in before}
-
-    scaled_stack.kill(f"{PROJECTOR}-2")
-    order_id = shop.place()
-    url = scaled_stack.env["PROJECTOR_URL"]
-    eventually(lambda: requests.get(f"{url}/orders/{order_id}/timeline", timeout=10).ok, within=60)
-    eventually(scaled_stack.is_healthy, within=60)
-    answers = [requests.get(f"{url}/health/ready", timeout=10).json() for _ in range(30)]
-    assert len({answer["checks"]["group"]["instance"] for answer in answers}) == 3  # the gateway asks all
-
-
-def sharing(stack: ComposeStack) -> list[dict[str, Any]]:
-    """Return what each of three projectors says of its group. Raises AssertionError until they share all partitions."""
-    found = [
-        json.loads(stack.compose("exec", "-T", "--index", str(n), PROJECTOR, "python", "-c", SAY_GROUP))
-        for n in (1, 2, 3)
-    ]
-    assert sorted(len(group["partitions"]) for group in found) == [2, 2, 2], found
-    assert sorted(number for group in found for number in group["partitions"]) == list(range(6)), found
-    return found
-
-
-SAY_GROUP = (
-    "import json, urllib.request as r;"
-    "print(json.dumps(json.load(r.urlopen('http://127.0.0.1:5003/health/ready'))['checks']['group']))"
-)
 
 
 def test_start_keeps_the_number_of_replicas(scaled_stack: ComposeStack) -> None:
