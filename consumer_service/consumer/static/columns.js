@@ -81,7 +81,7 @@ export class Columns {
 
   #drawTimes(points, width) {
     const labelled = points.map(({ label }, index) => [label, (index + 0.5) * width]).filter(([label]) => label);
-    resize(this.#times, labelled.length, () => svg("text", { y: "1.1em", "text-anchor": "middle" }));
+    resize(this.#times, labelled.length, () => svg("text", { y: "1.4em", "text-anchor": "middle" }));
     labelled.forEach(([label, x], index) => {
       setAll(this.#times.childNodes[index], { x: percent(x) });
       setText(this.#times.childNodes[index], label);
