@@ -42,14 +42,18 @@ def random_plan(rng: random.Random) -> Plan:
         # A reader that is opened anew without a leader epoch cannot find out that its log was cut back and grew again.
         faults -= {"retention", "grow", "silent"}
         setup["partitions"] = 1
-    if "grow" in faults:
-        # A reader that begins anew behind one partition's signpost and before another's end cannot know of it.
-        faults -= {"retention", "restart", "lag", "leader"}
     weights = {name: weight for name, (weight, fault, _) in STEPS.items() if fault is None or fault in faults}
     names = rng.choices([*weights], [*weights.values()], k=rng.randint(20, 90))
     opening: list[Step] = [("produce", 0, rng.randint(0, 8))]
     opening += [("run", replica, "tail", UNLIMITED) for replica in range(setup["replicas"])]
-    return Plan(setup, [*opening, *((name, *STEPS[name][2](rng)) for name in names)])
+    steps = [(name, *STEPS[name][2](rng)) for name in names]
+    # Orders move to other partitions, but not where a reader may begin behind the signpost of one partition and before
+    # the end of another: it cannot know of that.
+    setup["moves"] = "grow" in faults and not faults & {"retention", "restart", "lag", "leader"}
+    if setup["moves"]:
+        for _ in range(2):
+            steps.insert(rng.randrange(len(steps)), ("grow",))
+    return Plan(setup, [*opening, *steps])
 
 
 def _pauses(rng: random.Random) -> int:
