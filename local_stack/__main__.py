@@ -13,11 +13,12 @@ from local_stack import backup
 from local_stack.config import Settings, load_settings
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
+from local_stack.kafka import metadata
 from local_stack.lifecycle import logs, one_off, status, stop
 from local_stack.lifecycle.start import start
 from local_stack.lock import exclusive_lock
 from local_stack.paths import DEFAULT_HOME, Paths
-from local_stack.services import ALL, CDC, NAMES, PRODUCER, PROJECTOR, RELAY
+from local_stack.services import ALL, CDC, NAMES, OPTIONAL, PRODUCER, PROJECTOR, RELAY
 
 # A process that does not answer within this time, such as a suspended supervisord, counts as dead.
 ANSWER_TIMEOUT_S = 10
@@ -67,10 +68,11 @@ class Commands:
         self._all = not services
 
     def _settings(self) -> Settings:
-        return load_settings().with_publisher_of(self.paths)
+        return load_settings().with_publisher_of(self.paths).with_metadata_of(self.paths)
 
     def start(self) -> int:
         settings = self._settings()
+        metadata.check(self.paths, settings.kafka_metadata)  # before anything is stopped or changed
         self.paths.create_folders()
         with exclusive_lock(self.paths.lock, say):
             print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
@@ -81,9 +83,13 @@ class Commands:
 
     def _wanted(self, settings: Settings) -> frozenset[str]:
         """Return the services to start. Raises StackError when one has nothing to do."""
-        if idle := self._services & (set(CDC) - settings.cdc):
-            raise StackError(f"{min(idle)} is for PUBLISHER=debezium, and this is {settings.publisher}.")
-        return self._services | settings.cdc if self._all else self._services
+        if idle := self._services & (set(OPTIONAL) - settings.optional):
+            if min(idle) in CDC:
+                raise StackError(f"{min(idle)} is for PUBLISHER=debezium, and this is {settings.publisher}.")
+            raise StackError(
+                f"{min(idle)} is for --zookeeper, and this Kafka keeps its metadata itself (KRaft)."
+            )
+        return self._services | settings.optional if self._all else self._services
 
     def stop(self) -> int:
         if not self.paths.home.exists():
@@ -98,12 +104,13 @@ class Commands:
         return 0
 
     def restart(self) -> int:
+        metadata.check(self.paths, self._settings().kafka_metadata)
         self.stop()
         return self.start()
 
     def status(self, as_json: bool) -> int:
         _end_quietly_on_closed_pipe()
-        statuses = status.read(self.paths, self._settings().cdc)
+        statuses = status.read(self.paths, self._settings().optional)
         print(status.as_json(statuses) if as_json else status.as_table(statuses))
         for note in [] if as_json else status.notes(self.paths, statuses):
             print(note)

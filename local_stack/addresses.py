@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from local_stack import passwords, ports, postgres
 from local_stack.paths import Paths
-from local_stack.services import BROKERS, CONNECT, CONSUMER, KAFKA_UI, POSTGRES, PRODUCER, PROJECTOR
+from local_stack.services import (
+    BROKERS,
+    CONNECT,
+    CONSUMER,
+    KAFKA_UI,
+    POSTGRES,
+    PRODUCER,
+    PROJECTOR,
+    ZOOKEEPERS,
+)
 
 # Whoever takes PostgreSQL's port while it is down must not be sent a password that can be read.
 REQUIRE_AUTH = "scram-sha-256"
@@ -13,10 +22,11 @@ REQUIRE_AUTH = "scram-sha-256"
 
 @dataclass(frozen=True)
 class Addresses:
-    """The URLs of the stack, and the address (host:port) of each broker by its name.
+    """The URLs of the stack, and the address (host:port) of each broker and each ZooKeeper by its name.
 
     database_url: the owner's, for people. Its parameters are those that every version of psql knows.
-    kafka_ui_url, projector_url, connect_url: "" when an older version has started the stack: it had none.
+    kafka_ui_url, projector_url, connect_url: "" when an older version has started the stack: it had none. Nor had it
+    zookeepers.
     """
 
     database_url: str
@@ -26,6 +36,7 @@ class Addresses:
     kafka_ui_url: str
     connect_url: str
     projector_url: str
+    zookeepers: Mapping[str, str]
 
     @classmethod
     def of(cls, numbers: Mapping[str, int], password: str) -> "Addresses":
@@ -39,6 +50,7 @@ class Addresses:
             kafka_ui_url=f"http://{at[KAFKA_UI]}" if KAFKA_UI in at else "",
             connect_url=f"http://{at[CONNECT]}" if CONNECT in at else "",
             projector_url=f"http://{at[PROJECTOR]}" if PROJECTOR in at else "",
+            zookeepers={name: at[name] for name in ZOOKEEPERS if name in at},
         )
 
     @property

@@ -8,6 +8,7 @@ BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 PRODUCER, RELAY, CONSUMER, KAFKA_UI = "producer", "relay", "consumer", "kafka-ui"
 CONNECT, CONNECTOR = "connect", "connector"
 PROJECTOR = "projector"
+ZOOKEEPERS = ("zookeeper-1", "zookeeper-2", "zookeeper-3")
 
 STORES = (POSTGRES, *BROKERS)
 APPS = (PRODUCER, RELAY, CONSUMER, PROJECTOR)
@@ -16,12 +17,14 @@ NATIVE_APPS = (*APPS, KAFKA_UI)
 NAMES = (*STORES, *NATIVE_APPS)
 # Only with PUBLISHER=debezium: Kafka Connect, and the program that keeps its connector running.
 CDC = (CONNECT, CONNECTOR)
-ALL = (*NAMES, *CDC)
+# Only with KAFKA_METADATA=zookeeper: ZOOKEEPERS.
+OPTIONAL = (*CDC, *ZOOKEEPERS)
+ALL = (*NAMES, *OPTIONAL)
 # What listens for HTTP, each on a port of its setting.
 WEB = (PRODUCER, CONSUMER, PROJECTOR, KAFKA_UI)
 
 # By supervisord group: each needs those before it, so a stop ends the groups from the last one to the first.
-GROUPS = {"stores": STORES, "cdc": CDC, "apps": NATIVE_APPS}
+GROUPS = {"ensemble": ZOOKEEPERS, "stores": STORES, "cdc": CDC, "apps": NATIVE_APPS}
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class StopPolicy:
 
 
 STOP_POLICIES = {
+    **dict.fromkeys(ZOOKEEPERS, StopPolicy(SIGTERM, 5)),
     POSTGRES: StopPolicy(SIGINT, 10),
     # The last brokers to stop have no quorum left for a controlled shutdown and would wait for minutes.
     # Ending them early loses nothing.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from local_stack import addresses
 from local_stack.lifecycle.health import HEALTHY, UNHEALTHY, CheckResult, HealthChecks
 from local_stack.paths import Paths
-from local_stack.services import ALL, CDC
+from local_stack.services import ALL, OPTIONAL
 from local_stack.supervisord import client, processes
 from local_stack.supervisord.client import RUNNING, STOPPED, ProcessInfo
 
@@ -35,21 +35,21 @@ class Status:
         return self.state == RUNNING and self.health == HEALTHY
 
 
-def read(paths: Paths, cdc: Set[str] = frozenset()) -> list[Status]:
+def read(paths: Paths, needed: Set[str] = frozenset()) -> list[Status]:
     """Return the status of every service, in the order of their names in services.py.
 
-    cdc: those that the publisher needs; others of its kind are only shown when they run."""
+    needed: those of the optional ones that the settings need; the others are only shown when they run."""
     services = _read_processes(paths)
     alive = {name for name, info in services.items() if info.pid}
     results = HealthChecks(addresses.load(paths), paths).run(alive) if alive else {}
-    return combine(services, results, cdc)
+    return combine(services, results, needed)
 
 
 def combine(
-    services: Mapping[str, ProcessInfo], results: Mapping[str, CheckResult], cdc: Set[str] = frozenset()
+    services: Mapping[str, ProcessInfo], results: Mapping[str, CheckResult], needed: Set[str] = frozenset()
 ) -> list[Status]:
     infos = {name: services.get(name, NOT_RUNNING) for name in ALL}
-    hidden = {name for name in set(CDC) - cdc if infos[name].state == STOPPED}
+    hidden = {name for name in set(OPTIONAL) - needed if infos[name].state == STOPPED}
     found = ((name, info) for name, info in infos.items() if name not in hidden)
     return [
         Status(name, info.state, info.pid or None, result.health, " ".join(result.detail.split()))
@@ -73,7 +73,8 @@ def as_json(statuses: Sequence[Status]) -> str:
 def as_table(statuses: Sequence[Status]) -> str:
     rows = [("SERVICE", "STATE", "PID", "HEALTH")]
     rows += [(status.name, status.state, str(status.pid or "-"), status.health) for status in statuses]
-    return "\n".join("{:10} {:13} {:>8}  {}".format(*row) for row in rows)
+    width = max(10, *(len(name) for name, *_ in rows))
+    return "\n".join("{:{}} {:13} {:>8}  {}".format(row[0], width, *row[1:]) for row in rows)
 
 
 def notes(paths: Paths, statuses: Sequence[Status]) -> list[str]:

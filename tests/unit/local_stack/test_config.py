@@ -8,7 +8,16 @@ from local_stack import config
 from local_stack.config import Settings, load_settings
 from local_stack.errors import StackError
 from local_stack.paths import Paths
-from local_stack.services import CDC, CONSUMER, KAFKA_UI, PRODUCER, PROJECTOR, RELAY, STOP_POLICIES
+from local_stack.services import (
+    CDC,
+    CONSUMER,
+    KAFKA_UI,
+    PRODUCER,
+    PROJECTOR,
+    RELAY,
+    STOP_POLICIES,
+    ZOOKEEPERS,
+)
 from producer.relay.service import STOP_S
 from tests.project import ROOT
 
@@ -47,6 +56,22 @@ def test_publisher_of_the_last_start_is_kept_until_the_environment_names_another
     monkeypatch.setenv("PUBLISHER", "relay")
     back = load_settings().with_publisher_of(paths)
     assert (back.publisher, back.cdc, back.is_other_publisher(paths)) == ("relay", frozenset(), True)
+
+
+def test_keeper_of_the_metadata_is_that_of_the_data_until_the_environment_names_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paths = Paths(tmp_path)
+    first = load_settings().with_metadata_of(paths)
+    assert (first.kafka_metadata, first.optional) == ("kraft", frozenset())
+    monkeypatch.setenv("KAFKA_METADATA", "zookeeper")
+    chosen = load_settings().with_metadata_of(paths)
+    assert (chosen.kafka_metadata, chosen.optional) == ("zookeeper", frozenset(ZOOKEEPERS))
+    (paths.kafka_zookeeper / "kafka-1" / "data").mkdir(parents=True)
+    monkeypatch.delenv("KAFKA_METADATA")
+    assert load_settings().with_metadata_of(paths).kafka_metadata == "zookeeper"
+    monkeypatch.setenv("KAFKA_METADATA", "kraft")
+    assert load_settings().with_metadata_of(paths).kafka_metadata == "kraft"
 
 
 def test_unknown_publisher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
