@@ -12,9 +12,9 @@ other is killed (kill -9) and started again by its supervisor; all is whole befo
 """
 
 import argparse
+import math
 import os
 import platform
-import statistics
 import tempfile
 import threading
 import time
@@ -212,11 +212,12 @@ def wait(seconds: float) -> None:
 
 
 def pss_mib(members: Sequence[psutil.Process]) -> float:
-    return statistics.fsum(process.memory_full_info().pss for process in members) / 2**20
+    return math.fsum(process.memory_full_info().pss for process in members) / 2**20
 
 
 def cpu_s(members: Sequence[psutil.Process]) -> float:
-    return statistics.fsum(process.cpu_times().user + process.cpu_times().system for process in members)
+    times = [process.cpu_times() for process in members]
+    return math.fsum(each.user + each.system for each in times)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From ZooKeeper to KRaft and on to Kafka 4, while orders are placed: the steps of docs/zookeeper.md."""
+"""From ZooKeeper to KRaft and on to Kafka 4, while orders are placed; and to an empty Kafka: docs/zookeeper.md."""
 
 import json
 import signal
@@ -7,20 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from local_stack import ports
 from local_stack.config import load_settings
-from local_stack.kafka import broker, jars, java, pins, zookeeper_broker
+from local_stack.kafka import broker, jars, java, pins, zookeeper, zookeeper_broker
 from local_stack.paths import Paths, write_private
 from local_stack.services import BROKERS, ZOOKEEPERS
 from tests.e2e.customer import Customer
 from tests.e2e.viewer import Viewer
 from tests.eventually import eventually
-from tests.shop import Shop
+from tests.shop import DELIVERY, Shop
+from tests.stack import Stack
 from tests.zookeeper_stack import ZooKeeperStack
 
 CONTROLLERS = (3001, 3002, 3003)
@@ -165,7 +168,7 @@ class Migration:
 
     def _start(self, name: str, folder: Path, properties: Properties, old: bool) -> None:
         if old:
-            write_private(folder / "log4j.properties", zookeeper_broker.LOGGING)
+            write_private(folder / "log4j.properties", zookeeper.LOGGING)
             command = zookeeper_broker.command(self._java, self._old)
         else:
             write_private(folder / "log4j2.properties", broker.LOGGING)
@@ -245,3 +248,58 @@ def test_metadata_move_from_zookeeper_to_kraft_and_to_kafka_4_while_orders_are_p
         figures = json.loads(stack.run("ledger", "--json").stdout)
     assert figures["missing"] == figures["never_committed"] == figures["out_of_order"] == 0
     assert figures["committed"] == figures["in_kafka"] > 0
+
+
+@pytest.mark.timeout(600)
+def test_orders_move_to_an_empty_kafka_of_the_other_kind_and_back() -> None:
+    with Stack.started() as with_kraft:
+        with_kraft.run("start")
+        placed = place(Shop(with_kraft.env["PRODUCER_URL"]))
+        with_zookeeper = ZooKeeperStack(with_kraft.home)
+        move(with_kraft, with_zookeeper, "kafka", placed)
+        placed += place(Shop(with_zookeeper.env["PRODUCER_URL"]))
+        back = BackToKRaft(with_kraft.home)
+        move(with_zookeeper, back, "kafka-zookeeper", placed)
+
+
+class BackToKRaft(Stack):
+    """A stack that is told to use KRaft."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "KAFKA_METADATA": "kraft"}
+
+
+def place(shop: Shop) -> list[str]:
+    """Place orders, let one be delivered, and wait until all events are in Kafka."""
+    placed = [shop.place() for _ in range(20)]
+    for each in DELIVERY:
+        shop.change_status(placed[0], each)
+    eventually(lambda: shop.count_outbox_rows() == 0, within=30)
+    return placed
+
+
+def move(old: Stack, new: Stack, folder: str, placed: Sequence[str]) -> None:
+    """Take the steps, and see that everything is in the new Kafka and is counted as before."""
+    counted = eventually(lambda: figures_of(old, len(placed)), within=30)
+    old.run("stop")
+    assert new.run("start", check=False).returncode == 1
+    (old.home / folder).rename(old.home / f"{folder}.before")
+    new.run("start")
+    assert json.loads(new.run("ledger", "--json", check=False).stdout)["missing"] == counted["events"]
+    new.run("ledger", "--repair", check=False)
+    with Viewer(new.env["CONSUMER_URL"] + "/stream?from=2026-01-01") as viewer:
+        eventually(lambda: viewer.has_seen(placed), within=60)
+    eventually(lambda: Shop(new.env["PRODUCER_URL"]).count_outbox_rows() == 0, within=30)
+    assert json.loads(new.run("ledger", "--json").stdout)["missing"] == 0
+    eventually(lambda: figures_of(new, len(placed), counted["events"]), within=30)
+    assert figures_of(new, len(placed))["revenue"] == counted["revenue"]
+    eventually(new.is_healthy, within=60)
+
+
+def figures_of(stack: Stack, orders: int, events: int = 0) -> dict[str, Any]:
+    """Return what the projector has counted, once it has counted all."""
+    figures: dict[str, Any] = requests.get(stack.env["PROJECTOR_URL"] + "/stats", timeout=10).json()
+    assert figures["orders"] == orders, figures
+    assert figures["events"] >= events, figures
+    return figures

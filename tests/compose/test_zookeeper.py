@@ -67,7 +67,7 @@ def test_killed_process_comes_back_and_no_order_is_missing(
 
 def test_without_a_quorum_orders_flow_and_the_health_says_so(ensemble: ComposeStack, shop: Shop) -> None:
     def one_says_so() -> bool:
-        return ensemble.services()[ZOOKEEPERS[2]]["health"] == "unhealthy"
+        return bool(ensemble.services()[ZOOKEEPERS[2]]["health"] == "unhealthy")
 
     with Viewer(ensemble.env["CONSUMER_URL"] + "/stream") as viewer:
         eventually(viewer.is_live)
