@@ -287,8 +287,9 @@ def move(old: Stack, new: Stack, folder: str, placed: Sequence[str]) -> None:
     (old.home / folder).rename(old.home / f"{folder}.before")
     new.run("start")
     assert json.loads(new.run("ledger", "--json", check=False).stdout)["missing"] == counted["events"]
-    new.run("ledger", "--repair", check=False)
-    with Viewer(new.env["CONSUMER_URL"] + "/stream?from=2026-01-01") as viewer:
+    with Viewer(new.env["CONSUMER_URL"] + "/stream") as viewer:
+        eventually(viewer.is_live)
+        new.run("ledger", "--repair", check=False)
         eventually(lambda: viewer.has_seen(placed), within=60)
     eventually(lambda: Shop(new.env["PRODUCER_URL"]).count_outbox_rows() == 0, within=30)
     assert json.loads(new.run("ledger", "--json").stdout)["missing"] == 0

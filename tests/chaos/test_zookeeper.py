@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from local_stack.lifecycle.health import NO_QUORUM
@@ -42,7 +43,10 @@ def ensemble_of(trial: Trial) -> ZooKeeperStack:
 def controller(trial: Trial) -> str:
     """Return the broker that ZooKeeper has made the controller."""
     admin = AdminClient({"bootstrap.servers": trial.stack.env["KAFKA_BOOTSTRAP_SERVERS"], "log_level": 0})
-    node = admin.describe_cluster(request_timeout=5).result(10).controller
+    try:
+        node = admin.describe_cluster(request_timeout=5).result(10).controller
+    except KafkaException as error:
+        raise AssertionError(str(error)) from error
     assert node is not None
     assert node.id > 0
     return BROKERS[node.id - 1]
