@@ -14,6 +14,10 @@ ZOOKEEPER = {
     "zookeeper.session.timeout.ms": str(DEAD_AFTER_MS),
     # A broker that starts while the ensemble elects its leader waits for it.
     "zookeeper.connection.timeout.ms": "18000",
+    # When all stop, the last ones ask in vain for others to lead their partitions, three times. They should end before
+    # they are killed (by default 5 s lie between two attempts): a session that is not ended keeps the broker's next
+    # start waiting.
+    "controlled.shutdown.retry.backoff.ms": "300",
 }
 
 

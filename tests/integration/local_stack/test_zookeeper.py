@@ -128,3 +128,15 @@ def test_kafka_without_its_events_is_refused_and_nothing_is_stopped(
     assert f"with ZooKeeper ({ensemble.home}/kafka-zookeeper)" in refused.stderr
     assert "docs/zookeeper.md" in refused.stderr
     assert {name: service["pid"] for name, service in ensemble.services().items()} == before
+
+
+def test_brokers_end_by_themselves_when_all_stop(ensemble: ZooKeeperStack) -> None:
+    """One that is killed leaves its session behind, and its next start has to wait for the end of that."""
+    ensemble.run("stop")
+    for name in BROKERS:
+        log = Paths(ensemble.home).log(name).read_text(errors="replace")
+        *_, last_run = log.split("Kafka version: ")
+        assert "shut down completed" in last_run, name
+    assert processes.find(ensemble.home) == {}
+    ensemble.run("start")
+    assert ensemble.is_healthy()
