@@ -12,7 +12,7 @@ JAVASCRIPT := '{producer_service,consumer_service,kafka_page,tests/javascript}/*
 # Where it is set, every process that a test starts would compile all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down format lint unit test test-containers test-compose chaos chaos-quick runbook screenshots simulate mutants bench compare openapi lock
+.PHONY: help up down format lint unit test test-containers test-compose chaos chaos-quick chaos-zookeeper runbook screenshots simulate mutants bench compare openapi lock
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
@@ -76,6 +76,9 @@ chaos: $(STAMP) ## faults under load, a quarter of an hour; TABLE=1 writes what 
 
 chaos-quick: $(STAMP) ## two minutes of them
 	$(CHAOS) -m quick
+
+chaos-zookeeper: $(STAMP) ## faults of Kafka with ZooKeeper; TABLE=1 writes what happened into docs/zookeeper.md
+	$(CHAOS) --zookeeper $(if $(TABLE),--table)
 
 screenshots: $(STAMP) ## the pictures in the README, taken anew
 	mkdir -p docs/images

@@ -35,7 +35,8 @@ usage() {
                    reset [--yes]           stop everything and delete all data
 Before a command:  --docker or --native; without either, Docker if an engine and Compose v2 answer
                    --lite: with Docker, one broker instead of three
-Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui; with Docker also gateway, with PUBLISHER=debezium connect and connector
+                   --zookeeper: Kafka 3.9 with its metadata in ZooKeeper, instead of in Kafka itself (docs/zookeeper.md)
+Services: postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui; with Docker also gateway, with PUBLISHER=debezium connect and connector, with --zookeeper zookeeper-1, -2 and -3
 Settings come from the environment: PRODUCER_PORT (5001), CONSUMER_PORT (5002), PROJECTOR_PORT
 (5003), KAFKA_UI_PORT (8080); natively, 0 takes a free port; PUBLISHER (direct, relay or debezium); natively
 PROJECTORS (1). A start remembers these for later commands. All others are in .env.example.
@@ -88,6 +89,19 @@ choose() {
     fi
 }
 
+# Kafka with ZooKeeper and with KRaft are two clusters with volumes of their own: one would begin without the events of
+# the other.
+refuse_other_kafka() {
+    case $kafka in
+        kraft) other=kafka-zookeeper-1 keeper=ZooKeeper ;;
+        zookeeper) other=kafka-1 keeper=KRaft ;;
+        *) fail "KAFKA_METADATA is kraft or zookeeper, not $kafka." ;;
+    esac
+    name=$(docker compose config 2>/dev/null | sed -n 's/^name: //p' | tr -d '"')
+    [ -z "$(docker volume ls --quiet --filter "name=^${name}_$other\$" 2>/dev/null)" ] ||
+        fail "The events of this stack are in Kafka with $keeper (volume ${name}_$other and others); otherwise it would begin without them. To begin anew, without the orders: ./start_project.sh reset. To move with them: docs/zookeeper.md."
+}
+
 native() {
     case ${1:-start} in
         reset) reset_native "${2:-}" ;;
@@ -128,7 +142,7 @@ except ImportError:
 reset_native() {
     if [ "$1" != --yes ]; then
         echo "This deletes all orders, events and passwords of the project in $PWD:"
-        for data in .local/postgres .local/postgres.restored .local/postgres.before-* .local/kafka .local/password .local/secrets; do
+        for data in .local/postgres .local/postgres.restored .local/postgres.before-* .local/kafka .local/kafka-zookeeper .local/password .local/secrets; do
             [ ! -e "$data" ] || echo "  $PWD/$data"
         done
         printf 'Type yes to confirm: '
@@ -138,18 +152,19 @@ reset_native() {
     if [ -x .local/venv/bin/python ]; then
         .local/venv/bin/python -m local_stack.bootstrap stop || fail "The stack could not be stopped; nothing was deleted."
     fi
-    rm -rf .local/postgres .local/postgres.part* .local/postgres.restored* .local/postgres.before-* .local/kafka .local/password .local/secrets .local/env .local/publisher .local/projectors
+    rm -rf .local/postgres .local/postgres.part* .local/postgres.restored* .local/postgres.before-* .local/kafka .local/kafka-zookeeper .local/password .local/secrets .local/env .local/publisher .local/projectors
     echo "  all data is deleted"
     exit 0
 }
 
-way='' lite=''
+way='' lite='' kafka=${KAFKA_METADATA:-}
 for argument do
     shift
     case $argument in
         --native) way=native ;;
         --docker) way=docker ;;
         --lite) lite=lite way=docker ;;
+        --zookeeper) kafka=zookeeper ;;
         -h | --help) usage; exit 0 ;;
         *) set -- "$@" "$argument" ;;
     esac
@@ -165,19 +180,30 @@ if [ "$way" = docker ] && [ "$command" = start ] && [ "$forced" ]; then
     [ -z "$problem" ] || fail "--docker: $problem. To start without Docker: ./start_project.sh --native"
     ! native_runs || fail "This project is running natively: stop it first with ./start_project.sh stop"
 fi
+[ -z "$kafka" ] || export KAFKA_METADATA="$kafka"
 if [ "$way" = native ]; then
     [ "$command" != start ] || [ -z "$last" ] || rm .local/docker
     native "$@"
 fi
 
-# A stack that was started small stays small, as its topic has one replica, until `reset`.
+# A stack that was started small stays small, as its topic has one replica, until `reset`; one that was started with
+# ZooKeeper stays with it, as its events are there.
 [ "$last" != lite ] || lite=lite
+if [ "$command" != start ] || [ -z "$kafka" ]; then
+    kafka=kraft
+    [ "$last" != zookeeper ] || kafka=zookeeper
+fi
 if [ "$command" = start ]; then
+    [ -z "$lite" ] || [ "$kafka" = kraft ] || fail "The small stack (--lite) has no ZooKeeper."
+    refuse_other_kafka
     [ -d .local ] || mkdir -m 700 .local
-    echo "${lite:-full}" >.local/docker
+    if [ "$kafka" = zookeeper ]; then echo zookeeper; else echo "${lite:-full}"; fi >.local/docker
 fi
 
-if [ "$lite" ]; then
+export KAFKA_METADATA="$kafka"
+if [ "$kafka" = zookeeper ]; then
+    export COMPOSE_FILE="${COMPOSE_FILE:-docker-compose.yml}:deploy/zookeeper/docker-compose.yml"
+elif [ "$lite" ]; then
     export LITE=1 COMPOSE_FILE="${COMPOSE_FILE:-docker-compose.yml}:deploy/lite/docker-compose.yml"
 fi
 exec deploy/docker/stack.sh "$@"

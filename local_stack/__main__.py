@@ -13,6 +13,7 @@ from local_stack import backup
 from local_stack.config import Settings, load_settings
 from local_stack.console import exit_code, say
 from local_stack.errors import StackError
+from local_stack.kafka import metadata
 from local_stack.lifecycle import logs, one_off, status, stop
 from local_stack.lifecycle.start import start
 from local_stack.lock import exclusive_lock
@@ -26,6 +27,7 @@ from local_stack.services import (
     PRODUCER,
     PROJECTOR,
     RELAY,
+    ZOOKEEPERS,
 )
 
 # As help and errors name them.
@@ -81,7 +83,8 @@ class Commands:
         self._all = not services
 
     def _settings(self) -> Settings:
-        return load_settings().with_publisher_of(self.paths).with_projectors_of(self.paths)
+        settings = load_settings().with_publisher_of(self.paths).with_projectors_of(self.paths)
+        return settings.with_metadata_of(self.paths)
 
     def start(self) -> int:
         return self._start(self._settings())
@@ -93,6 +96,7 @@ class Commands:
         return code
 
     def _start(self, settings: Settings) -> int:
+        metadata.check(self.paths, settings.kafka_metadata)  # before anything is stopped or changed
         self.paths.create_folders()
         with exclusive_lock(self.paths.lock, say):
             print("Starting" if self._all else f"Starting {' '.join(sorted(self._services))}", flush=True)
@@ -107,6 +111,10 @@ class Commands:
             raise StackError(f"{min(idle)} is for PUBLISHER=debezium, and this is {settings.publisher}.")
         if idle := self._services & (set(MORE_PROJECTORS) - settings.more_projectors):
             raise StackError(f"There is no {min(idle)} with PROJECTORS={settings.projectors}.")
+        if idle := self._services & (set(ZOOKEEPERS) - settings.ensemble):
+            raise StackError(
+                f"{min(idle)} is for --zookeeper, and this Kafka keeps its metadata itself (KRaft)."
+            )
         return self._services | settings.optional if self._all else self._services
 
     def stop(self) -> int:
@@ -122,6 +130,7 @@ class Commands:
         return 0
 
     def restart(self) -> int:
+        metadata.check(self.paths, self._settings().kafka_metadata)
         self.stop()
         return self.start()
 

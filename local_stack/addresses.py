@@ -14,6 +14,7 @@ from local_stack.services import (
     POSTGRES,
     PRODUCER,
     PROJECTOR,
+    ZOOKEEPERS,
 )
 
 # Whoever takes PostgreSQL's port while it is down must not be sent a password that can be read.
@@ -22,11 +23,11 @@ REQUIRE_AUTH = "scram-sha-256"
 
 @dataclass(frozen=True)
 class Addresses:
-    """The URLs of the stack, and the address (host:port) of each broker by its name.
+    """The URLs of the stack, and the address (host:port) of each broker and each ZooKeeper by its name.
 
     database_url: the owner's, for people. Its parameters are those that every version of psql knows.
-    kafka_ui_url, projector_url, connect_url: "" when an older version has started the stack: it had none.
-    more_projector_urls: of the further instances by name, whether they run or not.
+    kafka_ui_url, projector_url, connect_url: "" when an older version has started the stack: it had none. Nor had it
+    zookeepers. more_projector_urls: of the further instances by name, whether they run or not.
     """
 
     database_url: str
@@ -37,6 +38,7 @@ class Addresses:
     connect_url: str
     projector_url: str
     more_projector_urls: Mapping[str, str] = field(default_factory=dict)
+    zookeepers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, numbers: Mapping[str, int], password: str) -> "Addresses":
@@ -51,6 +53,7 @@ class Addresses:
             connect_url=f"http://{at[CONNECT]}" if CONNECT in at else "",
             projector_url=f"http://{at[PROJECTOR]}" if PROJECTOR in at else "",
             more_projector_urls={name: f"http://{at[name]}" for name in MORE_PROJECTORS if name in at},
+            zookeepers={name: at[name] for name in ZOOKEEPERS if name in at},
         )
 
     @property

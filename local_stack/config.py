@@ -9,8 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from local_stack import postgres
 from local_stack.errors import StackError
+from local_stack.kafka import metadata
 from local_stack.paths import Paths, write_private
-from local_stack.services import CDC, MORE_PROJECTORS, MOST_PROJECTORS, WEB, port_setting
+from local_stack.services import CDC, MORE_PROJECTORS, MOST_PROJECTORS, WEB, ZOOKEEPERS, port_setting
 
 LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
 # By default the producer has at most so many workers (its gunicorn.conf.py). Each keeps a connection for NOTIFY and one
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     kafka_ui_port: int = Field(8080, ge=0, le=65535)
     kafka_topic: str = "orders"
     publisher: Literal["direct", "relay", "debezium"] = "direct"
+    kafka_metadata: metadata.Keeper = "kraft"
     java_home: Path | None = None
     xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
     postgres_fsync: bool = True
@@ -60,9 +62,21 @@ class Settings(BaseSettings):
         return frozenset(MORE_PROJECTORS[: self.projectors - 1])
 
     @property
+    def ensemble(self) -> frozenset[str]:
+        """The services that keep Kafka's metadata, where the brokers do not do so themselves."""
+        return frozenset(ZOOKEEPERS if self.kafka_metadata == "zookeeper" else ())
+
+    @property
     def optional(self) -> frozenset[str]:
         """The services that these settings ask for beside those that run always."""
-        return self.cdc | self.more_projectors
+        return self.cdc | self.more_projectors | self.ensemble
+
+    def with_metadata_of(self, paths: Paths) -> Self:
+        """Return these settings with what keeps the metadata of the data that is there, unless the environment names
+        one."""
+        if "kafka_metadata" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"kafka_metadata": metadata.keeper_of(paths)})
 
     def with_publisher_of(self, paths: Paths) -> Self:
         """Return these settings with the publisher of the last start, unless the environment names one."""

@@ -48,6 +48,11 @@ class Paths:
         return self.home / "kafka"
 
     @property
+    def kafka_zookeeper(self) -> Path:
+        """The folder of the brokers that keep their metadata in ZooKeeper, and of the ensemble."""
+        return self.home / "kafka-zookeeper"
+
+    @property
     def publisher(self) -> Path:
         """The file that remembers the PUBLISHER of the last start."""
         return self.home / "publisher"

@@ -3,15 +3,23 @@
 import json
 import random
 import socket
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from local_stack.errors import StackError
-from local_stack.services import BROKERS, CONNECT, MORE_PROJECTORS, POSTGRES, WEB, port_setting
+from local_stack.services import BROKERS, CONNECT, MORE_PROJECTORS, POSTGRES, WEB, ZOOKEEPERS, port_setting
 
 CONTROLLER_SUFFIX = "-controller"
 CONTROLLERS = tuple(f"{broker}{CONTROLLER_SUFFIX}" for broker in BROKERS)
-PORT_NAMES = (POSTGRES, *BROKERS, *CONTROLLERS, CONNECT, *WEB, *MORE_PROJECTORS)
+# Where the servers of the ensemble follow their leader, and where they elect it.
+PEER_SUFFIX, ELECTION_SUFFIX = "-peer", "-election"
+ENSEMBLE = tuple(f"{name}{suffix}" for suffix in ("", PEER_SUFFIX, ELECTION_SUFFIX) for name in ZOOKEEPERS)
+PORT_NAMES = (POSTGRES, *BROKERS, *CONTROLLERS, CONNECT, *WEB, *MORE_PROJECTORS, *ENSEMBLE)
+# Who knows the port of whom for as long as it runs.
+KNOWN_TO: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(BROKERS, BROKERS),
+    **dict.fromkeys(ZOOKEEPERS, (*ZOOKEEPERS, *BROKERS)),
+}
 
 # Below the ephemeral ports that systems lend to outgoing connections: a client that keeps dialling a stopped
 # broker on an ephemeral port sooner or later gets that very port as its own, and the broker cannot come back.
@@ -46,7 +54,7 @@ def assign(
     spare = free_ports(set(previous.values()) | set(configured.values()), free)
 
     def port_of(name: str) -> int:
-        service = name.removesuffix(CONTROLLER_SUFFIX)
+        service = _service_of(name)
         last, wanted = previous.get(name), configured.get(name)
         if last and service in running:
             return last
@@ -55,11 +63,17 @@ def assign(
             return port
         if wanted:
             raise StackError(_configured_port_taken(name, wanted))
-        if port and service in BROKERS and running & set(BROKERS):
-            raise StackError(_broker_port_taken(service, port))
+        if port and running & set(KNOWN_TO.get(service, ())):
+            raise StackError(_known_port_taken(service, port))
         return next(spare)
 
     return {name: port_of(name) for name in PORT_NAMES}
+
+
+def _service_of(name: str) -> str:
+    for suffix in (CONTROLLER_SUFFIX, PEER_SUFFIX, ELECTION_SUFFIX):
+        name = name.removesuffix(suffix)
+    return name
 
 
 def free_ports(taken: Set[int] = frozenset(), free: Callable[[int], bool] = is_free) -> Iterator[int]:
@@ -78,8 +92,8 @@ def _configured_port_taken(name: str, port: int) -> str:
     )
 
 
-def _broker_port_taken(service: str, port: int) -> str:
+def _known_port_taken(service: str, port: int) -> str:
     return (
-        f"Port {port} of {service}, which the running brokers know, is taken by another program: "
+        f"Port {port} of {service}, which others that run know, is taken by another program: "
         "stop that program, or stop everything and start again."
     )

@@ -12,6 +12,7 @@ MOST_PROJECTORS = 12
 # Only with PROJECTORS=2 and more: further instances of the projector.
 MORE_PROJECTORS = tuple(f"{PROJECTOR}-{number}" for number in range(2, MOST_PROJECTORS + 1))
 PROJECTORS = (PROJECTOR, *MORE_PROJECTORS)
+ZOOKEEPERS = ("zookeeper-1", "zookeeper-2", "zookeeper-3")
 
 STORES = (POSTGRES, *BROKERS)
 APPS = (PRODUCER, RELAY, CONSUMER, PROJECTOR)
@@ -20,14 +21,20 @@ NATIVE_APPS = (*APPS, KAFKA_UI)
 NAMES = (*STORES, *NATIVE_APPS)
 # Only with PUBLISHER=debezium: Kafka Connect, and the program that keeps its connector running.
 CDC = (CONNECT, CONNECTOR)
-OPTIONAL = (*CDC, *MORE_PROJECTORS)
+# Only with KAFKA_METADATA=zookeeper: ZOOKEEPERS.
+OPTIONAL = (*CDC, *MORE_PROJECTORS, *ZOOKEEPERS)
 # In the order in which they are shown.
-ALL = (*STORES, *APPS, *MORE_PROJECTORS, KAFKA_UI, *CDC)
+ALL = (*STORES, *APPS, *MORE_PROJECTORS, KAFKA_UI, *CDC, *ZOOKEEPERS)
 # What listens for HTTP, each on a port of its setting.
 WEB = (PRODUCER, CONSUMER, PROJECTOR, KAFKA_UI)
 
 # By supervisord group: each needs those before it, so a stop ends the groups from the last one to the first.
-GROUPS = {"stores": STORES, "cdc": CDC, "apps": (*NATIVE_APPS, *MORE_PROJECTORS)}
+GROUPS = {
+    "ensemble": ZOOKEEPERS,
+    "stores": STORES,
+    "cdc": CDC,
+    "apps": (*NATIVE_APPS, *MORE_PROJECTORS),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class StopPolicy:
 
 
 STOP_POLICIES = {
+    **dict.fromkeys(ZOOKEEPERS, StopPolicy(SIGTERM, 5)),
     POSTGRES: StopPolicy(SIGINT, 10),
     # The last brokers to stop have no quorum left for a controlled shutdown and would wait for minutes.
     # Ending them early loses nothing.

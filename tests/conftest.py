@@ -27,6 +27,7 @@ from tests.project import ROOT
 from tests.runbook import Operator
 from tests.shop import Shop
 from tests.stack import Stack, borrow_environment, clone
+from tests.zookeeper_stack import ZooKeeperStack
 
 DRIVER = "postgresql+psycopg2"
 
@@ -58,7 +59,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupSchedul
     return GroupScheduling(config, log)
 
 
-STACKS: dict[str, type[Stack]] = {"native": Stack, "compose": ComposeStack, "containers": ContainerStack}
+STACKS: dict[str, type[Stack]] = {
+    "native": Stack,
+    "zookeeper": ZooKeeperStack,
+    "compose": ComposeStack,
+    "containers": ContainerStack,
+}
 
 
 @pytest.fixture(scope="session")

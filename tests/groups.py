@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 GROUPS = {
     "tests/browser": "running stack",
     "tests/e2e/test_start_project.py::TestStarted": "started clone",
+    "tests/integration/local_stack/test_zookeeper.py": "an ensemble of its own",
     "tests/integration/projector": "read models of its own",
     "tests/integration/consumer": "topics of its own",
     "tests/integration": "databases and topics of its own",

@@ -44,7 +44,11 @@ def borrow_environment(home: Path, folder: Path) -> None:
 
 
 class Stack:
-    """`python -m local_stack` with a home of its own."""
+    """`python -m local_stack` with a home of its own.
+
+    optional: the services that its settings need beside those that run always."""
+
+    optional: frozenset[str] = frozenset()
 
     def __init__(self, home: Path):
         self.home = home
@@ -56,7 +60,7 @@ class Stack:
         with tempfile.TemporaryDirectory(prefix="order-stream-") as folder:
             stack = cls(Path(folder))
             try:
-                stack.run("start", *STORES)
+                stack.run("start", *sorted(stack.optional), *STORES)
                 yield stack
             finally:
                 stack._kill_all()
@@ -112,14 +116,14 @@ class Stack:
 
     def is_healthy(self) -> bool:
         """Return True, or raise AssertionError with what is not healthy, and why."""
-        unhealthy = [each for each in status.read(Paths(self.home)) if not each.ok]
+        unhealthy = [each for each in status.read(Paths(self.home), self.optional) if not each.ok]
         assert not unhealthy, unhealthy
         return True
 
     def services(self) -> dict[str, dict[str, Any]]:
         """Return the state, pid and health of each service by its name, as `status --json` does: without a process
         for each time a test asks."""
-        return {each.name: each.as_dict() for each in status.read(Paths(self.home))}
+        return {each.name: each.as_dict() for each in status.read(Paths(self.home), self.optional)}
 
     def kill(self, service: str) -> int:
         """Kill a service's process with its children, as an out-of-memory killer might; return its pid."""

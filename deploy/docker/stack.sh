@@ -3,7 +3,7 @@
 # Runs in the project's folder. COMPOSE_FILE, COMPOSE_PROJECT_NAME and .env work as for Compose itself.
 set -eu
 
-all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui gateway connect connector'
+all='postgres kafka-1 kafka-2 kafka-3 producer relay consumer projector kafka-ui gateway connect connector zookeeper-1 zookeeper-2 zookeeper-3'
 scales=.local/docker.scales
 ports=.local/docker.ports
 
@@ -45,6 +45,7 @@ enough_memory() {
     wanted=2800
     [ -z "${LITE:-}" ] || wanted=1400
     [ "$publisher" != debezium ] || wanted=$((wanted + 500))
+    [ "${KAFKA_METADATA:-}" != zookeeper ] || wanted=$((wanted + 300))
     has=$(docker info --format '{{.MemTotal}}')
     has=$((has / 1000000))
     [ "$has" -ge "$wanted" ] && return
@@ -331,7 +332,12 @@ reset() {
         read -r answer || answer=''
         [ "$answer" = yes ] || fail "Nothing was deleted."
     fi
+    name=$(project)
     COMPOSE_PROFILES=cdc compose down --volumes --remove-orphans
+    # Those of a Kafka with another keeper of its metadata (docs/zookeeper.md), which are not of this one's files.
+    docker volume ls --quiet --filter "label=com.docker.compose.project=$name" | while read -r volume; do
+        docker volume rm "$volume" >/dev/null
+    done
     rm -f "$scales" "$ports" .local/env .local/docker
     say "all data is deleted"
 }

@@ -1,5 +1,7 @@
 """The settings, read from the environment once, at the entrypoint."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,6 +13,7 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str = Field(pattern=r"^[^\s,:]+:[0-9]{1,5}(,[^\s,:]+:[0-9]{1,5})*$")
     kafka_topic: str = "orders"
+    kafka_metadata: Literal["kraft", "zookeeper"] = "kraft"
 
     producer_url: str = "http://127.0.0.1:5001"
     consumer_url: str = "http://127.0.0.1:5002"

@@ -12,7 +12,7 @@ from kafka_ui.cluster.offsets import Offsets
 from kafka_ui.cluster.overview import Overview
 from kafka_ui.cluster.picture import Picture
 from kafka_ui.cluster.rates import Rates
-from kafka_ui.cluster.survey import Survey
+from kafka_ui.cluster.survey import Survey, ask_broker
 from kafka_ui.config import Settings
 from kafka_ui.messages.kafka import KafkaReader, OpenReader
 from kafka_ui.messages.tail import Tails
@@ -51,9 +51,11 @@ def create_services(settings: Settings) -> Services:
     """Create everything without connecting to Kafka or starting a thread."""
     admin, offsets = Admin(settings.kafka_bootstrap_servers), Offsets()
     stopping = threading.Event()
+    in_zookeeper = settings.kafka_metadata == "zookeeper"
+    ask = partial(ask_broker, with_quorum=not in_zookeeper)
     return Services(
         settings=settings,
-        survey=Survey(settings.bootstrap_addresses),
+        survey=Survey(settings.bootstrap_addresses, ask, in_zookeeper=in_zookeeper),
         admin=admin,
         offsets=offsets,
         overview=Overview(admin, offsets, Rates()),

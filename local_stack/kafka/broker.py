@@ -1,4 +1,6 @@
-"""The settings and the command of a Kafka broker, which is a KRaft controller as well."""
+"""The settings and the command of a Kafka broker, which is a KRaft controller as well.
+
+What holds without KRaft, too, zookeeper_broker.py takes from here."""
 
 import base64
 import uuid
@@ -17,9 +19,11 @@ JVM_OPTIONS = (
     *("-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"),
 )
 
+# A dead broker is noticed within 3 s (by default: brokers 9 s, followers 30 s, controllers 2 s).
+DEAD_AFTER_MS = 3000
+
+# Whoever keeps the metadata.
 SETTINGS = {
-    "process.roles": "broker,controller",
-    "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "auto.create.topics.enable": "false",
     "unclean.leader.election.enable": "false",
@@ -28,24 +32,30 @@ SETTINGS = {
     "transaction.state.log.num.partitions": "3",
     # Kafka's default of 128 MiB does not fit into a small heap.
     "log.cleaner.dedupe.buffer.size": str(4 << 20),
-    # A dead broker is noticed within 3 s (by default: brokers 9 s, followers 30 s, controllers 2 s).
-    "broker.heartbeat.interval.ms": "500",
-    "broker.session.timeout.ms": "3000",
-    "replica.lag.time.max.ms": "3000",
-    "controller.quorum.fetch.timeout.ms": "1000",
-    "controller.quorum.election.timeout.ms": "500",
-    "controller.quorum.election.backoff.max.ms": "500",
+    "replica.lag.time.max.ms": str(DEAD_AFTER_MS),
     # A broker that is back leads its partitions again within seconds (by default: within 5 minutes). Until then one
     # broker does the work of all: POST to browser took p99 70 ms instead of 16 after every restart.
     "leader.imbalance.check.interval.seconds": "2",
     # Readers wait behind the transaction of a Kafka Connect that was killed. How often one is looked for that is past
     # its time (by default: every 10 s).
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-    # An idle broker takes a third less CPU than with half a second for both: that is how often its controller writes
-    # a record that says nothing, and how long a follower's question for more waits when there is nothing.
-    "metadata.max.idle.interval.ms": "5000",
+    # An idle broker takes a third less CPU than with half a second for this and for metadata.max.idle.interval.ms: how
+    # long a follower's question for more waits when there is nothing, and how often a controller writes a record that
+    # says nothing.
     "replica.fetch.wait.max.ms": "1500",
 }
+
+KRAFT = {
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": str(DEAD_AFTER_MS),
+    "controller.quorum.fetch.timeout.ms": "1000",
+    "controller.quorum.election.timeout.ms": "500",
+    "controller.quorum.election.backoff.max.ms": "500",
+    "metadata.max.idle.interval.ms": "5000",
+}
+INTERNAL_TOPICS = ("offsets.topic", "transaction.state.log")
 
 LOGGING = """\
 rootLogger.level=INFO
@@ -66,22 +76,28 @@ class Node:
     controllers: Sequence[int]
 
     def properties(self) -> dict[str, str]:
-        replicas = len(self.brokers)
-        in_sync = str(max(1, replicas - 1))
-        internal = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
         voters = (f"{i}@127.0.0.1:{port}" for i, port in enumerate(self.controllers, 1))
         broker, controller = self.brokers[self.node_id - 1], self.controllers[self.node_id - 1]
         return {
             **SETTINGS,
-            **{f"{topic}.replication.factor": str(replicas) for topic in ("default", *internal)},
-            **{f"{topic}.min.isr": in_sync for topic in internal[1:]},
-            "min.insync.replicas": in_sync,
+            **KRAFT,
+            **replication(len(self.brokers), (*INTERNAL_TOPICS, "share.coordinator.state.topic")),
             "node.id": str(self.node_id),
             "controller.quorum.voters": ",".join(voters),
             "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
             # Relative to the broker's own folder: Kafka would split an absolute path at a comma.
             "log.dirs": "data",
         }
+
+
+def replication(replicas: int, internal_topics: Sequence[str]) -> dict[str, str]:
+    """Return the settings with which everything has so many replicas, and needs all but one of them in sync."""
+    in_sync = str(max(1, replicas - 1))
+    return {
+        **{f"{topic}.replication.factor": str(replicas) for topic in ("default", *internal_topics)},
+        **{f"{topic}.min.isr": in_sync for topic in internal_topics[1:]},
+        "min.insync.replicas": in_sync,
+    }
 
 
 def write_configuration(folder: Path, cluster_id: str, node: Node) -> None:

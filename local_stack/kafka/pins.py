@@ -5,6 +5,8 @@ from pathlib import Path
 
 VERSION = "4.3.1"
 DEBEZIUM_VERSION = "3.7.0"
+# The last line of Kafka that can keep its metadata in ZooKeeper, with the ZooKeeper that it is made for.
+ZOOKEEPER_VERSION = "3.9.2"
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class PinList:
 
 KAFKA = PinList("Kafka", Path(__file__).with_name(f"kafka-{VERSION}.pins"))
 CONNECT = PinList("Kafka Connect", Path(__file__).with_name(f"connect-{VERSION}.pins"))
+ZOOKEEPER = PinList("Kafka with ZooKeeper", Path(__file__).with_name(f"kafka-{ZOOKEEPER_VERSION}.pins"))
 DEBEZIUM = PinList("Debezium", Path(__file__).with_name(f"debezium-postgres-{DEBEZIUM_VERSION}.pins"))
 
 

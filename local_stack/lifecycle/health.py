@@ -1,6 +1,7 @@
 """Check whether each service does its work, by a request like those of its clients."""
 
 import json
+import re
 import socket
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -22,7 +23,13 @@ from local_stack.paths import Paths
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 TIMEOUT_S = 2
 MAX_HEARTBEAT_AGE_S = 15
+MAX_ANSWER_BYTES = 4096
 OLD_EVENT_S = 30  # as the producer judges it (producer/web/health.py)
+LEADS = "leads the ensemble"
+NO_QUORUM = (
+    "no quorum: no two of the three ZooKeepers see each other; the brokers go on serving, but no partition gets another"
+    " leader and no replica leaves the set in sync"
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ class HealthChecks:
                 return _check_web(self.addresses.kafka_ui_url)
             case _ if name in services.MORE_PROJECTORS:
                 return _check_web(self.addresses.more_projector_urls[name])
+            case _ if name in services.ZOOKEEPERS:
+                return _check_zookeeper(self.addresses.zookeepers[name])
             case _:
                 return _check_broker(self.addresses.brokers[name])
 
@@ -87,6 +96,21 @@ def _check_broker(address: str) -> CheckResult:
         return CheckResult(UNHEALTHY, error.args[0].str())
     is_member = address in (f"{member.host}:{member.port}" for member in members)
     return CheckResult(HEALTHY) if is_member else CheckResult(UNHEALTHY, "not yet a member of its cluster")
+
+
+def _check_zookeeper(address: str) -> CheckResult:
+    """Ask a ZooKeeper for its part in the ensemble, and tell which one leads."""
+    host, port = address.split(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
+            connection.sendall(b"srvr")
+            said = connection.makefile("rb").read(MAX_ANSWER_BYTES).decode(errors="replace")
+    except OSError:
+        return CheckResult(UNHEALTHY)
+    mode = re.search(r"^Mode: (\w+)$", said, re.MULTILINE)
+    if mode is None:
+        return CheckResult(UNHEALTHY, NO_QUORUM)
+    return CheckResult(HEALTHY, LEADS if mode[1] == "leader" else "")
 
 
 def _listens(address: str) -> bool:

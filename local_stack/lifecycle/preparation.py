@@ -8,10 +8,10 @@ from local_stack import passwords, ports, postgres
 from local_stack.addresses import Addresses
 from local_stack.config import Settings
 from local_stack.errors import StackError
-from local_stack.kafka import broker, cds_archive, connect, jars, java, pins
+from local_stack.kafka import broker, cds_archive, connect, jars, java, pins, zookeeper, zookeeper_broker
 from local_stack.lifecycle.programs import app_programs, postgres_program
 from local_stack.paths import Paths, write_private
-from local_stack.services import BROKERS, CONNECT, CONNECTOR, POSTGRES, RELAY
+from local_stack.services import BROKERS, CONNECT, CONNECTOR, POSTGRES, RELAY, ZOOKEEPERS
 from local_stack.supervisord import processes
 from local_stack.supervisord.configuration import Program, render_script
 
@@ -36,7 +36,9 @@ class Preparation:
         passwords.create_role_passwords(self.paths, postgres.DATABASE)
         if POSTGRES in starting:
             self._prepare_postgres(numbers[POSTGRES])
-        if starting & set(BROKERS):
+        if starting & {*BROKERS, *ZOOKEEPERS} and self.settings.kafka_metadata == "zookeeper":
+            self._prepare_zookeeper(numbers, addresses, starting)
+        elif starting & set(BROKERS):
             self._prepare_brokers(numbers, starting)
         if CONNECT in starting:
             self._prepare_connect(numbers[CONNECT], [addresses.brokers[name] for name in BROKERS])
@@ -72,6 +74,31 @@ class Preparation:
                 node = broker.Node(node_id, broker_ports, controller_ports)
                 broker.write_configuration(folder, cluster_id, node)
                 self._write_script(Program(name, command, folder))
+
+    def _prepare_zookeeper(
+        self, numbers: Mapping[str, int], addresses: Addresses, starting: Set[str]
+    ) -> None:
+        """Get the jars of Kafka 3.9 and its ZooKeeper, which nobody else needs, and write the files of both."""
+        class_path = jars.fetch(
+            self.settings.cache / f"kafka-{pins.ZOOKEEPER_VERSION}", self.say, pins.ZOOKEEPER
+        )
+        runtime = java.find(self.settings.java_home, self.say)
+        broker_ports = [numbers[name] for name in BROKERS]
+        ensemble = [
+            [numbers[f"{name}{suffix}"] for name in ZOOKEEPERS]
+            for suffix in ("", ports.PEER_SUFFIX, ports.ELECTION_SUFFIX)
+        ]
+        for number, name in enumerate(ZOOKEEPERS, 1):
+            if name in starting:
+                folder = self.paths.kafka_zookeeper / name
+                zookeeper.write_configuration(folder, zookeeper.Server(number, *ensemble))
+                self._write_script(Program(name, zookeeper.command(runtime, class_path), folder))
+        for number, name in enumerate(BROKERS, 1):
+            if name in starting:
+                folder = self.paths.kafka_zookeeper / name
+                member = zookeeper_broker.Broker(number, broker_ports, list(addresses.zookeepers.values()))
+                zookeeper_broker.write_configuration(folder, member)
+                self._write_script(Program(name, zookeeper_broker.command(runtime, class_path), folder))
 
     def _prepare_connect(self, port: int, brokers: Sequence[str]) -> None:
         """Get the jars of Connect and Debezium, which nobody else needs, and write the worker's files."""

@@ -61,6 +61,7 @@ def app_environment(name: str, paths: Paths, addresses: Addresses, settings: Set
         **({"CONNECT_URL": addresses.connect_url} if settings.cdc else {}),
         "PUBLISHER": settings.publisher,
         "KAFKA_TOPIC": settings.kafka_topic,
+        "KAFKA_METADATA": settings.kafka_metadata,
         "TRUSTED_HOSTS": settings.all_trusted_hosts,
         "RELAY_HEARTBEAT_FILE": str(paths.heartbeat),
         "CONNECTOR_HEARTBEAT_FILE": str(paths.connector_heartbeat),

@@ -26,8 +26,8 @@ from local_stack.services import (
     PRODUCER,
     PROJECTOR,
     RELAY,
-    STORES,
     WEB,
+    ZOOKEEPERS,
 )
 from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
@@ -203,8 +203,11 @@ class Startup:
         """Start the stores, then the apps, and wait for all wanted services.
 
         The one-shot steps belong to the producer's start. It accepts orders before there is a broker."""
-        brokers, stores = set(BROKERS), set(STORES)
-        self.supervisor.start(sorted(starting & stores))
+        brokers, ensemble = set(BROKERS), set(ZOOKEEPERS)
+        stores = {POSTGRES, *ensemble, *brokers}
+        self.supervisor.start(sorted(starting & {POSTGRES, *ensemble}))
+        self._wait(starting & ensemble)
+        self.supervisor.start(sorted(starting & brokers))
         self._wait(starting & {POSTGRES})
         if PRODUCER in starting:
             self._run_step(steps.MIGRATE)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from local_stack.deadline import Deadline
 from local_stack.errors import StackError
 from local_stack.paths import Paths
-from local_stack.services import BROKERS, CDC, GROUPS, POSTGRES, STOP_POLICIES
+from local_stack.services import BROKERS, CDC, GROUPS, POSTGRES, STOP_POLICIES, ZOOKEEPERS
 from local_stack.supervisord import client, daemon, processes
 from local_stack.supervisord.client import Supervisor
 
@@ -26,7 +26,7 @@ def stop_all(paths: Paths) -> bool:
     found = processes.find(paths.home)
     supervisor = found.get(processes.SUPERVISOR, [])[:1]
     processes.terminate([(process, signal.SIGTERM) for process in supervisor], Deadline(SUPERVISOR_TIMEOUT_S))
-    for group in (GROUPS["apps"], CDC, BROKERS, (POSTGRES,)):
+    for group in (GROUPS["apps"], CDC, BROKERS, (POSTGRES, *ZOOKEEPERS)):
         _stop_unsupervised(paths, group)
     daemon.remove_socket(paths)
     return bool(found)

@@ -1,4 +1,6 @@
-"""Failures under load: `make chaos`. -m quick: about two minutes. --table: write the table of docs/delivery.md."""
+"""Failures under load: `make chaos`. -m quick: about two minutes. --table: write the table of docs/delivery.md.
+
+--zookeeper: those of Kafka with ZooKeeper instead, whose table is in docs/zookeeper.md."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -16,15 +18,26 @@ from tests.chaos.trial import Trial
 from tests.project import ROOT
 
 ROWS = pytest.StashKey[list[Row]]()
+WITH_ZOOKEEPER = ("test_zookeeper.py", "test_migration.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--table", action="store_true", help="write the table in docs/delivery.md")
+    parser.addoption("--zookeeper", action="store_true", help="the faults of Kafka with ZooKeeper instead")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "quick: one of the faults that every change is tried with")
     config.stash[ROWS] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect either those of Kafka with ZooKeeper or all others: each have a stack of their own."""
+    wanted = bool(config.getoption("--zookeeper"))
+    here = [item for item in items if "tests/chaos" in item.path.as_posix()]
+    others = [item for item in here if (item.path.name in WITH_ZOOKEEPER) != wanted]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(scope="session")
@@ -70,4 +83,5 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             f"Each row is from the last run of its fault; the latest was on {datetime.now(UTC):%Y-%m-%d}, "
             f"{os.cpu_count()} cores."
         )
-        table.write(ROOT / "docs" / "delivery.md", rows, note)
+        page = "zookeeper.md" if session.config.getoption("--zookeeper") else "delivery.md"
+        table.write(ROOT / "docs" / page, rows, note)

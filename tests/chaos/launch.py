@@ -1,7 +1,7 @@
 """`python -m local_stack` with the proxies of links.py between all processes: PROXY_PORTS has their ports as JSON.
 
 Everybody is told the proxies' ports: the apps in their addresses, brokers and clients by the brokers' advertised
-listeners, controllers in the list of voters.
+listeners, controllers in the list of voters, and ZooKeepers to the brokers.
 """
 
 import json
@@ -15,12 +15,14 @@ from local_stack import ports
 from local_stack.__main__ import parser, run
 from local_stack.addresses import Addresses
 from local_stack.console import exit_code
+from local_stack.kafka import zookeeper_broker
 from local_stack.kafka.broker import Node
-from local_stack.services import BROKERS, POSTGRES
+from local_stack.services import BROKERS, POSTGRES, ZOOKEEPERS
 
 VARIABLE = "PROXY_PORTS"
 # As they are, also where another stack's proxies are in place already.
 addresses_of, properties_of = Addresses.of, Node.properties
+properties_with_zookeeper = zookeeper_broker.Broker.properties
 PROXIED_STORES = (POSTGRES, *BROKERS, *ports.CONTROLLERS)
 
 
@@ -41,7 +43,18 @@ def proxied(proxies: Mapping[str, int]) -> Iterator[None]:
             "controller.quorum.voters": ",".join(voters),
         }
 
-    with patch.object(Addresses, "of", of), patch.object(Node, "properties", properties):
+    def with_zookeeper(broker: zookeeper_broker.Broker) -> dict[str, str]:
+        own = proxies[BROKERS[broker.broker_id - 1]]
+        return properties_with_zookeeper(broker) | {
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{own}",
+            "zookeeper.connect": ",".join(f"127.0.0.1:{proxies[each]}" for each in ZOOKEEPERS),
+        }
+
+    with (
+        patch.object(Addresses, "of", of),
+        patch.object(Node, "properties", properties),
+        patch.object(zookeeper_broker.Broker, "properties", with_zookeeper),
+    ):
         yield
 
 

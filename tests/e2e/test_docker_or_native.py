@@ -288,3 +288,56 @@ def tell_runs_and_stops(machine: Path, check: str = "exit") -> None:
         run*) echo "$*"; exit 1 ;;
     esac"""
     docker.write_text(docker.read_text().replace("case ", f"{told}\ncase ", 1))
+
+
+def with_volume(machine: Path, volume: str) -> None:
+    """Let the engine have a volume, and `up` tell who keeps the metadata, and from which files it starts."""
+    fake_engine(machine, "28.0.0")
+    docker = machine / "bin" / "docker"
+    said = f"""case "$*" in
+        *'volume ls'*'name=^mine_{volume}$') echo mine_{volume} ;;
+        *' up '*) echo "metadata: $KAFKA_METADATA files: ${{COMPOSE_FILE:-}}" >&2; exit 1 ;;
+    esac"""
+    docker.write_text(docker.read_text().replace("case ", f"{said}\ncase ", 1))
+
+
+def test_start_in_docker_with_zookeeper_is_remembered_until_a_reset(machine: Path) -> None:
+    with_volume(machine, "kafka-zookeeper-1")
+    files = "files: docker-compose.yml:deploy/zookeeper/docker-compose.yml"
+    assert f"metadata: zookeeper {files}" in run(machine, "--docker", "--zookeeper")[1]
+    assert f"metadata: zookeeper {files}" in run(machine, "--docker")[1]
+    assert f"metadata: zookeeper {files}" in run(machine, "--docker", KAFKA_METADATA="zookeeper")[1]
+
+
+@pytest.mark.parametrize(
+    ("volume", "options", "keeper"),
+    [
+        ("kafka-1", ["--zookeeper"], "KRaft"),
+        ("kafka-zookeeper-1", [], "ZooKeeper"),  # such as after .local/docker was deleted
+    ],
+)
+def test_start_in_docker_that_would_leave_the_events_behind_is_refused(
+    machine: Path, volume: str, options: list[str], keeper: str
+) -> None:
+    with_volume(machine, volume)
+    _, error = run(machine, "--docker", *options)
+    assert error.startswith(
+        f"error: The events of this stack are in Kafka with {keeper} (volume mine_{volume} "
+    )
+    assert "To begin anew, without the orders: ./start_project.sh reset." in error
+    assert "metadata:" not in error
+    assert not (machine / ".local" / "docker").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "keeper", "problem"),
+    [
+        (["--lite", "--zookeeper"], "", "The small stack (--lite) has no ZooKeeper."),
+        ([], "etcd", "KAFKA_METADATA is kraft or zookeeper, not etcd."),
+    ],
+)
+def test_keeper_of_the_metadata_that_cannot_be_is_refused(
+    machine: Path, options: list[str], keeper: str, problem: str
+) -> None:
+    fake_engine(machine, "28.0.0")
+    assert problem in run(machine, "--docker", *options, KAFKA_METADATA=keeper)[1]

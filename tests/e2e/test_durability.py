@@ -39,9 +39,13 @@ def settings(admin: AdminClient, kind: ResourceType, name: str) -> dict[str, str
 
 
 @pytest.mark.parametrize("broker", ["1", "2", "3"])
-def test_running_broker_keeps_what_it_has_acknowledged(admin: AdminClient, broker: str) -> None:
+def test_running_broker_keeps_what_it_has_acknowledged(
+    running_stack: Stack, admin: AdminClient, broker: str
+) -> None:
     found = settings(admin, ResourceType.BROKER, broker)
-    assert {name: found[name] for name in BROKER} == BROKER
+    # Kafka 3.9, which is there with ZooKeeper, has no share groups.
+    wanted = [name for name in BROKER if not (running_stack.optional and name.startswith("share."))]
+    assert {name: found[name] for name in wanted} == {name: BROKER[name] for name in wanted}
 
 
 def test_topic_of_the_orders_has_three_replicas_and_needs_two(admin: AdminClient) -> None:

@@ -88,10 +88,21 @@ def _meaning(partitions: tuple[Partition, ...], min_in_sync: int | None) -> str:
 
 
 def _quorum(picture: Picture) -> list[str]:
+    if picture.in_zookeeper:
+        return _controller(picture)
     if picture.quorum is None:
         return [
             "No active controller answers: until one is elected, no partition gets another leader. A quorum needs"
             " more than half of its voters."
+        ]
+    return []
+
+
+def _controller(picture: Picture) -> list[str]:
+    if picture.controller is None or picture.controller.state != "up":
+        return [
+            "No controller answers: until ZooKeeper has made another broker it, no partition gets another leader."
+            " ZooKeeper needs more than half of its servers."
         ]
     return []
 

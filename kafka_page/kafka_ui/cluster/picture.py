@@ -59,7 +59,8 @@ def only(topic: Topic, partitions: Iterable[int]) -> Topic:
 class Picture:
     """The cluster at one moment. sizes: bytes by (topic, partition), then by broker. No brokers: none has answered.
 
-    quorum: None when no broker got an answer from an active controller. at: Unix time in seconds.
+    quorum: None when no broker got an answer from an active controller, and where ZooKeeper keeps the metadata.
+    at: Unix time in seconds. in_zookeeper: who keeps the metadata.
     """
 
     cluster_id: str
@@ -68,11 +69,17 @@ class Picture:
     quorum: Quorum | None
     sizes: Mapping[Place, Mapping[int, int]]
     at: float
+    in_zookeeper: bool = False
 
     @property
     def is_known(self) -> bool:
         """Whether any broker has described the cluster."""
         return bool(self.brokers)
+
+    @property
+    def controller(self) -> Broker | None:
+        """The active controller, or None while none is known."""
+        return next((broker for broker in self.brokers if broker.is_controller), None)
 
     @property
     def leader_log_end(self) -> int:
@@ -98,16 +105,20 @@ class Picture:
         return leader is not None and leader.state == "up"
 
 
-def put_together(answers: list[Answer], known: Mapping[int, str], at: float) -> Picture:
-    """Return the picture. known: addresses of brokers seen earlier, by id.
+def put_together(
+    answers: list[Answer], known: Mapping[int, str], at: float, in_zookeeper: bool = False
+) -> Picture:
+    """Return the picture. known: addresses of brokers seen earlier, by id. in_zookeeper: who keeps the metadata; then
+    the controller is a broker that ZooKeeper has chosen.
 
     Brokers differ for a moment after a change: the active controller's own view is taken if it has answered."""
     quorum = max((each.quorum for each in answers if each.quorum), key=lambda q: q.epoch, default=None)
     described = [each for each in answers if each.metadata]
     if not described:
-        return Picture("", (), (), None, {}, at)
+        return Picture("", (), (), None, {}, at, in_zookeeper)
     metadata = _newest(described, quorum)
     addresses = {**known, **metadata.brokers}
+    controller = metadata.controller if in_zookeeper else quorum.leader if quorum else -1
     by_address = {each.address: each for each in answers}
     partitions = [partition for topic in metadata.topics for partition in topic.partitions]
     voters = [voter.id for voter in quorum.voters] if quorum else []
@@ -126,11 +137,12 @@ def put_together(answers: list[Answer], known: Mapping[int, str], at: float) -> 
             bytes=sum(answer.log_dirs.sizes.values()) if answer.log_dirs else None,
             usable=answer.log_dirs.usable if answer.log_dirs else None,
             took_ms=answer.took_ms,
-            is_controller=quorum is not None and quorum.leader == number,
+            is_controller=number == controller,
         )
 
     brokers = tuple(broker(number) for number in sorted(ids))
-    return Picture(metadata.cluster_id, brokers, metadata.topics, quorum, _sizes(brokers, by_address), at)
+    sizes = _sizes(brokers, by_address)
+    return Picture(metadata.cluster_id, brokers, metadata.topics, quorum, sizes, at, in_zookeeper)
 
 
 def _newest(described: list[Answer], quorum: Quorum | None) -> Metadata:

@@ -18,8 +18,10 @@ MOST_BROKERS = 64
 Ask = Callable[[str], Answer]
 
 
-def ask_broker(address: str) -> Answer:
-    """Ask one broker, for BROKER_S at most. The quorum comes last: without an active controller nothing comes."""
+def ask_broker(address: str, with_quorum: bool = True) -> Answer:
+    """Ask one broker, for BROKER_S at most. The quorum comes last: without an active controller nothing comes.
+
+    with_quorum: not so where ZooKeeper keeps the metadata, as those brokers do not know the question."""
     began = time.monotonic()
     metadata = log_dirs = quorum = took_ms = None
     problem = ""
@@ -28,7 +30,7 @@ def ask_broker(address: str) -> Answer:
             metadata = connection.ask(METADATA)
             took_ms = (time.monotonic() - began) * 1000
             log_dirs = connection.ask(LOG_DIRS)
-            quorum = connection.ask(QUORUM)
+            quorum = connection.ask(QUORUM) if with_quorum else None
     except (OSError, UnreadableResponse, Refused) as error:
         problem = str(error)
     return Answer(address, metadata, log_dirs, quorum, took_ms, problem)
@@ -42,9 +44,11 @@ class Survey:
         bootstrap: Iterable[str],
         ask: Ask = ask_broker,
         clock: Callable[[], float] = time.time,
+        in_zookeeper: bool = False,
     ) -> None:
-        """Ask nobody yet. bootstrap: host:port of at least one broker."""
+        """Ask nobody yet. bootstrap: host:port of at least one broker. in_zookeeper: who keeps the metadata."""
         self._bootstrap, self._ask, self._clock = list(bootstrap), ask, clock
+        self._in_zookeeper = in_zookeeper
         self._lock = threading.Lock()
         self._known: dict[int, str] = {}
         self._picture: Picture | None = None
@@ -60,7 +64,7 @@ class Survey:
         answers = self._ask_all({*self._bootstrap, *self._known.values()})
         named = {address for each in answers if each.metadata for address in each.metadata.brokers.values()}
         answers += self._ask_all(named - {each.address for each in answers})
-        picture = put_together(answers, self._known, self._clock())
+        picture = put_together(answers, self._known, self._clock(), self._in_zookeeper)
         self._known = {
             broker.id: broker.address for broker in picture.brokers if broker.address
         } or self._known

@@ -55,11 +55,14 @@ class Topic:
 
 @dataclass(frozen=True)
 class Metadata:
-    """A broker's picture of the cluster. brokers: host:port by id, of those that are counted as there."""
+    """A broker's picture of the cluster. brokers: host:port by id, of those that are counted as there.
+
+    controller: the controller's id, -1 without one; of KRaft clusters it is just any broker."""
 
     cluster_id: str
     brokers: dict[int, str]
     topics: tuple[Topic, ...]
+    controller: int = -1
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,9 @@ def _metadata(fields: Fields) -> Metadata:
     fields.int32()  # throttled for so long
     brokers = dict(fields.array(lambda: _broker(fields)))
     cluster_id = fields.text() or ""
-    fields.int32()  # of KRaft clusters this "controller" is just any broker
+    controller = fields.int32()
     topics = fields.array(lambda: _topic(fields))
-    return Metadata(cluster_id, brokers, tuple(sorted(topics, key=lambda topic: topic.name)))
+    return Metadata(cluster_id, brokers, tuple(sorted(topics, key=lambda topic: topic.name)), controller)
 
 
 def _broker(fields: Fields) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from tests.chaos import table
 from tests.chaos.faults import FAULTS, QUICK
 from tests.chaos.table import BEGIN, END, Row
+from tests.chaos.test_zookeeper import FAULTS as WITH_ZOOKEEPER
 from tests.project import ROOT
 
 PAGE = (ROOT / "docs" / "delivery.md").read_text()
@@ -41,6 +42,12 @@ def test_fault_that_was_not_run_keeps_its_row(tmp_path: Path) -> None:
 
 def test_every_fault_has_a_row_in_the_page() -> None:
     assert {fault.name for fault in FAULTS} <= rows_of_the_page()
+
+
+def test_every_fault_of_kafka_with_zookeeper_has_a_row_in_its_page() -> None:
+    written = (ROOT / "docs" / "zookeeper.md").read_text().partition(BEGIN)[2].partition(END)[0]
+    rows = set(re.findall(r"^\| ([^|]+?) \| \d", written, re.MULTILINE))
+    assert {fault.name for fault in WITH_ZOOKEEPER} == rows
 
 
 def test_every_row_that_a_promise_names_is_in_the_table() -> None:

@@ -18,6 +18,7 @@ from local_stack.services import (
     PROJECTOR,
     RELAY,
     STOP_POLICIES,
+    ZOOKEEPERS,
 )
 from producer.relay.service import STOP_S
 from projector.services import HEALTH_POOL, REQUESTS_POOL, THREADS_POOL
@@ -58,6 +59,22 @@ def test_publisher_of_the_last_start_is_kept_until_the_environment_names_another
     monkeypatch.setenv("PUBLISHER", "relay")
     back = load_settings().with_publisher_of(paths)
     assert (back.publisher, back.cdc, back.is_other_publisher(paths)) == ("relay", frozenset(), True)
+
+
+def test_keeper_of_the_metadata_is_that_of_the_data_until_the_environment_names_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paths = Paths(tmp_path)
+    first = load_settings().with_metadata_of(paths)
+    assert (first.kafka_metadata, first.optional) == ("kraft", frozenset())
+    monkeypatch.setenv("KAFKA_METADATA", "zookeeper")
+    chosen = load_settings().with_metadata_of(paths)
+    assert (chosen.kafka_metadata, chosen.optional) == ("zookeeper", frozenset(ZOOKEEPERS))
+    (paths.kafka_zookeeper / "kafka-1" / "data").mkdir(parents=True)
+    monkeypatch.delenv("KAFKA_METADATA")
+    assert load_settings().with_metadata_of(paths).kafka_metadata == "zookeeper"
+    monkeypatch.setenv("KAFKA_METADATA", "kraft")
+    assert load_settings().with_metadata_of(paths).kafka_metadata == "kraft"
 
 
 def test_unknown_publisher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

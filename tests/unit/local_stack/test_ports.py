@@ -63,6 +63,14 @@ def test_broker_port_cannot_change_while_other_brokers_run() -> None:
         assign(before, USUAL, {"kafka-1"}, {"kafka-2", "kafka-3"}, all_but(before["kafka-1"]))
 
 
+def test_port_of_a_zookeeper_cannot_change_while_brokers_or_other_zookeepers_know_it() -> None:
+    before = assign({}, USUAL, ALL, NONE, always)
+    for running in ({"kafka-2"}, {"zookeeper-2"}):
+        for name in ("zookeeper-1", "zookeeper-1-peer", "zookeeper-1-election"):
+            with pytest.raises(StackError, match=r"Port \d+ of zookeeper-1"):
+                assign(before, USUAL, {"zookeeper-1"}, running, all_but(before[name]))
+
+
 def test_running_service_keeps_its_port_when_the_setting_changes() -> None:
     before = assign({}, USUAL, ALL, NONE, always)
     after = assign(before, USUAL | {"producer": 6001}, {"relay"}, ALL - {"relay"}, all_but(5001))

@@ -22,7 +22,7 @@ def test_every_service_has_a_group_and_a_stop_policy() -> None:
 
 
 def test_what_is_needed_is_stopped_later() -> None:
-    assert list(GROUPS) == ["stores", "cdc", "apps"]
+    assert list(GROUPS) == ["ensemble", "stores", "cdc", "apps"]
     assert GROUPS["cdc"] == CDC
     assert set(MORE_PROJECTORS) < set(GROUPS["apps"])
 

@@ -16,6 +16,8 @@ from local_stack.services import (
     PRODUCER,
     PROJECTOR,
     RELAY,
+    STOP_POLICIES,
+    ZOOKEEPERS,
 )
 from tests.compose.stack import GATEWAY, ONE_SHOTS, PROFILES
 from tests.compose.stack import SERVICES as ALWAYS
@@ -300,6 +302,44 @@ def test_small_stack_has_one_replica_of_everything_and_its_ports_on_loopback() -
     assert lite["topics"]["environment"]["KAFKA_TOPIC_MIN_INSYNC_REPLICAS"] == 1
     assert lite[GATEWAY]["ports"] == [f"127.0.0.1:{port}:{port}" for port in (5001, 5002, 5003)]
     assert {name for name in lite if lite[name].get("profiles")} == {"kafka-2", "kafka-3", KAFKA_UI}
+
+
+ZOOKEEPER = "deploy/zookeeper/docker-compose.yml"
+
+
+def test_containers_of_zookeeper_have_what_every_container_has() -> None:
+    added = compose.read(ZOOKEEPER)["services"]
+    like = {"read_only", "cap_drop", "security_opt", "pids_limit", "cpus", "logging", "restart"}
+    for name in ZOOKEEPERS:
+        ours = added[name]
+        assert {key: ours[key] for key in like} == {key: service(PRODUCER)[key] for key in like}
+        assert (ours["user"], ours["mem_limit"], ours["networks"]) == ("1000:1000", "256m", ["zookeeper"])
+        assert "ports" not in ours
+        assert ours["volumes"] == [
+            f"{name}:/var/lib/zookeeper/data",
+            f"{name}-log:/var/lib/zookeeper/log",
+        ]
+        assert ours["healthcheck"]["retries"] * int(ours["healthcheck"]["interval"].removesuffix("s")) <= 10
+        assert int(ours["stop_grace_period"].removesuffix("s")) == STOP_POLICIES[name].timeout_s
+
+
+def test_only_brokers_reach_zookeeper_and_they_have_volumes_of_their_own() -> None:
+    files = compose.read(ZOOKEEPER)
+    members = {name for name, each in files["services"].items() if "zookeeper" in each.get("networks", [])}
+    assert members == {*ZOOKEEPERS, *BROKERS}
+    assert files["networks"]["zookeeper"] == COMPOSE["networks"]["app"]
+    for number, name in enumerate(BROKERS, 1):
+        ours = files["services"][name]
+        assert ours["volumes"] == [f"kafka-zookeeper-{number}:/var/lib/kafka/data"]
+        assert ours["depends_on"] == {each: {"condition": "service_healthy"} for each in ZOOKEEPERS}
+        assert ours["networks"] == ["app", "zookeeper"]
+        assert not {"read_only", "cap_drop", "security_opt", "user", "mem_limit", "logging"} & set(ours)
+    assert not set(files["volumes"]) & set(COMPOSE["volumes"])
+
+
+def test_brokers_are_of_the_version_of_their_zookeepers() -> None:
+    images = {each["image"] for each in compose.read(ZOOKEEPER)["services"].values()}
+    assert images == {"confluentinc/cp-kafka:7.9.2", "confluentinc/cp-zookeeper:7.9.2"}
 
 
 def test_connect_is_only_started_when_it_is_asked_for() -> None:

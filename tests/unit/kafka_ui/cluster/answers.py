@@ -25,9 +25,12 @@ def answer(
     quorum: Quorum | None = QUORUM,
     sizes: dict[tuple[str, int], int] | None = None,
     took_ms: float = 5,
+    controller: int = -1,
 ) -> Answer:
     """Return what a broker that is up answers. registered: the brokers that the cluster counts as there."""
-    metadata = Metadata("a-cluster", {each: ADDRESSES[each] for each in registered}, topics or (orders(),))
+    metadata = Metadata(
+        "a-cluster", {each: ADDRESSES[each] for each in registered}, topics or (orders(),), controller
+    )
     dirs = LogDirs(sizes or {("orders", 0): 100, ("orders", 1): 50}, 1 << 30)
     return Answer(ADDRESSES[broker], metadata, dirs, quorum, took_ms)
 
@@ -37,6 +40,6 @@ def silence(broker: int) -> Answer:
     return Answer(ADDRESSES[broker], problem="no answer in time")
 
 
-def picture(*answers: Answer) -> Picture:
+def picture(*answers: Answer, in_zookeeper: bool = False) -> Picture:
     """Return the picture of the answers; of three healthy brokers without any."""
-    return put_together(list(answers) or [answer(each) for each in ALL], {}, 1000.0)
+    return put_together(list(answers) or [answer(each) for each in ALL], {}, 1000.0, in_zookeeper)

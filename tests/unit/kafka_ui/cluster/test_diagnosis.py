@@ -57,3 +57,10 @@ def test_what_cannot_be_known_is_said() -> None:
 
 def test_missing_topic_is_told() -> None:
     assert "there is no topic elsewhere" in problems(picture(), "elsewhere", None)[0]
+
+
+def test_brokers_with_zookeeper_need_no_quorum_but_a_controller_that_is_up() -> None:
+    assert told(picture(*(answer(each, quorum=None, controller=2) for each in ALL), in_zookeeper=True)) == []
+    dead = [answer(each, quorum=None, controller=2) for each in (1, 3)]
+    _, problem = told(picture(*dead, silence(2), in_zookeeper=True))
+    assert problem.startswith("No controller answers: until ZooKeeper has made another broker it")

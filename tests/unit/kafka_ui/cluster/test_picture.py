@@ -42,3 +42,12 @@ def test_partition_is_readable_while_its_leader_answers() -> None:
     found = picture(answer(1), silence(2), answer(3))
     assert [found.readable(each) for each in orders().partitions] == [True, False]
     assert not found.readable(partition(0, (), leader=-1))
+
+
+def test_controller_of_brokers_with_zookeeper_is_the_one_that_they_name() -> None:
+    """With KRaft, what they name is just any broker."""
+    told = [answer(each, quorum=None, controller=2) for each in ALL]
+    with_zookeeper = picture(*told, in_zookeeper=True).controller
+    assert with_zookeeper is not None
+    assert with_zookeeper.name == "kafka-2"
+    assert picture(*told).controller is None

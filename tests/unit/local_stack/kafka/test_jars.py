@@ -68,7 +68,9 @@ def test_download_that_is_not_the_pinned_file_is_refused_and_not_kept(
     assert len(pins.load()[0].sha256) == 64
 
 
-@pytest.mark.parametrize("pin_list", [pins.KAFKA, pins.CONNECT, pins.DEBEZIUM], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "pin_list", [pins.KAFKA, pins.CONNECT, pins.DEBEZIUM, pins.ZOOKEEPER], ids=lambda each: each.name
+)
 def test_every_list_pins_each_jar_once(pin_list: PinList) -> None:
     pinned = pins.load(pin_list)
     assert len({pin.file_name for pin in pinned}) == len(pinned) > 20

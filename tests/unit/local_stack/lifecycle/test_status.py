@@ -1,15 +1,17 @@
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from local_stack.addresses import Addresses
 from local_stack.lifecycle import health
-from local_stack.lifecycle.health import CheckResult, HealthChecks, degraded_detail
+from local_stack.lifecycle.health import LEADS, NO_QUORUM, CheckResult, HealthChecks, degraded_detail
 from local_stack.lifecycle.status import as_json, as_table, combine, notes
 from local_stack.paths import Paths
 from local_stack.ports import PORT_NAMES
-from local_stack.services import CDC, CONNECT, CONNECTOR, NAMES
+from local_stack.services import CDC, CONNECT, CONNECTOR, NAMES, ZOOKEEPERS
 from local_stack.supervisord.client import ProcessInfo
 from producer.cdc import heartbeat
 from producer.web.health import OLD_EVENT_S
@@ -56,6 +58,13 @@ def test_status_shows_further_projectors_beside_the_first_where_they_are_wanted_
     assert len({line.index("running") for line in as_table(shown).splitlines()[1:]}) == 1
 
 
+def test_status_shows_the_ensemble_where_it_is_needed_in_a_column_of_its_width() -> None:
+    shown = combine(RUNNING, HEALTHY, frozenset(ZOOKEEPERS))
+    assert [status.name for status in shown] == [*NAMES, *ZOOKEEPERS]
+    first, *_, last = as_table(shown).splitlines()
+    assert first.index("STATE") == last.index("stopped") == len("zookeeper-3 ")
+
+
 def test_status_table_has_a_line_for_each_service() -> None:
     assert len(as_table(combine(RUNNING, {})).splitlines()) == 1 + len(NAMES)
 
@@ -84,6 +93,41 @@ def test_health_of_the_connector_is_what_its_keeper_says(
     assert checks.run([CONNECTOR]) == {CONNECTOR: CheckResult("unhealthy", "no heartbeat")}
     heartbeat.beat(paths.connector_heartbeat, problem)
     assert checks.run([CONNECTOR]) == {CONNECTOR: result}
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (b"Zookeeper version: 3.8.4\nMode: leader\nNode count: 5\n", CheckResult("healthy", LEADS)),
+        (b"Zookeeper version: 3.8.4\nMode: follower\n", CheckResult("healthy")),
+        (b"This ZooKeeper instance is not currently serving requests\n", CheckResult("unhealthy", NO_QUORUM)),
+        (b"", CheckResult("unhealthy", NO_QUORUM)),
+    ],
+)
+def test_health_of_a_zookeeper_is_its_part_in_the_ensemble(
+    tmp_path: Path, answer: bytes, result: CheckResult
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def say() -> None:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(10) == b"srvr"
+                connection.sendall(answer)
+
+        saying = threading.Thread(target=say, daemon=True)
+        saying.start()
+        port = server.getsockname()[1]
+        checks = HealthChecks(Addresses.of(dict.fromkeys(PORT_NAMES, port), "pw"), Paths(tmp_path))
+        assert checks.run(ZOOKEEPERS[:1]) == {ZOOKEEPERS[0]: result}
+        saying.join(5)
+
+
+def test_zookeeper_that_does_not_answer_is_unhealthy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    checks = HealthChecks(Addresses.of(dict.fromkeys(PORT_NAMES, port), "pw"), Paths(tmp_path))
+    assert checks.run(ZOOKEEPERS[:1]) == {ZOOKEEPERS[0]: CheckResult("unhealthy")}
 
 
 @pytest.mark.parametrize(

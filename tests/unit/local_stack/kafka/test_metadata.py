@@ -1,0 +1,37 @@
+"""Kafka with KRaft and with ZooKeeper are two clusters: one does not begin where the events are in the other."""
+
+from pathlib import Path
+
+import pytest
+
+from local_stack.errors import StackError
+from local_stack.kafka import metadata
+from local_stack.paths import Paths
+
+
+def test_first_start_is_with_kraft_and_either_is_allowed(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    paths.create_folders()
+    (paths.kafka / "connect").mkdir()
+    assert metadata.keeper_of(paths) == "kraft"
+    metadata.check(paths, "kraft")
+    metadata.check(paths, "zookeeper")
+
+
+def test_later_commands_follow_the_data_and_the_other_kafka_is_refused(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    (paths.kafka_zookeeper / "kafka-1" / "data").mkdir(parents=True)
+    assert metadata.keeper_of(paths) == "zookeeper"
+    metadata.check(paths, "zookeeper")
+    with pytest.raises(
+        StackError, match=r"in Kafka with ZooKeeper \(.*kafka-zookeeper\); with KRaft it would"
+    ):
+        metadata.check(paths, "kraft")
+
+
+def test_kraft_that_has_events_is_not_left_for_zookeeper(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    (paths.kafka / "kafka-1" / "data").mkdir(parents=True)
+    assert metadata.keeper_of(paths) == "kraft"
+    with pytest.raises(StackError, match=r"reset\. To move with them: docs/zookeeper\.md"):
+        metadata.check(paths, "zookeeper")
