@@ -24,7 +24,7 @@ $$;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO producer, relay, connect;
-REVOKE ALL ON ALL TABLES IN SCHEMA public, projection, rebuild FROM producer, relay, projector, connect;
+REVOKE ALL ON ALL TABLES IN SCHEMA public, projection FROM producer, relay, projector, connect;
 
 -- The producer places and changes orders and never deletes one. It stores their events and never changes those.
 GRANT SELECT, INSERT, UPDATE ON orders TO producer;
@@ -52,6 +52,7 @@ GRANT DELETE ON projection.dead_letters TO projector;
 -- owner, and take no names but those of such copies. It sees of the orders what is in their events, and of no customer.
 REVOKE ALL ON SCHEMA rebuild FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rebuild FROM PUBLIC, projector;
+REVOKE ALL ON ALL TABLES IN SCHEMA rebuild FROM producer, relay, projector, connect;
 GRANT USAGE ON SCHEMA rebuild TO projector;
 GRANT SELECT ON rebuild.orders TO projector;
 GRANT EXECUTE ON FUNCTION rebuild.create_copy(text), rebuild.drop_copy(text), rebuild.swap(text) TO projector;

@@ -15,8 +15,8 @@ _LOCK = sa.text(
     WHERE partition = ANY(:partitions) ORDER BY partition FOR UPDATE
     """
 )
-_ALL = sa.text("SELECT partition, topic_id, next_offset, skipped, recreated FROM projection.positions")
 _LOCK_ALL = sa.text("SELECT partition FROM projection.positions ORDER BY partition FOR UPDATE")
+_ALL = sa.text("SELECT partition, topic_id, next_offset, skipped, recreated FROM projection.positions")
 _PUT = sa.text(
     """
     INSERT INTO projection.positions (partition, topic_id, next_offset, skipped, recreated)

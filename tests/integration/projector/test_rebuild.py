@@ -17,11 +17,11 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from local_stack.services import PROJECTOR
-from projector.rebuild import command
+from projector.rebuild.shelf import Shelf
 from tests.eventually import eventually
 from tests.integration.producer.conftest import roles
 from tests.integration.projector.conftest import (
@@ -234,14 +234,14 @@ def test_poisoned_order_stays_parked_and_a_decision_made_meanwhile_holds(
     eventually(lambda: scalar(COUNTED) == len(good) + 2, READY_S)
     dead_letters_on_topic(4)
     (stays, decided) = first_letters(dlq)
-    real = command.Shelf.seed
+    real = Shelf.seed
 
     def decide(self: Any) -> int:
         """Let an operator decide when the copy has read everything."""
         assert dlq("discard", decided).stdout == "Applied 1; 0 still parked.\n"
         return real(self)
 
-    monkeypatch.setattr(command.Shelf, "seed", decide)
+    monkeypatch.setattr(Shelf, "seed", decide)
     assert rebuild().exit_code == 0
     assert first_letters(dlq) == [stays]
     assert stored_sums() == sums([BAD, second, later(second), *good])
@@ -260,10 +260,8 @@ def later(told: Told, version: int = 2) -> Told:
 def number_of_dead_letters(kafka: str, topic: Topic) -> int:
     """Return how many messages the topic for dead letters has ever got."""
     place = TopicPartition(f"{topic.name}.dlq", 0)
-    found = AdminClient({"bootstrap.servers": kafka, "log_level": 0}).list_offsets(
-        {place: OffsetSpec.latest()}
-    )
-    return int(found[place].result(10).offset)
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})  # kept until its answer is there
+    return int(admin.list_offsets({place: OffsetSpec.latest()})[place].result(10).offset)
 
 
 def first_letters(dlq: Command) -> list[str]:
@@ -328,18 +326,23 @@ def test_partitions_that_are_added_while_it_reads_are_in_it(
     told, new = load(50, seed=37), load(20, seed=38)
     topic.put(told)
     start_instance()
-    real = command.Shelf.seed
+    real = Shelf.seed
+
+    def sent(each: Told) -> bool:
+        """The client learns of the partition a moment later."""
+        topic.send(each.value, each.key, PARTITIONS)
+        return True
 
     def grow(self: Any) -> int:
         """Let the live instance read the new partition before the rebuild has seen it."""
         topic.grow(PARTITIONS + 1)
         for each in new:
-            topic.send(each.value, each.key, PARTITIONS)
+            eventually(lambda each=each: sent(each), READY_S, not_yet=KafkaException)  # type: ignore[misc]
         topic.flush()
         eventually(lambda: scalar(COUNTED) == len(told) + len(new), READY_S)
         return real(self)
 
-    monkeypatch.setattr(command.Shelf, "seed", grow)
+    monkeypatch.setattr(Shelf, "seed", grow)
     assert rebuild().exit_code == 0
     assert stored_sums() == sums(told + new)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -300,7 +300,12 @@ def test_copy_that_is_behind_is_not_swapped(shelf: Shelf, live: sa.Engine) -> No
 class TestDeadLetters:
     """BAD's second message is unreadable, and its third is behind it."""
 
-    LOG = (BAD, b"{", replace(BAD, version=2, status="confirmed"), Told(UUID(int=2)))
+    LOG: ClassVar[list[Told | bytes]] = [
+        BAD,
+        b"{",
+        replace(BAD, version=2, status="confirmed"),
+        Told(UUID(int=2)),
+    ]
 
     @pytest.fixture
     def both(self, live: sa.Engine, shelf: Shelf) -> Shelf:
@@ -341,10 +346,22 @@ class TestDeadLetters:
         assert dead_letters.find(live, unreadable.id)
         assert Queries(live).stats().events == 3
 
+    def test_what_is_parked_stays_so_although_it_could_be_applied_now(
+        self, live: sa.Engine, shelf: Shelf
+    ) -> None:
+        readable = batch(*log_of(0, [BAD, replace(BAD, version=2, status="confirmed")]))
+        apply(live, readable.refused("the database was wrong"))
+        before = dead_letters.parked(live, 10)
+        shelf.store.apply(readable)
+        assert shelf.swap(at_once)
+        assert dead_letters.parked(live, 10) == before
+        assert Queries(live).stats().events == 0
+        assert decisions.requeue(live, before[0].id) == Released(2, 0)
+
     def test_what_was_applied_after_all_meanwhile_is_so_in_the_copy_too(
         self, live: sa.Engine, shelf: Shelf
     ) -> None:
-        readable = batch(*log_of(0, [BAD, self.LOG[2]]))
+        readable = batch(*log_of(0, [BAD, replace(BAD, version=2, status="confirmed")]))
         apply(live, readable.refused("the database was wrong"))
         shelf.store.apply(readable)
         assert Queries(live).counts().parked == 2
