@@ -71,6 +71,9 @@ class Topic:
         """Add partitions, so that there are as many as this."""
         new = [NewPartitions(self.name, partitions)]
         self._admin.create_partitions(new, operation_timeout=10)[self.name].result(15)
+        eventually(
+            lambda: len(self._producer.list_topics(self.name, 5).topics[self.name].partitions) == partitions
+        )
 
     def delete_before(self, partition: int, offset: int) -> None:
         """Delete the messages before the offset, as retention does."""

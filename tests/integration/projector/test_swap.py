@@ -258,6 +258,44 @@ def test_who_reads_is_waited_for_and_others_are_answered_meanwhile(
     assert reader.stats().events == 0
 
 
+@pytest.fixture
+def vacuum_at_work(execute: Execute, scalar: Scalar) -> Iterator[Callable[[], None]]:
+    """Have autovacuum begin with the timeline, where it takes its time."""
+
+    def begin() -> None:
+        execute(
+            "ALTER TABLE projection.timeline SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+        )
+        execute(
+            "ALTER TABLE projection.timeline SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1)"
+        )
+        execute(
+            "INSERT INTO projection.timeline SELECT gen_random_uuid(), 1, 'placed', now(), 0, number"
+            " FROM generate_series(1, 30000) AS number"
+        )
+        execute("DELETE FROM projection.timeline")
+        execute("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+        execute("SELECT pg_reload_conf()")
+        eventually(lambda: scalar(AT_WORK) > 0, within=60)
+
+    yield begin
+    execute("ALTER SYSTEM RESET autovacuum_naptime")
+    execute("SELECT pg_reload_conf()")
+
+
+AT_WORK = """
+    SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE backend_type = 'autovacuum worker' AND datname = current_database()
+        AND relation = 'projection.timeline'::regclass
+"""
+
+
+def test_autovacuum_gives_way(shelf: Shelf, vacuum_at_work: Callable[[], None], scalar: Scalar) -> None:
+    vacuum_at_work()
+    assert shelf.swap(at_once)
+    assert scalar(AT_WORK) == 0
+
+
 def test_lost_answer_to_the_swap_is_found_out(shelf: Shelf, live: sa.Engine) -> None:
     outcome = shelf.swap(at_once)
     assert outcome

@@ -1,3 +1,5 @@
+import pytest
+
 from projector.rebuild.progress import EVERY_S, Bar, Distance, Lines, shown_on
 from tests.clock import FakeClock
 
@@ -26,6 +28,15 @@ def test_lines_come_now_and_then() -> None:
     assert told == ["reading: 1,234 of 12,000 messages"]
     lines.end()
     assert len(told) == 1
+
+
+def test_bar_follows_what_there_is_to_read(capfd: pytest.CaptureFixture[str]) -> None:
+    """pytest's stderr is no terminal, where click draws the label only."""
+    bar = Bar()
+    for done, total in ((0, 10), (5, 20), (3, 20), (20, 20)):
+        bar.show(done, total)
+    bar.end()
+    assert "reading" in capfd.readouterr().err
 
 
 def test_a_terminal_gets_a_bar_and_all_else_lines() -> None:
