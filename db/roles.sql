@@ -51,3 +51,11 @@ REVOKE ALL ON SCHEMA projection FROM PUBLIC;
 GRANT USAGE ON SCHEMA projection TO projector;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA projection TO projector;
 GRANT DELETE ON projection.dead_letters TO projector;
+-- A rebuild makes them anew in a schema beside this one, which functions create, drop and swap for it: they run as the
+-- owner, and take no names but those of such copies. It sees of the orders what is in their events, and of no customer.
+REVOKE ALL ON SCHEMA rebuild FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rebuild FROM PUBLIC, projector;
+REVOKE ALL ON ALL TABLES IN SCHEMA rebuild FROM producer, relay, projector, connect;
+GRANT USAGE ON SCHEMA rebuild TO projector;
+GRANT SELECT ON rebuild.orders TO projector;
+GRANT EXECUTE ON FUNCTION rebuild.create_copy(text), rebuild.drop_copy(text), rebuild.swap(text) TO projector;

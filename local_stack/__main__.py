@@ -1,5 +1,5 @@
 """The command line: python -m local_stack [--home DIR] start | stop | restart | status | logs | scale |
-partitions | parked | requeue | discard | dlq | ledger | backup | archive | restore"""
+partitions | parked | requeue | discard | dlq | rebuild | ledger | backup | archive | restore"""
 
 import argparse
 import os
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(
         dest="verb",
         metavar="start | stop | restart | status | logs | scale | partitions | parked | requeue | discard | dlq"
-        " | ledger | backup | archive | restore",
+        " | rebuild | ledger | backup | archive | restore",
     )
     for verb in ("start", "stop", "restart"):
         verbs.add_parser(verb).add_argument("services", nargs="*", metavar="SERVICE", default=[])
@@ -62,6 +62,12 @@ def parser() -> argparse.ArgumentParser:
     dead_letters.add_parser("list")
     for decision in ("show", "requeue", "discard"):
         dead_letters.add_parser(decision).add_argument("letter_id", metavar="ID")
+    rebuild = verbs.add_parser("rebuild")
+    rebuild.add_argument(
+        "--from", metavar="TIME", help="read the topic from this time on into a schema of its own"
+    )
+    rebuild.add_argument("--to", metavar="TIME", help="and only up to this time")
+    rebuild.add_argument("--drop", metavar="SCHEMA", help="drop such a schema")
     ledger = verbs.add_parser("ledger")
     ledger.add_argument("--order", metavar="ID", help="print the timeline of one order")
     ledger.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -163,6 +169,10 @@ class Commands:
     def dead_letters(self, *arguments: str) -> int:
         return one_off.run(self.paths, load_settings(), PROJECTOR, "projector", ["dlq", *arguments])
 
+    def rebuild(self, options: Sequence[str]) -> int:
+        """Become the rebuild."""
+        one_off.become(self.paths, load_settings(), PROJECTOR, "projector", ["rebuild", *options])
+
     def ledger(self, order: str | None, flags: Sequence[str]) -> int:
         """Become the ledger. Its exit code 1 says that something is missing, so what keeps it from looking is 2."""
         options = [*(["--order", order] if order else []), *flags]
@@ -213,6 +223,9 @@ def run(arguments: argparse.Namespace) -> int:
         case "dlq":
             chosen = [] if arguments.decision == "list" else [arguments.letter_id]
             return commands.dead_letters(arguments.decision, *chosen)
+        case "rebuild":
+            given = {f"--{name}": getattr(arguments, name) for name in ("from", "to", "drop")}
+            return commands.rebuild([word for pair in given.items() if pair[1] is not None for word in pair])
         case "ledger":
             flags = [f"--{name}" for name in ("json", "repair", "recover") if getattr(arguments, name)]
             return commands.ledger(arguments.order, flags)

@@ -372,6 +372,16 @@ ledger() {
     exec docker compose --progress quiet run --rm $terminal --no-deps producer python -m producer.ledger "$@"
 }
 
+# As the ledger, in a container of its own and on the terminal when there is one.
+rebuild() {
+    [ "$(docker compose ps --status running --quiet postgres 2>/dev/null)" ] ||
+        fail "PostgreSQL is not running: start it first with ./start_project.sh start postgres"
+    terminal=''
+    { [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; } || terminal=-T
+    # shellcheck disable=SC2086 # nothing or one word
+    exec docker compose --progress quiet run --rm $terminal --no-deps projector python -m projector rebuild "$@"
+}
+
 # The tools of PostgreSQL's own image (deploy/postgres/backup.sh), as the user who owns the folder: pg_basebackup and
 # pg_receivewal in the network of the server, which lets in whoever is on its loopback address.
 postgres_image() { docker compose config postgres | sed -n 's/^    image: //p' | head -1; }
@@ -459,9 +469,9 @@ verb=${1:-start}
 mkdir -p -m 700 .local
 recall_ports
 choose_profile
-case $verb in start | restart | scale | partitions | parked | requeue | discard | dlq | ledger) isolate_networks ;; esac
+case $verb in start | restart | scale | partitions | parked | requeue | discard | dlq | rebuild | ledger) isolate_networks ;; esac
 case $verb in
-    start | stop | restart | status | scale | reset | ledger | restore) "$verb" "$@" ;;
+    start | stop | restart | status | scale | reset | rebuild | ledger | restore) "$verb" "$@" ;;
     backup | archive) backup_tools "$verb" "$@" ;;
     partitions)
         [ $# -eq 1 ] || fail "partitions needs a number, for example: ./start_project.sh partitions 12"

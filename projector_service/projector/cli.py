@@ -1,4 +1,4 @@
-"""`python -m projector`: what an operator does about dead letters."""
+"""`python -m projector`: what an operator does about dead letters; `rebuild` has a room of its own."""
 
 import json
 import logging
@@ -9,6 +9,7 @@ import click
 import sqlalchemy as sa
 
 from projector.config import Settings
+from projector.rebuild.command import rebuild
 from projector.store import dead_letters, decisions
 from projector.store.database import DatabaseUnavailable, Refused, create_engine
 from projector.store.dead_letters import ListedLetter, StoredLetter
@@ -23,6 +24,9 @@ CONTROLS = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 def cli() -> None:
     """Look after the projector. The service itself is run by gunicorn."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
+
+
+cli.add_command(rebuild)
 
 
 @cli.group()

@@ -69,6 +69,14 @@ def test_ledger_counts_and_repairs(project: ComposeStack, shop: Shop) -> None:
     )
 
 
+def test_figures_are_made_anew(project: ComposeStack, shop: Shop) -> None:
+    order_id = shop.place()
+    known = f"SELECT count(*) FROM projection.orders WHERE order_id = '{order_id}'"
+    eventually(lambda: psql(project, known).strip() == "1", within=30)
+    assert "The new figures have taken the place" in project.run("rebuild").stdout
+    assert psql(project, known).strip() == "1"
+
+
 @pytest.mark.parametrize("arguments", [["requeue"], ["discard", "a", "b"], ["requeue", str(uuid.uuid4())]])
 def test_wrong_use_of_the_relay_commands_fails(project: ComposeStack, arguments: list[str]) -> None:
     done = project.run(*arguments, check=False)

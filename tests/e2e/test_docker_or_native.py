@@ -193,6 +193,16 @@ def test_ledger_in_docker_runs_in_a_container_of_its_own_with_the_rights_of_the_
     assert "run --rm -T --no-deps producer python -m producer.ledger --order some id" in said, error
 
 
+def test_rebuild_in_docker_runs_in_a_container_of_its_own(machine: Path) -> None:
+    fake_engine(machine, "28.0.0")
+    docker = machine / "bin" / "docker"
+    docker.write_text(
+        docker.read_text().replace('case "$*" in', """case "$*" in *' run '*) echo "$*"; exit 1 ;;""", 1)
+    )
+    said, error = run(machine, "--docker", "rebuild", "--from", "14:05")
+    assert "run --rm -T --no-deps projector python -m projector rebuild --from 14:05" in said, error
+
+
 def test_start_waits_for_what_was_unhealthy_before_it(machine: Path) -> None:
     """Compose gives up at once when it sees it: the first time here, and then it is well."""
     fake_engine(machine, "28.0.0")

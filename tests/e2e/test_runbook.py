@@ -231,6 +231,16 @@ def test_projector_has_parked_messages(operator: Operator, running_stack: Stack,
     operator.play("The projector has parked messages", NUMBER=letter)
 
 
+@plays("The figures are doubted")
+def test_figures_are_doubted(operator: Operator, running_stack: Stack, shop: Shop) -> None:
+    order_id = shop.place()
+    known = f"SELECT count(*) FROM projection.orders WHERE order_id = '{order_id}' AND status = 'placed'"
+    eventually(lambda: answer(running_stack, known) == "1", within=30)
+    execute(running_stack, f"UPDATE projection.orders SET status = 'lost' WHERE order_id = '{order_id}'")
+    operator.play("The figures are doubted")
+    assert answer(running_stack, known) == "1"
+
+
 @plays("The clock was wrong")
 def test_ledger_after_the_clock_was_wrong(operator: Operator) -> None:
     operator.play("The clock was wrong")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -316,6 +317,23 @@ class TestStarted:
         assert started.run("dlq", "discard", str(letter))[0] == 0
         assert started.run("dlq", "discard", str(letter))[0] == 1
         eventually(lambda: started.run("status")[0] == 0, within=30, every=0.5)
+
+    def test_figures_are_made_anew_and_a_span_of_the_topic_is_read(self, started: Project) -> None:
+        order_id = place_order(started)
+        known = f"SELECT count(*) FROM projection.orders WHERE order_id = '{order_id}'"
+        eventually(lambda: started.query(known) == [1], within=30)
+        code, output = started.run("rebuild")
+        assert code == 0, output
+        assert "The new figures have taken the place of the old ones." in output
+        assert started.query(known) == [1]
+        code, output = started.run("rebuild", "--from", "00:00:00")
+        assert code == 0, output
+        (name,) = set(re.findall(r"projection_replay_\w+", output))
+        assert started.run("rebuild", "--from", "00:00:00")[0] == 1
+        assert started.run("rebuild", "--drop", name) == (0, f"Dropped {name}.\n")
+        code, output = started.run("rebuild", "--to", "")
+        assert (code, "--to goes with --from" in output) == (2, True)
+        assert started.run("status")[0] == 0
 
     def test_ledger_says_that_all_is_well_and_repairs_what_is_not(self, started: Project) -> None:
         """With the role of the producer, which has the rights it needs."""

@@ -84,6 +84,19 @@ def latest(new: Iterable[Message]) -> dict[str, OrderState]:
     return found
 
 
+def raised(states: Mapping[str, OrderState], before: Mapping[str, OrderState]) -> Changes:
+    """Return what changes when orders are known to be in these states, each of a higher version than before.
+
+    No event is counted. Those that led there change only their minutes and timelines if they come at all. Any shard
+    will do, as only sums over all of them mean something.
+    """
+    found = Changes()
+    for order_id, state in states.items():
+        found.orders[order_id] = state
+        _move(found, 0, before.get(order_id), state)
+    return found
+
+
 def _state(event: OrderEvent) -> OrderState:
     return OrderState(event.version, event.status, event.item, event.quantity, event.total)
 

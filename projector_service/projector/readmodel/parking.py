@@ -1,11 +1,17 @@
 """Which messages count and which are parked: a message that cannot be read holds back its own order, and no other."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
+from types import MappingProxyType
 from typing import NamedTuple
 
 from projector.readmodel.batch import Message
 
 BEHIND = "behind a parked message of the same order"
+
+Decided = Mapping[tuple[int, int], str | None]
+"""What is on record about messages, by partition and offset: why one is parked, None when it was discarded."""
+
+NOTHING_DECIDED: Decided = MappingProxyType({})
 
 
 class Letter(NamedTuple):
@@ -23,15 +29,20 @@ class Sorted(NamedTuple):
     ignored: int
 
 
-def sort(messages: Iterable[Message], parked: Set[str]) -> Sorted:
-    """Sort messages, given in the order of their offsets. parked: orders of which a message is parked already."""
+def sort(messages: Iterable[Message], parked: Set[str], decided: Decided = NOTHING_DECIDED) -> Sorted:
+    """Sort messages, given in the order of their offsets. parked: orders of which a message is parked already.
+
+    decided: what holds for messages whatever they look like now. A discarded one holds nothing back.
+    """
     held, found = set(parked), Sorted([], [], 0)
     for message in messages:
-        if message.error is not None:
-            found.letters.append(Letter(message, message.error))
+        place = (message.partition, message.offset)
+        error = decided.get(place, message.error)
+        if error is not None:
+            found.letters.append(Letter(message, error))
             if message.order_id is not None:
                 held.add(message.order_id)
-        elif message.event is None:
+        elif message.event is None or place in decided:
             found = found._replace(ignored=found.ignored + 1)
         elif message.order_id in held:
             found.letters.append(Letter(message, BEHIND))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from projector.readmodel.batch import Batch, Message, Slice
 from projector.readmodel.changes import changes, latest
-from projector.readmodel.parking import Sorted, sort
+from projector.readmodel.parking import NOTHING_DECIDED, Decided, Sorted, sort
 from projector.store import dead_letters, positions, tables
 from projector.store.database import transaction
 from projector.store.positions import Tally
@@ -32,10 +32,11 @@ class Applied:
         self.parked += other.parked
 
 
-def apply(engine: sa.Engine, batch: Batch) -> Applied:
+def apply(engine: sa.Engine, batch: Batch, decided: Decided = NOTHING_DECIDED) -> Applied:
     """Apply a batch, except the slices that do not begin at the stored position. Raises DatabaseUnavailable, Refused.
 
-    The fence: whoever was paused, killed or declared dead meanwhile finds another position than it began at.
+    The fence: whoever was paused, killed or declared dead meanwhile finds another position than it began at. decided:
+    what is on record about its messages elsewhere.
     """
     with transaction(engine) as connection:
         stored = positions.lock(connection, batch.slices)
@@ -48,7 +49,7 @@ def apply(engine: sa.Engine, batch: Batch) -> Applied:
         slices = {p: batch.slices[p] for p in sorted(due)}
         messages = [message for each in slices.values() for message in each.messages]
         parked = dead_letters.parked_orders(connection, {m.order_id for m in messages if m.order_id})
-        found = {p: sort(each.messages, parked) for p, each in slices.items()}
+        found = {p: sort(each.messages, parked, decided) for p, each in slices.items()}
         letters = [letter for each in found.values() for letter in each.letters]
         dead_letters.park(connection, batch.topic_id, letters)
         new = count(connection, (message for each in found.values() for message in each.events))

@@ -1,6 +1,6 @@
 """The engine: every wait for PostgreSQL has an end, and so has every transaction, also that of a frozen process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, TimeoutError
 
 from projector.store.query_deadline import bound_all_waits
+
+LIVE = "projection"
+"""The schema whose figures are answered. A rebuild works on a copy of it."""
 
 _KEEPALIVE = {"idle": 10, "interval": 5, "count": 4}
 
@@ -25,14 +28,14 @@ class Refused(Exception):
 
 
 def create_engine(
-    url: sa.URL, pool_size: int, timeout_s: float, pool_wait_s: float | None = None
+    url: sa.URL, pool_size: int, timeout_s: float, pool_wait_s: float | None = None, schema: str = LIVE
 ) -> sa.Engine:
     """Return an engine that waits at most `timeout_s` seconds for a connection, a statement or a lock.
 
     pool_wait_s: for a connection while others of this process have all, if not as long.
 
     A process that is frozen within a transaction holds locks: the server ends it after twice that time. The engine
-    connects at its first use.
+    connects at its first use. schema: that of a copy, to which all statements that name `projection` go instead.
     """
     bound_all_waits(2 * timeout_s)
     session = {
@@ -49,7 +52,7 @@ def create_engine(
         **{f"keepalives_{name}": number for name, number in _KEEPALIVE.items()},
         "tcp_user_timeout": _ms(2 * timeout_s),
     }
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -57,18 +60,46 @@ def create_engine(
         pool_pre_ping=True,
         connect_args=arguments,
     )
+    if schema != LIVE:
+        sa.event.listen(engine, "before_cursor_execute", _redirect(schema), retval=True)
+    return engine
+
+
+def _redirect(schema: str) -> Callable[..., tuple[str, Any]]:
+    """Return a listener that makes statements about `projection` ones about a copy.
+
+    Their values are no part of the statement yet. What is written with quotes, "projection", is the live one anyway.
+    """
+
+    def redirect(
+        connection: sa.Connection,
+        cursor: object,
+        statement: str,
+        parameters: Any,
+        context: object,
+        many: bool,
+    ) -> tuple[str, Any]:
+        return statement.replace(f"{LIVE}.", f"{schema}."), parameters
+
+    return redirect
 
 
 @contextmanager
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Commit at the end of the block; roll back when an error leaves it. Raises DatabaseUnavailable, Refused.
+    """Commit at the end of the block; roll back when an error leaves it. Raises DatabaseUnavailable, Refused."""
+    with telling_errors(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def telling_errors() -> Iterator[None]:
+    """Say of an error of the database what it means. Raises DatabaseUnavailable, Refused.
 
     Only what the server says of the values themselves is a refusal. All else may be cured without them: a missing
     right or table, too, is no fault of an event.
     """
     try:
-        with engine.begin() as connection:
-            yield connection
+        yield
     except (DataError, IntegrityError) as error:
         raise Refused(_first_line(error)) from error
     except TimeoutError as error:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from projector.readmodel.parking import Letter
+from projector.readmodel.batch import Batch
+from projector.readmodel.parking import Decided, Letter
 from projector.store.arrays import array
 from projector.store.database import transaction
 
@@ -38,6 +39,16 @@ _PARK = sa.text(
         partition, "offset", order_id, key, value, time, error
     FROM new
     ON CONFLICT (topic_id, partition, "offset") DO NOTHING
+    """
+)
+_DECIDED = sa.text(
+    """
+    SELECT known.partition, known."offset" AS at, CASE WHEN discarded_at IS NULL THEN error END AS error
+    FROM projection.dead_letters AS known JOIN unnest(
+        CAST(:partitions AS integer[]), CAST(:begins AS bigint[]), CAST(:ends AS bigint[])
+    ) AS span (partition, "from", "to")
+        ON known.partition = span.partition AND known."offset" >= span."from" AND known."offset" < span."to"
+    WHERE known.topic_id = :topic_id
     """
 )
 _COLUMNS = (
@@ -130,6 +141,15 @@ def park(connection: sa.Connection, topic_id: str, letters: Sequence[Letter]) ->
     ]
     if rows:
         connection.execute(_PARK, rows)
+
+
+def decided(engine: sa.Engine, batch: Batch) -> Decided:
+    """Return what is on record about the messages of a batch. Raises DatabaseUnavailable."""
+    spans = {"partitions": list(batch.slices), "topic_id": batch.topic_id}
+    spans["begins"] = [each.begin for each in batch.slices.values()]
+    spans["ends"] = [each.end for each in batch.slices.values()]
+    with transaction(engine) as connection:
+        return {(row.partition, row.at): row.error for row in connection.execute(_DECIDED, spans)}
 
 
 def parked(engine: sa.Engine, limit: int) -> list[ListedLetter]:

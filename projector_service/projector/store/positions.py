@@ -16,6 +16,7 @@ _LOCK = sa.text(
     """
 )
 _LOCK_ALL = sa.text("SELECT partition FROM projection.positions ORDER BY partition FOR UPDATE")
+_ALL = sa.text("SELECT partition, topic_id, next_offset, skipped, recreated FROM projection.positions")
 _PUT = sa.text(
     """
     INSERT INTO projection.positions (partition, topic_id, next_offset, skipped, recreated)
@@ -54,6 +55,11 @@ def lock(connection: sa.Connection, partitions: Iterable[int]) -> dict[int, Posi
     return {row.partition: Position(*row[1:]) for row in rows}
 
 
+def all_of(connection: sa.Connection) -> dict[int, Position]:
+    """Return the whole table."""
+    return {row.partition: Position(*row[1:]) for row in connection.execute(_ALL)}
+
+
 def lock_all(connection: sa.Connection) -> None:
     """Wait until no instance is applying a batch, and keep all of them from it until the transaction ends."""
     connection.execute(_LOCK_ALL)
@@ -69,22 +75,24 @@ def find_places(
     with transaction(engine) as connection:
         stored = lock(connection, logs)
         found = {p: (stored.get(p), place(stored.get(p), topic_id, log)) for p, log in logs.items()}
-        moved = [(p, new) for p, (old, new) in found.items() if old != new]
-        if moved:
-            connection.execute(
-                _PUT,
-                [
-                    {
-                        "partition": p,
-                        "topic_id": new.topic_id,
-                        "next_offset": new.next_offset,
-                        "skipped": new.skipped,
-                        "recreated": new.recreated,
-                    }
-                    for p, new in sorted(moved)
-                ],
-            )
+        put(connection, {p: new for p, (old, new) in found.items() if old != new})
         return found
+
+
+def put(connection: sa.Connection, moved: Mapping[int, Position]) -> None:
+    """Store positions."""
+    rows = [
+        {
+            "partition": p,
+            "topic_id": new.topic_id,
+            "next_offset": new.next_offset,
+            "skipped": new.skipped,
+            "recreated": new.recreated,
+        }
+        for p, new in sorted(moved.items())
+    ]
+    if rows:
+        connection.execute(_PUT, rows)
 
 
 def add(connection: sa.Connection, tallies: Mapping[int, Tally]) -> None:

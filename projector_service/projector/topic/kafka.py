@@ -117,8 +117,11 @@ class GroupMember:
         self._assigned: set[int] = set()
         self._unplaced: set[int] = set()
         self._consumer = Consumer(dict(settings), error_cb=self._on_error)
+        self._join()
+
+    def _join(self) -> None:
         self._consumer.subscribe(
-            [topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
 
     def read(self, timeout_s: float) -> Read:
@@ -231,13 +234,27 @@ class TopicAdmin:
         ends = self._offsets(numbers, OffsetSpec.latest())
         return {number: Log(beginnings[number], max(beginnings[number], ends[number])) for number in numbers}
 
+    def offsets_at(self, partitions: Iterable[int], moment: datetime) -> dict[int, int]:
+        """Return the first offset of each partition whose message is of this time or later; without one, the end.
+
+        The time is that of the message in Kafka. Raises KafkaUnavailable.
+        """
+        numbers = list(partitions)
+        ends = self._offsets(numbers, OffsetSpec.latest())
+        since = OffsetSpec.for_timestamp(round(moment.timestamp() * 1000))
+        found = self._list(numbers, since)
+        return {number: offset if offset >= 0 else ends[number] for number, offset in found.items()}
+
     def _offsets(self, partitions: list[int], which: OffsetSpec) -> dict[int, int]:
-        wanted = {TopicPartition(self._name, partition): which for partition in partitions}
-        futures = self._admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
-        found = {place.partition: _result(future).offset for place, future in futures.items()}
+        found = self._list(partitions, which)
         if any(offset < 0 for offset in found.values()):  # a leader that has just gone gives no error
             raise KafkaUnavailable("a partition has no leader")
         return found
+
+    def _list(self, partitions: list[int], which: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(self._name, partition): which for partition in partitions}
+        futures = self._admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
+        return {place.partition: _result(future).offset for place, future in futures.items()}
 
 
 def _result(future: Any) -> Any:

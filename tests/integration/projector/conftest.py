@@ -16,7 +16,7 @@ import requests
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from projector.cli import cli
 from tests.conftest import DRIVER
@@ -71,6 +71,14 @@ class Topic:
         """Publish a message as large as the broker takes it; our own client takes less."""
         self._large.produce(self.name, value, key)
         assert self._large.flush(30) == 0
+
+    def grow(self, partitions: int) -> None:
+        """Add partitions, so that there are as many as this."""
+        new = [NewPartitions(self.name, partitions)]
+        self._admin.create_partitions(new, operation_timeout=10)[self.name].result(15)
+        eventually(
+            lambda: len(self._producer.list_topics(self.name, 5).topics[self.name].partitions) == partitions
+        )
 
     def delete_before(self, partition: int, offset: int) -> None:
         """Delete the messages before the offset, as retention does."""
@@ -170,9 +178,10 @@ def scalar(projection_engine: sa.Engine) -> Scalar:
 
 @pytest.fixture
 def empty_read_models(execute: Execute) -> None:
+    """Nothing is in the read models, nor in the orders that a rebuild compares them with."""
     execute(
         "TRUNCATE projection.positions, projection.timeline, projection.orders, projection.totals,"
-        " projection.minutes, projection.items, projection.dead_letters"
+        " projection.minutes, projection.items, projection.dead_letters, orders, outbox"
     )
 
 
@@ -226,7 +235,7 @@ def start_instance(environment: dict[str, str], tmp_path: Path) -> Iterator[Star
 
 
 class Command(Protocol):
-    """The `dlq` fixture."""
+    """The `dlq` and `rebuild` fixtures."""
 
     def __call__(self, *arguments: str) -> Result: ...
 
@@ -235,6 +244,12 @@ class Command(Protocol):
 def dlq(environment: dict[str, str]) -> Command:
     """Run `python -m projector dlq`, within this process: its start is what takes longest."""
     return lambda *arguments: CliRunner().invoke(cli, ["dlq", *arguments], env=environment)
+
+
+@pytest.fixture
+def rebuild(environment: dict[str, str]) -> Command:
+    """Run `python -m projector rebuild`, within this process."""
+    return lambda *arguments: CliRunner().invoke(cli, ["rebuild", *arguments], env=environment)
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 """The read models in memory: what PostgreSQL does in one transaction, done at once."""
 
 from collections import Counter as Tally
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
 from projector.readmodel.batch import Batch, Message
-from projector.readmodel.changes import Counter, OrderState, changes
-from projector.readmodel.parking import Letter, sort
+from projector.readmodel.changes import Changes, Counter, OrderState, changes
+from projector.readmodel.parking import NOTHING_DECIDED, Decided, Letter, sort
 from projector.readmodel.placement import Log, Position, place
 from projector.store.apply import Applied
 from projector.store.database import DatabaseUnavailable, Refused
@@ -21,10 +21,12 @@ class FakeStore:
     """Stands in for PostgresStore.
 
     failures: how many of the next calls find the database away, each after it has done its work when `acknowledged` is
-    False: then the answer to the COMMIT was lost. refused_item: what the database refuses.
+    False: then the answer to the COMMIT was lost. refused_item: what the database refuses. decided: what is on record
+    about the messages of a batch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, decided: Callable[[Batch], Decided] = lambda batch: NOTHING_DECIDED) -> None:
+        self._decided = decided
         self.positions: dict[int, Position] = {}
         self.versions: dict[tuple[str, int], Message] = {}
         self.orders: dict[str, OrderState] = {}
@@ -63,7 +65,9 @@ class FakeStore:
         due = {p: each for p, each in batch.slices.items() if self._fits(batch.topic_id, p, each.begin)}
         messages = [message for p in sorted(due) for message in due[p].messages]
         found = sort(
-            messages, {letter.message.order_id for letter in self.letters if letter.message.order_id}
+            messages,
+            {letter.message.order_id for letter in self.letters if letter.message.order_id},
+            self._decided(batch),
         )
         if any(message.event and message.event.item == self.refused_item for message in found.events):
             raise Refused("the item is refused")
@@ -74,7 +78,7 @@ class FakeStore:
             if key not in self.versions:
                 new.setdefault(key, message)
         self.versions |= new
-        self._add(list(new.values()))
+        self.add(changes(new.values(), self.orders))
         self.letters += found.letters
         for p, each in due.items():
             old = self.positions[p]
@@ -86,12 +90,18 @@ class FakeStore:
         stored = self.positions.get(partition)
         return stored is not None and (stored.topic_id, stored.next_offset) == (topic_id, begin)
 
-    def _add(self, new: list[Message]) -> None:
-        found = changes(new, self.orders)
+    def add(self, found: Changes) -> None:
+        """Write changes."""
         self.orders |= found.orders
         _add(self.totals, found.totals)
         _add(self.minutes, found.minutes)
         _add(self.items, found.items)
+
+    def become(self, other: "FakeStore") -> None:
+        """Hold what another one holds, as after a swap."""
+        self.positions, self.versions, self.orders = other.positions, other.versions, other.orders
+        self.totals, self.minutes, self.items = other.totals, other.minutes, other.items
+        self.letters = other.letters
 
     def sums(self) -> Sums:
         """Return what the read models add up to, over all shards."""

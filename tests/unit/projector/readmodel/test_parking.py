@@ -38,3 +38,16 @@ def test_unreadable_message_without_an_order_holds_back_nothing() -> None:
 def test_what_is_not_about_orders_is_only_counted() -> None:
     found = sort([message(TEST_EVENT, key=BAD.key)], parked={str(BAD.order_id)})
     assert (found.events, found.letters, found.ignored) == ([], [], 1)
+
+
+def test_what_is_on_record_as_parked_is_so_although_it_can_be_read() -> None:
+    messages = log_of(0, [BAD, replace(BAD, version=2, status="confirmed"), GOOD])
+    found = sort(messages, parked=set(), decided={(0, 0): "not JSON", (1, 2): "of another partition"})
+    assert [letter.error for letter in found.letters] == ["not JSON", BEHIND]
+    assert [each.order_id for each in found.events] == [GOOD.order_id]
+
+
+def test_what_is_on_record_as_discarded_holds_nothing_back() -> None:
+    messages = [message(b"{", offset=0, key=BAD.key), message(BAD, offset=1)]
+    found = sort(messages, parked=set(), decided={(0, 0): None})
+    assert ([each.offset for each in found.events], found.letters, found.ignored) == ([1], [], 1)

@@ -47,6 +47,7 @@ class FakeMember:
         self.told: dict[int, int] = {}
         self.seeks: list[tuple[int, int]] = []
         self.not_seekable: set[int] = set()
+        self.halted: set[int] = set()
         self.closed = False
         self.reads = 0
 
@@ -62,7 +63,7 @@ class FakeMember:
         self.reads += 1
         messages: list[Message] = []
         ends: dict[int, int] = {}
-        for partition in sorted(self.assigned - self.unplaced):
+        for partition in sorted(self.assigned - self.unplaced - self.halted):
             if self._at[partition] < self._topic.beginnings[partition]:
                 self.unplaced.add(partition)  # out of range
                 continue
@@ -91,3 +92,10 @@ class FakeMember:
 
     def close(self) -> None:
         self.closed = True
+
+    def take(self, partitions: Iterable[int]) -> None:
+        """Assign those that are not assigned yet, as a reader outside of the group does."""
+        self.assign(*set(partitions) - self.assigned)
+
+    def halt(self, partitions: Iterable[int]) -> None:
+        self.halted |= set(partitions)
