@@ -44,7 +44,7 @@ def test_what_is_on_record_as_parked_is_so_although_it_can_be_read() -> None:
     messages = log_of(0, [BAD, replace(BAD, version=2, status="confirmed"), GOOD])
     found = sort(messages, parked=set(), decided={(0, 0): "not JSON", (1, 2): "of another partition"})
     assert [letter.error for letter in found.letters] == ["not JSON", BEHIND]
-    assert [each.order_id for each in found.events] == [GOOD.order_id]
+    assert [each.order_id for each in found.events] == [str(GOOD.order_id)]
 
 
 def test_what_is_on_record_as_discarded_holds_nothing_back() -> None:
