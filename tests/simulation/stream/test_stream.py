@@ -17,10 +17,10 @@ FOUND_BY = {
     "C3-history": 206,
     "C4": 66,
     "C5": 39,
-    "C6": 202,
+    "C6": 721,
     "C12": 1,
     "C13": 12,
-    "C14": 87,
+    "C14": 239,
     "P5": 89,
     "silent-reader": 9,
     "N1": 1,
@@ -31,6 +31,8 @@ FOUND_BY = {
     "R3": 115,
     "R4": 1,
     "R5": 554,
+    "signpost-tail": 33,
+    "signpost-replay": 14,
 }
 
 
