@@ -14,6 +14,7 @@ from producer.domain.events import CONTENT_TYPE, utc
 from producer.publishing.kafka import admin_settings, producer_settings
 
 REQUEST_S = 5
+TIMEOUTS = (KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT)
 SIGNPOST = "topic.grown"
 
 
@@ -35,9 +36,13 @@ class KafkaTopic:
         return sorted(each.id for each in described if each.leader < 0 or len(each.isrs) < least)
 
     def add(self, partitions: int) -> None:
-        """Add partitions, up to so many in all."""
+        """Have Kafka add partitions, up to so many in all. After a timeout it may add them yet: `partitions` tells."""
         wanted = [NewPartitions(self._name, partitions)]
-        _result(self._admin.create_partitions(wanted, request_timeout=REQUEST_S)[self._name])
+        try:
+            _result(self._admin.create_partitions(wanted, request_timeout=REQUEST_S)[self._name])
+        except KafkaException as error:
+            if error.args[0].code() not in TIMEOUTS:
+                raise
 
     def ends(self, partitions: int) -> list[int]:
         """Return the offset after the last message of each of the first so many partitions."""
