@@ -1,6 +1,6 @@
 """Copies of the read models, in schemas of their own: made empty, dropped, and put in the place of the live ones.
 
-The functions of the schema `rebuild` do it (db/versions/0007_rebuild.py), as this role may create and drop nothing.
+The functions of the schema `rebuild` do it (db/versions/0008_rebuild.py), as this role may create and drop nothing.
 """
 
 from collections.abc import Iterator
