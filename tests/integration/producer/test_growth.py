@@ -263,6 +263,21 @@ def read_all(settings: Settings, partitions: int) -> dict[tuple[str, int], int]:
     return found
 
 
+def test_while_debezium_publishes_the_command_refuses(
+    execute: Execute, scalar: Scalar, topic: str, service_environment: dict[str, str]
+) -> None:
+    """It decides by itself by how many partitions. Its slot says so, whatever this process was told."""
+    slot = f"grow_{uuid4().hex[:12]}"
+    execute("SELECT pg_create_logical_replication_slot(:slot, 'pgoutput')", slot=slot)
+    try:
+        done = grow(service_environment | {"CDC_SLOT": slot}, 5)
+    finally:
+        execute("SELECT pg_drop_replication_slot(:slot)", slot=slot)
+    assert done.returncode == 1
+    assert "With PUBLISHER=debezium" in done.stderr
+    assert scalar("SELECT partitions FROM layout") == 0
+
+
 def test_without_a_relay_nothing_is_changed_and_publishing_goes_on(
     place: Place, scalar: Scalar, topic: str, service_environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
