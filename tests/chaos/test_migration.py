@@ -282,13 +282,16 @@ def place(shop: Shop) -> list[str]:
 def move(old: Stack, new: Stack, folder: str, placed: Sequence[str]) -> None:
     """Take the steps, and see that everything is in the new Kafka and is counted as before."""
     counted = eventually(lambda: figures_of(old, len(placed)), within=30)
+    with Viewer(old.env["CONSUMER_URL"] + "/stream") as before:
+        eventually(before.is_live)
     old.run("stop")
     assert new.run("start", check=False).returncode == 1
     (old.home / folder).rename(old.home / f"{folder}.before")
     new.run("start")
     assert json.loads(new.run("ledger", "--json", check=False).stdout)["missing"] == counted["events"]
-    with Viewer(new.env["CONSUMER_URL"] + "/stream") as viewer:
+    with Viewer(new.env["CONSUMER_URL"] + "/stream", before.position) as viewer:
         eventually(viewer.is_live)
+        assert [gap["reason"] for gap in viewer.gaps()] == ["recreated"]
         new.run("ledger", "--repair", check=False)
         eventually(lambda: viewer.has_seen(placed), within=60)
     eventually(lambda: Shop(new.env["PRODUCER_URL"]).count_outbox_rows() == 0, within=30)
