@@ -129,18 +129,23 @@ def test_without_anybody_who_asked_nothing_is_encoded(
     assert figures(receive(browser)) == []
 
 
-def test_slow_viewer_gets_whole_blocks_and_only_the_newest_figures(harness: StatsHarness) -> None:
+@pytest.mark.parametrize(
+    ("of_an_event", "of_figures"), [(5000, 5000), (5000, 10), (300_000, 10), (10, 300_000)]
+)
+def test_slow_viewer_gets_whole_blocks_and_only_the_newest_figures(
+    harness: StatsHarness, of_an_event: int, of_figures: int
+) -> None:
     """Figures never come in the middle of what was sent in part."""
     slow = harness.join(stats=True)
     for number in range(100):
-        harness.put(b"%d %s" % (number, b"x" * 5000))
-        harness.tell(number, size=5000)
+        harness.put(b"%d %s" % (number, b"x" * of_an_event))
+        harness.tell(number, size=of_figures)
         harness.step(1)
     stream = b""
-    for _ in range(500):
+    for _ in range(1000):
         stream += receive(slow)
         harness.step(1)
-    assert [text.split()[0] for text in shown(stream)] == [str(number) for number in range(100)]
+    assert shown(stream) == [f"{number} {'x' * of_an_event}" for number in range(100)]
     numbers = figures(stream)
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == 99
