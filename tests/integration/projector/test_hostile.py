@@ -195,7 +195,8 @@ def test_requests_that_are_slow_stop_neither_the_counting_nor_the_others(
             connection = socket.create_connection(("127.0.0.1", instance.port))
             open_connections.enter_context(connection)
             connection.sendall(b"GET /stats/series HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        eventually(lambda: scalar(WAITING) == REQUESTS_POOL, every=0.01)
+        # The thread that publishes the figures waits with them, sooner or later.
+        eventually(lambda: scalar(WAITING) in (REQUESTS_POOL, REQUESTS_POOL + 1), every=0.01)
         for path in ("/health/live", "/health/ready"):
             response = instance.get(path)
             assert (response.status_code, response.elapsed < timedelta(seconds=2)) == (200, True)
@@ -203,7 +204,7 @@ def test_requests_that_are_slow_stop_neither_the_counting_nor_the_others(
         topic.send(TEST_EVENT, b"t")
         topic.flush()
         eventually(lambda: scalar("SELECT sum(ignored) FROM projection.positions") == 1, within=3)
-        assert scalar(WAITING) == REQUESTS_POOL
+        assert scalar(WAITING) in (REQUESTS_POOL, REQUESTS_POOL + 1)
 
 
 def test_a_flood_of_large_garbage_is_parked_and_published_in_little_memory(
