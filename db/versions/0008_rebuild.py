@@ -129,6 +129,14 @@ BEGIN
     INTO tables FROM pg_class WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r';
     EXECUTE 'LOCK TABLE ' || tables || ' IN ACCESS EXCLUSIVE MODE';
 
+    -- Where Kafka has lost the end of a log, another message is in the place of an old one (store/dead_letters.py).
+    EXECUTE format(
+        'UPDATE %I.dead_letters AS new SET topic_id = new.topic_id || ''+'' || md5(concat(new.key, new.value))
+        FROM projection.dead_letters AS old
+        WHERE (new.topic_id, new.partition, new."offset") = (old.topic_id, old.partition, old."offset")
+            AND (old.key, old.value) IS DISTINCT FROM (new.key, new.value)',
+        name
+    );
     EXECUTE format(
         'DELETE FROM %I.dead_letters AS new USING projection.dead_letters AS old
         WHERE (new.topic_id, new.partition, new."offset") = (old.topic_id, old.partition, old."offset")',
@@ -150,6 +158,8 @@ BEGIN
 
     EXECUTE 'DROP TABLE ' || tables;
     DROP SCHEMA projection;
+    -- It locks the schema, which RENAME does not: a DROP that waits for that looks the name up again when it
+    -- gets it. One that waited for the tables only would go on, with the live ones.
     EXECUTE format('COMMENT ON SCHEMA %I IS NULL', name);
     EXECUTE format('ALTER SCHEMA %I RENAME TO projection', name);
 END

@@ -34,11 +34,10 @@ def read_span(begin: str, end: str | None, now: datetime) -> tuple[datetime, dat
 def _moment(text: str) -> time | datetime:
     try:
         moment = (time if _CLOCK.match(text) else datetime).fromisoformat(text)
-    except ValueError as error:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return aware.astimezone(UTC) if isinstance(aware, datetime) else aware
+    except (ValueError, OverflowError) as error:  # the second in the years 1 and 9999
         raise NoTime(f"{text} is no time such as 14:05 or 2026-11-22T14:05:00Z.") from error
-    if isinstance(moment, time):
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _last(clock: time, before: datetime) -> datetime:

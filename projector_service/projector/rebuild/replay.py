@@ -51,8 +51,14 @@ def create_copy(live: sa.Engine, copy: sa.Engine, name: str, span: Span) -> None
     if name in copies.names(live, name):
         raise CopyExists(name)
     copies.create(live, name)
-    with transaction(copy) as connection:
-        positions.put(connection, {p: Position(span.topic_id, offset) for p, offset in span.begins.items()})
+    try:
+        with transaction(copy) as connection:
+            positions.put(
+                connection, {p: Position(span.topic_id, offset) for p, offset in span.begins.items()}
+            )
+    except BaseException:
+        copies.drop(live, name)
+        raise
 
 
 def replay(copy: sa.Engine, span: Span, around: Surroundings) -> None:

@@ -83,6 +83,7 @@ class Rebuild:
         self._patience = Patience(around.clock)
         self._distance = Distance()
         self._missed: int | None = None
+        self._topic_id: str | None = None
 
     def run(self) -> Outcome:
         """Return the figures before and after. Raises GivenUp, and what a swap raises."""
@@ -91,15 +92,23 @@ class Rebuild:
             try:
                 return self._run_session(backoff)
             except TopicRecreated:
-                self._patience.begin_anew()
-                self._around.tell(RECREATED)
+                pass
             except KafkaUnavailable as error:
                 self._patience.watch({}, f"Kafka: {error}")
             self._around.pause(backoff.next_s())
 
+    def _note(self, topic_id: str) -> None:
+        """Begin anew with a topic that was created again: what was not read of the old one is to be seeded, too."""
+        if self._topic_id not in (None, topic_id):
+            self._patience.begin_anew()
+            self._missed = None
+            self._around.tell(RECREATED)
+        self._topic_id = topic_id
+
     def _run_session(self, backoff: Backoff) -> Outcome:
         topic, clock = self._around.ask(), self._around.clock
         topic_id = topic.describe().id
+        self._note(topic_id)
         with closing(self._around.read()) as reader:
             session = Session(topic_id, reader, topic, self._copy.store, self._around.new_backoff(), clock)
             trial = Trial(topic_id, session, clock)

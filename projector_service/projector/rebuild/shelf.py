@@ -113,7 +113,7 @@ class Shelf:
         """Put the copy in the place of the live read models, if it has read as far, or gets there meanwhile.
 
         No batch and no decision is applied from the moment when the two are compared. None: it has not got there.
-        Raises CannotSwap, AnotherRebuild, DatabaseUnavailable; after the last it may have been done, and the next call
+        Raises CannotSwap, DatabaseUnavailable; after the last it may have been done, and the next call
         tells.
         """
         if self._outcome and copies.number_of(self._live, "projection") == self._number:

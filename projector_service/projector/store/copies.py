@@ -90,9 +90,15 @@ class Turn:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """Run a transaction on the connection itself. Raises AnotherRebuild, DatabaseUnavailable."""
+        """Run a transaction on the connection itself, or on a new one. Raises DatabaseUnavailable.
+
+        The server may find out late that a connection was lost, and until then it is that one that has the turn.
+        """
         if self._connection is None:
-            self.take()
+            try:
+                self.take()
+            except AnotherRebuild as error:
+                raise DatabaseUnavailable("the connection that was lost still has the turn") from error
         assert self._connection is not None
         try:
             with telling_errors(), self._connection.begin():

@@ -43,12 +43,12 @@ _PARK = sa.text(
 )
 _DECIDED = sa.text(
     """
-    SELECT known.partition, known."offset" AS at, CASE WHEN discarded_at IS NULL THEN error END AS error
+    SELECT known.partition, known."offset" AS at, key, value, CASE WHEN discarded_at IS NULL THEN error END AS error
     FROM projection.dead_letters AS known JOIN unnest(
         CAST(:partitions AS integer[]), CAST(:begins AS bigint[]), CAST(:ends AS bigint[])
     ) AS span (partition, "from", "to")
         ON known.partition = span.partition AND known."offset" >= span."from" AND known."offset" < span."to"
-    WHERE known.topic_id = :topic_id
+    WHERE known.topic_id = :topic_id OR starts_with(known.topic_id, :topic_id || '+')
     """
 )
 _COLUMNS = (
@@ -144,12 +144,21 @@ def park(connection: sa.Connection, topic_id: str, letters: Sequence[Letter]) ->
 
 
 def decided(engine: sa.Engine, batch: Batch) -> Decided:
-    """Return what is on record about the messages of a batch. Raises DatabaseUnavailable."""
+    """Return what is on record about the messages of a batch. Raises DatabaseUnavailable.
+
+    Not what is about another message at the same place, where Kafka has lost the end of a log.
+    """
     spans = {"partitions": list(batch.slices), "topic_id": batch.topic_id}
     spans["begins"] = [each.begin for each in batch.slices.values()]
     spans["ends"] = [each.end for each in batch.slices.values()]
     with transaction(engine) as connection:
-        return {(row.partition, row.at): row.error for row in connection.execute(_DECIDED, spans)}
+        rows = [_plain_row(row) for row in connection.execute(_DECIDED, spans)]
+    messages = {(p, m.offset): (m.key, m.value) for p, each in batch.slices.items() for m in each.messages}
+    return {
+        (partition, at): error
+        for partition, at, key, value, error in rows
+        if messages.get((partition, at)) == (key, value)
+    }
 
 
 def parked(engine: sa.Engine, limit: int) -> list[ListedLetter]:
@@ -205,7 +214,11 @@ def explain(connection: sa.Connection, letter_id: int, error: str) -> None:
 
 
 def _letters(rows: Iterable[Any]) -> list[StoredLetter]:
-    return [StoredLetter(*map(_plain, row)) for row in rows]
+    return [StoredLetter(*_plain_row(row)) for row in rows]
+
+
+def _plain_row(row: Iterable[Any]) -> list[Any]:
+    return [_plain(value) for value in row]
 
 
 def _plain(value: Any) -> Any:

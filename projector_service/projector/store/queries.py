@@ -47,8 +47,15 @@ _ITEMS = sa.text(
     ORDER BY sum(amount) DESC, item LIMIT :limit
     """
 )
-# Of several statements: all of them see what the first one has seen.
+# Of several statements: all of them see what the first one has seen. The tables are locked before that, in the order in
+# which a swap locks them: a snapshot from before a swap would show the new ones as they were before they were whole.
 _ONE_MOMENT = sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_NO_SWAP = sa.text(
+    """
+    LOCK TABLE projection.items, projection.minutes, projection.totals, projection.positions
+    IN ACCESS SHARE MODE
+    """
+)
 _NOW = sa.text("SELECT now()")
 _TIMELINE = sa.text(
     """
@@ -163,6 +170,7 @@ class Queries:
         """Return all three, and the time."""
         with transaction(self._engine) as connection:
             connection.execute(_ONE_MOMENT)
+            connection.execute(_NO_SWAP)
             return Figures(
                 time=connection.execute(_NOW).scalar_one(),
                 stats=_stats(connection.execute(_STATS)),

@@ -15,6 +15,7 @@ _DISCARD = sa.text(
     FROM "projection".dead_letters AS old
     WHERE (old.topic_id, old.partition, old."offset") = (new.topic_id, new.partition, new."offset")
         AND old.discarded_at IS NOT NULL AND new.discarded_at IS NULL
+        AND (old.key, old.value) IS NOT DISTINCT FROM (new.key, new.value)
     """
 )
 # The first of each order that is parked in the copy alone, and messages of no order that are.

@@ -111,6 +111,8 @@ def lock_orders(connection: sa.Connection, latest: Mapping[str, OrderState]) -> 
 
     latest: the highest version that is new of each order.
     """
+    if not latest:
+        return {}
     created = {row.order_id for row in connection.execute(_NEW_ORDERS, _orders(latest))}
     if len(created) == len(latest):
         return {}

@@ -241,7 +241,8 @@ class TopicAdmin:
         """
         numbers = list(partitions)
         ends = self._offsets(numbers, OffsetSpec.latest())
-        since = OffsetSpec.for_timestamp(round(moment.timestamp() * 1000))
+        # What is below zero are other questions: for the end, for instance.
+        since = OffsetSpec.for_timestamp(max(0, round(moment.timestamp() * 1000)))
         found = self._list(numbers, since)
         return {number: offset if offset >= 0 else ends[number] for number, offset in found.items()}
 

@@ -36,6 +36,7 @@ def test_projector_role_has_the_rights_it_needs(roles: dict[str, str]) -> None:
     assert queries.stats().events == 2
     assert queries.series(1)
     assert queries.items(1)
+    assert queries.figures(1, 1).stats == queries.stats()
     assert queries.timeline(BAD.order_id)
     assert queries.positions()
     assert queries.counts().parked == 0

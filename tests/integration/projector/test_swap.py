@@ -13,13 +13,14 @@ import sqlalchemy as sa
 
 from projector.readmodel.batch import Batch
 from projector.readmodel.placement import Log, Position
-from projector.rebuild.shelf import CatchUp, CopyStore, Shelf
+from projector.rebuild.shelf import FIRST, CatchUp, CopyStore, Shelf
 from projector.store import copies, dead_letters, decisions
 from projector.store.apply import apply
 from projector.store.copies import AnotherRebuild, CannotSwap
 from projector.store.database import DatabaseUnavailable, Refused, create_engine, transaction
 from projector.store.decisions import Released
 from projector.store.queries import Queries
+from projector.store.seeds import seed_page
 from tests.conftest import DRIVER
 from tests.eventually import eventually
 from tests.integration.producer.conftest import roles
@@ -167,7 +168,8 @@ class Paused:
             assert self.go_on.wait(20)
 
 
-STATEMENTS = 10  # of a batch
+STATEMENTS = 11  # of a batch
+FIGURES = 6
 
 
 @pytest.fixture
@@ -258,6 +260,69 @@ def test_who_reads_is_waited_for_and_others_are_answered_meanwhile(
     assert reader.stats().events == 0
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("before", range(1, FIGURES + 2))
+def test_figures_of_several_statements_are_of_one_whole_model_wherever_the_swap_comes(
+    engine_of: EngineOf, live: sa.Engine, shelf: Shelf, before: int
+) -> None:
+    """The copy is empty when they are begun, and whole when it takes its place."""
+    everything = batch(*log_of(0, TOLD))
+    apply(live, everything)
+    reading = engine_of("projection")
+    paused = Paused(reading, before)
+    with ThreadPoolExecutor(1) as thread:
+        answering = thread.submit(Queries(reading).figures, 60, 10)
+        eventually(lambda: paused.reached.is_set() or answering.done(), within=20)
+        assert paused.reached.is_set() is (before <= FIGURES)
+        shelf.store.apply(everything)
+        swapped = try_to_swap(shelf, at_once)
+        paused.go_on.set()
+        figures = answering.result(20)
+    assert figures.stats.events == len(TOLD)
+    assert figures.stats.next_offsets[0] == len(TOLD)
+    assert figures.items
+    assert swapped or try_to_swap(shelf, at_once)
+
+
+def test_drop_that_comes_while_a_swap_is_committed_drops_no_live_figures(
+    live: sa.Engine, shelf: Shelf, scalar: Scalar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the swap is interrupted while it waits for the answer to its COMMIT."""
+    shelf.store.apply(batch(*log_of(0, TOLD)))
+    real, dropped = copies.swap, list[Future[None]]()
+    with ThreadPoolExecutor(1) as thread:
+
+        def swap(connection: sa.Connection, name: str, within_s: float) -> None:
+            real(connection, name, within_s)
+            dropped.append(thread.submit(copies.drop, live, name))
+            eventually(lambda: scalar("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0)
+
+        monkeypatch.setattr(copies, "swap", swap)
+        assert shelf.swap(at_once)
+        dropped[0].result(20)
+    assert Queries(live).stats().events == len(TOLD)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_all_orders_are_looked_through_wherever_a_page_ends(
+    live: sa.Engine, shelf: Shelf, execute: Execute, limit: int
+) -> None:
+    """Without any, too."""
+    assert seed_page(live, FIRST, limit) == (None, 0)
+    for number in (1, 2):
+        execute(
+            "INSERT INTO orders (id, customer_name, item, description, unit_price, quantity, status, version,"
+            f" created_at, updated_at) VALUES ('{UUID(int=number)}', 'Ada', 'Mug', '', 1, 1, 'placed', 1, now(), now())"
+        )
+    after: str | None = FIRST
+    seeded = 0
+    while after is not None:
+        after, number = seed_page(live, after, limit)
+        seeded += number
+    assert seeded == 2
+    assert Queries(live).stats().by_status == {"placed": 2}
+
+
 @pytest.fixture
 def vacuum_at_work(execute: Execute, scalar: Scalar) -> Iterator[Callable[[], None]]:
     """Have autovacuum begin with the timeline, where it takes its time."""
@@ -311,6 +376,16 @@ def test_connection_that_was_lost_is_made_anew(shelf: Shelf, execute: Execute) -
     with pytest.raises(DatabaseUnavailable):
         shelf.swap(at_once)
     assert shelf.swap(at_once)
+
+
+def test_turn_that_a_lost_connection_still_has_is_waited_for(
+    shelf: Shelf, live: sa.Engine, engine_of: EngineOf
+) -> None:
+    lost, shelf._turn = shelf._turn, copies.Turn(live)
+    with pytest.raises(DatabaseUnavailable, match="still has the turn"):
+        shelf.swap(at_once)
+    lost.release()
+    assert eventually(lambda: shelf.swap(at_once))
 
 
 def test_copy_begins_anew_and_remembers_that_the_topic_was_created_again(
@@ -419,6 +494,22 @@ class TestDeadLetters:
         assert Queries(live).counts().unpublished == 2
         apply(live, batch(message(b"[", 0, 6)))
         assert dead_letters.parked(live, 10)[-1].id > new[-1].id
+
+    def test_another_message_in_the_place_of_a_letter_is_not_decided_about(
+        self, live: sa.Engine, shelf: Shelf
+    ) -> None:
+        """Where Kafka has lost the end of a log, its offsets come again."""
+        apply(live, batch(message(b"{", 0, 0, key=BAD.key), message(b"[", 0, 1), message(b"[", 0, 2)))
+        for letter in dead_letters.parked(live, 10):
+            decisions.discard(live, letter.id)
+        again = batch(message(BAD, 0, 0), message(b"[1]", 0, 1), message(b"[", 0, 2))
+        assert dead_letters.decided(live, again) == {(0, 2): None}
+        shelf.store.apply(again)
+        assert shelf.swap(at_once)
+        assert Queries(live).stats().events == 1
+        assert [(letter.offset, letter.error) for letter in dead_letters.parked(live, 10)] == [
+            (1, "not an object")
+        ]
 
     def test_letters_of_what_kafka_no_longer_has_are_kept(self, live: sa.Engine, shelf: Shelf) -> None:
         apply(live, self.messages())

@@ -40,6 +40,7 @@ def test_span_is_read(begin: str, end: str | None, since: datetime, until: datet
         ("25:00", None, "no time"),
         ("2026-11-31T00:00Z", None, "no time"),
         ("14:05", "", "no time"),
+        ("0001-01-01T00:00+05:00", None, "no time"),
         ("2026-11-28T00:00Z", None, "in the future"),
         ("14:05", "14:31", "in the future"),
         ("14:05", "14:05", "in the future"),  # that is tomorrow's

@@ -216,6 +216,27 @@ def test_topic_that_is_created_again_meanwhile_is_read_too(world: World) -> None
     assert {str(new.order_id)} <= set(copy.store.orders)
 
 
+@pytest.mark.parametrize("is_away", [False, True])
+def test_orders_are_seeded_again_when_the_topic_was_created_again(world: World, is_away: bool) -> None:
+    """What only the live instance had read of the old one is nowhere else."""
+    unread = Told(UUID(int=60))
+
+    def recreate() -> None:
+        assert world.copy
+        world.topic.down = False
+        if world.copy.seeds and world.topic.id == TOPIC_ID:
+            world.topic.id, world.topic.down = "topic-2", is_away
+            world.topic.logs_of = {0: [], 1: []}
+            state = OrderState(1, unread.status, unread.item, unread.quantity, unread.total)
+            world.copy.orders, world.copy.busy = {str(unread.order_id): state}, 3
+
+    world.run_live()
+    world.meanwhile = recreate
+    assert world.rebuild().seeds == [0, 1]
+    assert "created again" in world.told[0]
+    assert world.live.sums().totals == sums([*TOLD, unread]).totals
+
+
 def test_that_the_topic_was_created_again_once_is_not_forgotten(world: World) -> None:
     world.live.positions = {p: Position("topic-0", 70, recreated=1) for p in (0, 1)}
     world.rebuild()
