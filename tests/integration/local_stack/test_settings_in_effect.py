@@ -40,7 +40,7 @@ def owner(postgres: sa.URL) -> Iterator[sa.Connection]:
         ("unix_socket_directories", ""),
         ("server_encoding", "UTF8"),
         ("data_directory_mode", "0700"),
-        ("max_connections", "150"),
+        ("max_connections", "160"),
     ],
 )
 def test_setting_of_postgresql_is_in_effect(owner: sa.Connection, setting: str, value: str) -> None:
