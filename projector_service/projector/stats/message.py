@@ -36,7 +36,7 @@ def encode(figures: Figures) -> bytes:
 
 
 def _kept(figures: Figures) -> list[str]:
-    """Return the statuses that have numbers of their own: those of an order first, then those of most orders and events."""
+    """Return the statuses that have numbers of their own: an order's first, then those of most orders and events."""
     numbers: Counter[str] = Counter()
     for each in (figures.stats.by_status, *(minute.events for minute in figures.minutes)):
         numbers.update(each)
