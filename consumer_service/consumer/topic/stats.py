@@ -18,8 +18,8 @@ TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9
 
 
 def _time(value: object) -> datetime:
-    """Return a time that says that it is UTC. Pydantic takes numbers, which browsers do not, and any offset: at the ends of
-    the calendar there is no such time in UTC."""
+    """Return a time that says that it is UTC. Pydantic takes numbers, which browsers do not, and any offset: at the ends
+    of the calendar there is no such time in UTC."""
     if not isinstance(value, str) or not TIME.fullmatch(value):
         raise ValueError("no time in UTC")
     return datetime.fromisoformat(value)
