@@ -18,8 +18,8 @@ TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9
 
 
 def _time(value: object) -> datetime:
-    """Return a time that says that it is UTC. Pydantic takes numbers, which browsers do not, and any offset: at the ends
-    of the calendar there is no such time in UTC."""
+    """Return a time that says that it is UTC. Pydantic takes numbers, which browsers do not, and any offset: at the
+    ends of the calendar there is no such time in UTC."""
     if not isinstance(value, str) or not TIME.fullmatch(value):
         raise ValueError("no time in UTC")
     return datetime.fromisoformat(value)
@@ -77,7 +77,9 @@ class Figures(_Part):
 def read_figures(payload: bytes) -> Figures:
     """Read a message's value. Raises UnreadableStats with the reason."""
     try:
-        from_json(payload, allow_inf_nan=False)  # pydantic takes NaN in a field that it ignores, and no browser does
+        from_json(
+            payload, allow_inf_nan=False
+        )  # pydantic takes NaN in a field that it ignores, and no browser does
         return Figures.model_validate_json(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

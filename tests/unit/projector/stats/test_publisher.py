@@ -139,7 +139,9 @@ def test_figures_that_were_read_before_a_freeze_are_not_published(scene: Scene) 
 
 
 @pytest.mark.parametrize(("reading_s", "pause_s"), [(0.05, EVERY_S), (0.5, 4.5), (5, AGAIN_S)])
-def test_reading_takes_a_tenth_of_the_time_unless_it_is_slow(scene: Scene, reading_s: float, pause_s: float) -> None:
+def test_reading_takes_a_tenth_of_the_time_unless_it_is_slow(
+    scene: Scene, reading_s: float, pause_s: float
+) -> None:
     scene.queries.reading_s = reading_s
     assert scene.publisher.step() == pytest.approx(pause_s)
 
