@@ -247,3 +247,9 @@ test("minutes have labels at every quarter of an hour", async () => {
   assert.deepEqual(texts(page, "[id=orders-chart] .axis-x text"), ["1:15 PM", "1:30 PM", "1:45 PM", "2:00 PM"]);
   assert.equal(page.text("orders-note"), "at most 1, now 1");
 });
+
+test("the axis tells amounts of less than one apart", async () => {
+  const minutes = [{ minute: "2026-11-22T14:00:00Z", events: 1, by_status: { placed: 1 }, revenue: "0.01" }];
+  const page = await open(figures(0, { minutes }));
+  assert.deepEqual(texts(page, "[id=revenue-chart] .axis-y text"), ["0", "0.005", "0.01"]);
+});
