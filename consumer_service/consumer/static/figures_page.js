@@ -45,11 +45,14 @@ const stream = new SharedStream("/stream", document.body.dataset.position, {
   begin() {},
 });
 
-/** Take figures; older ones never replace newer ones, whichever replica, or tab, they come from. */
+/**
+ * Take figures; older ones never replace newer ones, whichever replica, or tab, they come from. The tab with the
+ * connection may send again those that are shown: they are no sign that any come.
+ */
 function receive(text) {
   const stats = readStats(text);
   const now = performance.now();
-  if (!stats || (shown && stats.time < shown.time && now - shownAt < OUTDATED_MS)) {
+  if (!stats || stats.time === shown?.time || (shown && stats.time < shown.time && now - shownAt < OUTDATED_MS)) {
     return;
   }
   shown = stats;
@@ -171,8 +174,9 @@ function share(part, all) {
   });
 }
 
+/** Return how old figures are. Those that were dated into the future are at least as old as they have been here. */
 function ageOf({ time }) {
-  return Math.max(0, clock.now() - time);
+  return Math.max(clock.now() - time, performance.now() - shownAt);
 }
 
 function isOld(stats) {

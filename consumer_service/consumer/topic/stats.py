@@ -2,15 +2,30 @@
 
 It checks what the page relies on; the bytes go to the browser unchanged, and unknown fields with them."""
 
+import re
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from consumer.ring.stats import Stats
 
 MAX_BYTES = 128 << 10
 MAX_STATUSES = 20
 
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
+
+
+def _time(value: object) -> datetime:
+    """Return a time that says that it is UTC. Pydantic takes numbers, which browsers do not, and any offset: at the
+    ends of the calendar there is no such time in UTC."""
+    if not isinstance(value, str) or not TIME.fullmatch(value):
+        raise ValueError("no time in UTC")
+    return datetime.fromisoformat(value)
+
+
+Time = Annotated[datetime, BeforeValidator(_time)]
 Count = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
 Money = Annotated[str, Field(pattern=r"^-?[0-9]{1,22}\.[0-9]{2}$")]
 ByStatus = Annotated[dict[Annotated[str, Field(max_length=40)], Count], Field(max_length=MAX_STATUSES)]
@@ -27,7 +42,7 @@ class _Part(BaseModel):
 class Minute(_Part):
     """The events of one minute."""
 
-    minute: AwareDatetime
+    minute: Time
     events: Count
     by_status: ByStatus
     revenue: Money
@@ -50,7 +65,7 @@ class Item(_Part):
 class Figures(_Part):
     """What the orders add up to, at one moment."""
 
-    time: AwareDatetime
+    time: Time
     orders: Count
     events: Count
     by_status: ByStatus
@@ -62,11 +77,16 @@ class Figures(_Part):
 def read_figures(payload: bytes) -> Figures:
     """Read a message's value. Raises UnreadableStats with the reason."""
     try:
+        from_json(
+            payload, allow_inf_nan=False
+        )  # pydantic takes NaN in a field that it ignores, and no browser does
         return Figures.model_validate_json(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = "/".join(map(str, first["loc"])) or "message"
         raise UnreadableStats(f"{place}: {first['msg']}") from error
+    except ValueError as error:
+        raise UnreadableStats(f"not JSON: {error}") from error
 
 
 def read_stats(payload: bytes | None) -> Stats:

@@ -49,6 +49,8 @@ def _figures(services: Services) -> dict[str, object]:
     found: dict[str, object] = {"received": number, "unreadable": services.stats_tail.unreadable}
     if stats:
         found["time"] = stats.time.isoformat()
-    if problem := services.stats_tail.problem:
+    if not services.settings.kafka_stats_topic:
+        found["detail"] = "KAFKA_STATS_TOPIC is empty"
+    elif problem := services.stats_tail.problem:
         found["detail"] = problem
     return found

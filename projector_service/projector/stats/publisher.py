@@ -19,7 +19,8 @@ EVERY_S = 1.0
 # Figures that have not changed are published again, dated anew: who waits for some can tell a quiet shop from a
 # projector that is away. It also moves the minutes on.
 AGAIN_S = 10.0
-# Reading takes a tenth of the time at most, however long it takes.
+# Reading takes a tenth of the time, also when it fails. Only what takes longer than a second takes more: AGAIN_S is the
+# longest pause, as figures that come more seldom seem old.
 READING_FACTOR = 9
 # Figures are dropped that were read longer ago: this process was frozen, and another one has gone on.
 MOST_AGE_S = 15.0
@@ -65,15 +66,17 @@ class StatsPublisher:
             return EVERY_S
         began = self._clock()
         try:
-            figures = self._read(began)
-            reading_s = self._clock() - began
+            try:
+                figures = self._read(began)
+            finally:
+                pause_s = min(AGAIN_S, max(EVERY_S, READING_FACTOR * (self._clock() - began)))
             if figures is not None:
                 self._publish(figures, began)
         except (KafkaUnavailable, DatabaseUnavailable, Refused) as error:
-            return self._fail(str(error))
+            return max(pause_s, self._fail(str(error)))
         self.problem = ""
         self._backoff.reset()
-        return min(AGAIN_S, max(EVERY_S, READING_FACTOR * reading_s))
+        return pause_s
 
     def _read(self, now: float) -> Figures | None:
         """Return the figures if they have changed, or have not been told for long."""
@@ -95,4 +98,4 @@ class StatsPublisher:
         if problem != self.problem:
             logger.warning("Figures cannot be published: %s", problem)
         self.problem = problem
-        return max(EVERY_S, self._backoff.next_s())
+        return self._backoff.next_s()

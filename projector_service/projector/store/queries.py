@@ -167,15 +167,19 @@ class Queries:
         return [Item(*row) for row in self._rows(_ITEMS, limit=limit)]
 
     def figures(self, minutes: int, items: int) -> Figures:
-        """Return all three, and the time."""
+        """Return all three, and the time.
+
+        The tables are read in the order in which a swap locks them (db/versions/0008_rebuild.py): in another one, each
+        could hold what the other waits for, and the swap would be ended.
+        """
         with transaction(self._engine) as connection:
             connection.execute(_ONE_MOMENT)
             connection.execute(_NO_SWAP)
             return Figures(
                 time=connection.execute(_NOW).scalar_one(),
-                stats=_stats(connection.execute(_STATS)),
-                minutes=_series(connection.execute(_SERIES, {"minutes": minutes})),
                 items=[Item(*row) for row in connection.execute(_ITEMS, {"limit": items})],
+                minutes=_series(connection.execute(_SERIES, {"minutes": minutes})),
+                stats=_stats(connection.execute(_STATS)),
             )
 
     def timeline(self, order_id: UUID) -> list[Version]:

@@ -127,9 +127,26 @@ test("when none come any more the page says so, and since when", async () => {
   assert.deepEqual([page.text("age"), page.$("outdated").hidden], ["up to date", true]);
 });
 
+test("figures that are dated into the future grow old, too, when no others come", async () => {
+  const page = await open(figures(-3_600));
+  assert.equal(page.text("age"), "up to date");
+  await page.clock.advance(40_000);
+  assert.deepEqual([page.text("age"), page.$("outdated").hidden], ["40 s old", false]);
+});
+
+test("figures that another tab passes on again do not keep back those of a clock that was set back", async () => {
+  const page = await open(figures(-3_600));
+  for (let second = 0; second < 30; second += 10) {
+    page.source.send("stats", figures(-3_600));
+    await page.clock.advance(10_000);
+  }
+  page.source.send("stats", figures(0, { orders: 1 }));
+  assert.equal(page.text("orders"), "1");
+});
+
 test("ages are by the server's clock, whatever the browser's says", async () => {
   const page = await open();
-  page.clock.now += 3_600_000;
+  page.clock.setBy = 3_600_000;
   page.source.send("status", { state: "live", time: "2026-11-22T14:00:01Z" }, POSITION);
   page.source.send("status", { state: "live", time: "2026-11-22T14:00:02Z" }, POSITION);
   await page.clock.advance(1_000);
@@ -229,4 +246,10 @@ test("minutes have labels at every quarter of an hour", async () => {
   const page = await open(figures(0, { minutes }));
   assert.deepEqual(texts(page, "[id=orders-chart] .axis-x text"), ["1:15 PM", "1:30 PM", "1:45 PM", "2:00 PM"]);
   assert.equal(page.text("orders-note"), "at most 1, now 1");
+});
+
+test("the axis tells amounts of less than one apart", async () => {
+  const minutes = [{ minute: "2026-11-22T14:00:00Z", events: 1, by_status: { placed: 1 }, revenue: "0.01" }];
+  const page = await open(figures(0, { minutes }));
+  assert.deepEqual(texts(page, "[id=revenue-chart] .axis-y text"), ["0", "0.005", "0.01"]);
 });

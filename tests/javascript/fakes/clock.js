@@ -19,6 +19,9 @@ export class FakeClock {
   #ids = 0;
   #began;
 
+  /** How far somebody has set the clock on the wall, milliseconds: Date goes by it, and nothing else. */
+  setBy = 0;
+
   constructor(text = "2026-11-22T14:00:00Z") {
     this.now = RealDate.parse(text);
     this.#began = this.now;
@@ -29,11 +32,11 @@ export class FakeClock {
     const clock = this;
     globalThis.Date = class extends RealDate {
       constructor(...values) {
-        super(...(values.length ? values : [clock.now]));
+        super(...(values.length ? values : [clock.now + clock.setBy]));
       }
 
       static now() {
-        return clock.now;
+        return clock.now + clock.setBy;
       }
     };
     performance.now = () => this.now - this.#began;

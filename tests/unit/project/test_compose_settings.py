@@ -344,3 +344,9 @@ def test_brokers_are_of_the_version_of_their_zookeepers() -> None:
 
 def test_connect_is_only_started_when_it_is_asked_for() -> None:
     assert of_all("profiles") == dict.fromkeys(ALL) | {key: ["cdc"] for key in PROFILES}
+
+
+@pytest.mark.parametrize(("given", "topic"), [({}, "order-stats"), ({"KAFKA_STATS_TOPIC": ""}, "")])
+def test_consumer_reads_no_figures_where_the_topic_is_empty(given: dict[str, str], topic: str) -> None:
+    environment = compose.read(settings=given)["services"]["consumer"]["environment"]
+    assert (environment["KAFKA_STATS_TOPIC"] or "") == topic

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from producer.domain.status import TARGETS, Status
+from projector.stats.message import OWN
 from tests.project import CONTRACTS, ROOT
 
 STATIC = ROOT / "producer_service" / "producer" / "static"
@@ -17,6 +18,10 @@ def test_newest_check_in_the_migrations_lists_all_statuses() -> None:
     upgrades = [path.read_text().partition("def downgrade")[0] for path in migrations]
     checks = re.findall(r"CHECK \(status IN \((.+?)\)\)", "".join(upgrades))
     assert re.findall(r"'(\w+)'", checks[-1]) == list(Status)
+
+
+def test_figures_never_add_up_a_status_of_an_order() -> None:
+    assert set(Status) == OWN
 
 
 def test_event_schema_lists_all_statuses() -> None:

@@ -40,3 +40,9 @@ def test_figures_that_do_not_come_are_told_and_make_nothing_degraded(web: WebHar
         "unreadable": 0,
         "time": "2026-11-22T12:00:00+00:00",
     }
+
+
+def test_that_figures_are_read_from_nowhere_is_told(web: WebHarness) -> None:
+    web.replace(settings=web.services.settings.model_copy(update={"kafka_stats_topic": ""}))
+    found = web.get_json("/health/ready")["checks"]["figures"]
+    assert found["detail"] == "KAFKA_STATS_TOPIC is empty"

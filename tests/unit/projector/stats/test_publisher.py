@@ -21,7 +21,7 @@ class FakeQueries:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.reading_s = 0.0
-        self.is_down = False
+        self.is_down = self.gives_up = False
         self.now = STATS
         self.read = 0
 
@@ -33,6 +33,8 @@ class FakeQueries:
     def figures(self, minutes: int, items: int) -> Figures:
         self.read += 1
         self._clock.now += self.reading_s
+        if self.gives_up:
+            raise DatabaseUnavailable("canceling statement due to statement timeout")
         return replace(FIGURES, stats=self.stats())
 
 
@@ -137,9 +139,17 @@ def test_figures_that_were_read_before_a_freeze_are_not_published(scene: Scene) 
 
 
 @pytest.mark.parametrize(("reading_s", "pause_s"), [(0.05, EVERY_S), (0.5, 4.5), (5, AGAIN_S)])
-def test_reading_takes_a_tenth_of_the_time_at_most(scene: Scene, reading_s: float, pause_s: float) -> None:
+def test_reading_takes_a_tenth_of_the_time_unless_it_is_slow(
+    scene: Scene, reading_s: float, pause_s: float
+) -> None:
     scene.queries.reading_s = reading_s
     assert scene.publisher.step() == pytest.approx(pause_s)
+
+
+def test_reading_that_is_given_up_costs_the_database_no_more(scene: Scene) -> None:
+    scene.queries.reading_s, scene.queries.gives_up = 5, True
+    assert scene.run_for(60) == [AGAIN_S] * 4
+    assert scene.publisher.problem == "canceling statement due to statement timeout"
 
 
 def test_thread_ends_when_it_is_told_to(scene: Scene) -> None:
