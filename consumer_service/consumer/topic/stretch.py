@@ -101,8 +101,27 @@ class Stretch:
                 size += event.size
                 if is_end := event.offset % PART_OFFSETS == PART_OFFSETS - 1 or size > max_bytes:
                     break
-            is_end = is_end or not is_complete or not (self._unknown(until) or self._is_any_ready(until))
+            is_end = is_end or not is_complete or not (self._has_more(until) or self._pass_one(until))
         self._move_on(until)
+
+    def _has_more(self, until: Position) -> bool:
+        return bool(self._unknown(until)) or self._is_any_ready(until)
+
+    def _pass_one(self, until: Position) -> bool:
+        """Pass the earliest of signposts that all have to wait, with nothing left to wait for; return whether one is.
+
+        True ones never come to that. The tail has passed these too, as it has read up to `until`: somebody else wrote
+        them, or they say more of a log than Kafka has kept."""
+        if len(until.offsets) > len(self._partitions):
+            return False  # a partition is not read here: whoever reads next does
+        waiting = [
+            records[0].event
+            for partition, records in enumerate(self._records)
+            if records and records[0].event.offset < until.at(partition)
+        ]
+        if waiting:
+            self._drop_first(min(waiting, key=lambda event: event.timestamp_ms).partition)
+        return bool(waiting)
 
     def _wait_for_all(self, until: Position) -> bool:
         """Read until every partition that has more has shown its next event; return whether that is so.

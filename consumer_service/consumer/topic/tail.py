@@ -60,6 +60,7 @@ class Tail:
         self._event_bytes = event_bytes
         self._out_of_range: set[int] = set()
         self._held: dict[int, tuple[Record, Signpost]] = {}
+        self._free: set[tuple[int, int]] = set()
         self._noted: TopicSnapshot | None = None
         self._silence = Silence()
         self._first_end = Position("", ())
@@ -180,17 +181,22 @@ class Tail:
         begin = Position(topic.id, self._admin.beginning_offsets(topic.partitions))
         out_of_range, self._out_of_range = self._out_of_range, set()
         if not self._ring.is_open or self._ring.position.topic_id != topic.id:
-            self._deduplicator.forget()
+            self._forget()
             self._ring.open(self._history_before(begin, end))
         elif truncated := self._truncated(out_of_range, begin):
             logger.error("Kafka has lost the end of partitions %s below %s", truncated, self._ring.position)
-            self._deduplicator.forget()
+            self._forget()
             self._ring.rewind(self._before_truncation(truncated, begin, end))
         elif not self._ring.position.covers(begin):
             self._ring.jump(self._ring.position.no_earlier_than(begin))
         else:
             # Nothing is new except, perhaps, partitions.
             self._ring.append((), self._ring.position.no_earlier_than(begin))
+
+    def _forget(self) -> None:
+        """Forget what was read: it is of another topic, or of a log that Kafka has lost."""
+        self._deduplicator.forget()
+        self._free = set()
 
     def _truncated(self, out_of_range: set[int], begin: Position) -> list[int]:
         """Return the partitions whose log was shorter than what we had read when Kafka refused our offset.
@@ -273,21 +279,39 @@ class Tail:
     def _may_pass(self, record: Record, signpost: Signpost, offsets: Sequence[int]) -> bool:
         """Return whether everything has been shown that comes before a signpost in other partitions.
 
-        What the logs no longer have since is not waited for; only a later answer of the brokers can tell."""
+        That was so once is enough: what the logs have got since comes later."""
+        is_free = (record.partition, record.offset) in self._free
+        return is_free or not self._awaited(record, signpost, offsets)
+
+    def _awaited(self, record: Record, signpost: Signpost, offsets: Sequence[int]) -> set[int]:
+        """Return the partitions that have to be read further before what follows a signpost.
+
+        What the logs no longer have since is not waited for; only a later answer of the brokers can tell, and not one
+        that leaves out partitions which we read: a broker that has no news may answer so."""
         snapshot = self._monitor.snapshot
         knows = snapshot is not None and snapshot.end.at(record.partition) > record.offset
-        ends = snapshot.end if snapshot is not None and knows else None
-        return all(
-            partition == record.partition
-            or (offsets[partition] if partition < len(offsets) else 0)
-            >= (last if ends is None else min(last, ends.at(partition)))
-            for partition, last in enumerate(signpost.ends)
-        )
+        ends = dict(enumerate(snapshot.end.offsets)) if snapshot is not None and knows else {}
+        awaited = set()
+        for partition, last in enumerate(signpost.ends):
+            is_read = partition < len(offsets)
+            end = ends.get(partition, last if is_read or not knows else 0)
+            if partition != record.partition and (offsets[partition] if is_read else 0) < min(last, end):
+                awaited.add(partition)
+        return awaited
 
     def _is_free(self) -> bool:
         """Return whether a partition that waits at a signpost may go on: a new reader begins there."""
-        offsets = self._ring.position.offsets if self._held else ()
-        return any(self._may_pass(*held, offsets) for held in self._held.values())
+        if not self._held:
+            return False
+        offsets = self._ring.position.offsets
+        awaited = {p: self._awaited(*held, offsets) for p, held in self._held.items()}
+        free = {p for p, others in awaited.items() if not others}
+        if not free and (circle := _circle(awaited)):
+            logger.error("Partitions %s wait for one another: not all their signposts are true", circle)
+            free = {min(circle, key=lambda p: self._held[p][0].timestamp_ms)}
+        if free:
+            self._free = {(p, self._held[p][0].offset) for p in free}
+        return bool(free)
 
     def _without_held(self, end: Position | None, position: Position) -> Position | None:
         """Return where the logs end, but for partitions that wait at a signpost: those are not silent."""
@@ -303,3 +327,20 @@ class Tail:
         self.counts.unreadable += 1
         if self.counts.unreadable <= 1000 or self.counts.unreadable % 100 == 0:
             logger.warning("Skipped partition %d offset %d: %s", record.partition, record.offset, reason)
+
+
+def _circle(awaited: Mapping[int, set[int]]) -> list[int]:
+    """Return partitions at signposts that wait for one another, if there are any.
+
+    Signposts that the command wrote never do: each names what was there before it was written. Those that somebody else
+    wrote may, and those of logs of which Kafka has lost a part."""
+    waiting = dict(awaited)
+    while others := [p for p, each in waiting.items() if not each & waiting.keys()]:
+        for partition in others:  # it waits for partitions that go on
+            del waiting[partition]
+    path: list[int] = []
+    following = min(waiting, default=None)
+    while following is not None and following not in path:
+        path.append(following)
+        following = min(waiting[following] & waiting.keys())
+    return path[path.index(following) :] if following is not None else []

@@ -100,7 +100,7 @@ class Growth:
         try:
             self._relay_only(used)
             self._add(wanted, there)
-            self._switch(wanted, used)
+            self._switch(wanted, there)
         finally:
             self._change.release()
 
@@ -157,8 +157,11 @@ class Growth:
         self._await(lambda: self._clock() >= noticed_at, 2 * NOTICE_S, "This machine's clock stands still.")
         self._say(f"The topic has {wanted} partitions; everybody has had {NOTICE_S:g} s to notice.")
 
-    def _switch(self, wanted: int, used: int) -> None:
-        """Stop publishing, wait for what the relay had on its way, and go on by the new number."""
+    def _switch(self, wanted: int, there: int) -> None:
+        """Stop publishing, wait for what the relay had on its way, and go on by the new number.
+
+        there: how many partitions may have events. More than are used, when PostgreSQL was restored to before a growth.
+        """
         self._change.keep()
         stopped_at = self._clock()
         self._change.stop()
@@ -169,7 +172,7 @@ class Growth:
             STOPPED_READ_BACK_S,
             "What the relay had on its way has not been read back.",
         )
-        self._topic.put_signposts(wanted, self._topic.ends(used))
+        self._topic.put_signposts(wanted, self._topic.ends(there))
         self._change.switch(wanted)
         self._say(
             f"Publishing paused {self._since(stopped_at)}. Events are published by {wanted} partitions now."

@@ -24,11 +24,13 @@ _STILL = f"BETWEEN clock_timestamp() + interval '{MARGIN_S} s' AND clock_timesta
 
 LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended('layout', 0))")
 PARTITIONS = sa.text("SELECT partitions FROM layout")
-# From here on nobody goes by what Kafka's client believes: the number is given, the present one at first.
+# From here on nobody goes by what Kafka's client believes: the number is given, the present one at first. Unless a run
+# before this one, whose lock was lost with its connection, has changed it a moment ago.
 RELAY_ONLY = sa.text(
     """
     UPDATE layout SET run = :run, partitions = :partitions, stopped_until = '-infinity',
         relayed_until = clock_timestamp() + make_interval(secs => :for_s)
+    WHERE partitions IN (0, :partitions)
     """
 )
 KEEP = sa.text(
@@ -120,7 +122,7 @@ class LayoutChange:
             return int(connection.execute(PARTITIONS).scalar_one())
 
     def relay_only(self, partitions: int) -> None:
-        """From now on, only the relay publishes what is stored; by this number."""
+        """From now on, only the relay publishes what is stored; by this number. Raises HoldEnded if it has changed."""
         self._update(RELAY_ONLY, partitions=partitions, for_s=RELAYED_S)
 
     def keep(self) -> None:

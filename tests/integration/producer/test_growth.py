@@ -163,6 +163,19 @@ def test_run_that_another_one_has_followed_changes_nothing(
     assert other.partitions() == 12
 
 
+def test_run_that_does_not_know_of_a_change_does_not_take_it_back(
+    change: LayoutChange, relay_engine: sa.Engine
+) -> None:
+    """The other one had lost its turn with its connection, and finished nevertheless."""
+    other = LayoutChange(relay_engine, uuid4())
+    other.relay_only(6)
+    other.stop()
+    other.switch(12)
+    with pytest.raises(HoldEnded):
+        change.relay_only(6)
+    assert change.partitions() == 12
+
+
 def test_only_one_run_at_a_time(change: LayoutChange, relay_engine: sa.Engine) -> None:
     other = LayoutChange(relay_engine, uuid4())
     assert change.take_turn()

@@ -331,3 +331,27 @@ def test_repeat_is_dropped_in_whatever_order_partitions_are_read() -> None:
     topic.read_first = 1
     found = versions(read_all(stretch_of(topic, 0), at(3, 3)))
     assert found == [("o1", 1), ("o1", 2), ("o1", 3)]
+
+
+def test_signposts_that_the_tail_has_passed_hold_up_nobody_for_ever() -> None:
+    """Somebody else wrote them: two wait for one another, one for more than there is, one for what there never was."""
+    topic = FakeTopic(3)
+    topic.put(0, event("o1"), signpost(0, 9), event("o1", 2), at=1)
+    topic.put(1, event("o2"), signpost(9), event("o2", 2), at=2)
+    topic.put(2, signpost(0, 1 << 62), signpost(0, 0, 0, 7), event("o3"), at=3)
+    until = at(3, 3, 3)
+    topic.put(1, event("o4"))
+    found = versions(read_all(stretch_of(topic, 0, 0, 0), until))
+    assert sorted(found) == [("o1", 1), ("o1", 2), ("o2", 1), ("o2", 2), ("o3", 1)]
+
+
+def test_stretch_that_does_not_read_a_partition_does_not_pass_what_waits_for_it() -> None:
+    """It was opened before the partition was known, and is asked for more after."""
+    topic = FakeTopic(3)
+    topic.put(2, event("o1"), signpost(0, 0, 1))
+    topic.put(0, signpost(0, 0, 1), event("o1", 2))
+    topic.put(1, event("o2"), signpost(0, 0, 1))
+    stretch = stretch_of(topic, 0, 0, partitions=2)
+    stretch.read(at(0, 1, 0), PART_BYTES)
+    stretch.read(at(2, 2, 2), PART_BYTES)
+    assert stretch.position == at(0, 1)

@@ -7,6 +7,7 @@ from consumer.ring.position import Position
 from consumer.ring.ring import Ring
 from consumer.topic.deduplicator import Deduplicator
 from consumer.topic.freshness import FreshnessMonitor
+from consumer.topic.kafka import Topic
 from consumer.topic.tail import Tail
 from tests.clock import FakeClock
 from tests.unit.consumer.topic.fake_kafka import (
@@ -665,4 +666,59 @@ def test_signpost_of_a_later_growth_waits_for_partitions_that_are_not_known_yet(
 
     topic.steps = [grow, harness.monitor.refresh, lambda: None]
     harness.run()
+    assert shown_versions(harness) == [("a", 1), ("a", 2)]
+
+
+def test_signpost_that_names_more_than_there_will_ever_be_holds_up_nobody_for_long() -> None:
+    """Whoever may write to the topic can put one there. What comes meanwhile in others is later."""
+    topic = FakeTopic(2)
+    topic.put(0, signpost(0, 1 << 62), order_event("a", 1))
+    harness = TailHarness(topic)
+
+    def describe() -> Topic:
+        """At each question there is more in the other partition."""
+        topic.put(1, *[order_event(f"b{len(topic.opened)}", 1)] * (len(topic.opened) < 50))
+        return Topic(TOPIC_ID, 2)
+
+    topic.describe = describe  # type: ignore[method-assign]
+    harness.run()
+    assert ("a", 1) in shown_versions(harness)
+    assert len(topic.opened) < 10
+
+
+def test_partitions_whose_signposts_wait_for_one_another_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    """The command writes none like that; whoever else may write to the topic can, and Kafka may lose parts of logs."""
+    topic = FakeTopic(3)
+    topic.put(0, order_event("a", 1), signpost(0, 5, 0), order_event("a", 2), at=1)
+    topic.put(1, order_event("b", 1), signpost(5, 0, 0), order_event("b", 2), at=2)
+    topic.put(2, signpost(3, 3), order_event("b", 3))
+    harness = TailHarness(topic)
+    harness.run()
+    shown = shown_versions(harness)
+    assert sorted(shown) == [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("b", 3)]
+    assert shown.index(("b", 2)) < shown.index(("b", 3)), "what was true is waited for all the same"
+    assert "[0, 1] wait for one another" in caplog.text
+
+
+def test_broker_that_has_no_news_of_partitions_does_not_end_the_waiting_for_them() -> None:
+    topic = FakeTopic(3)
+    harness = TailHarness(topic)
+    topic.stuck = {2}
+    waited: list[tuple[str, int]] = []
+
+    def grow_again() -> None:
+        topic.put(2, order_event("a", 1), signpost(0, 0, 1))
+        topic.put(0, signpost(0, 0, 1), order_event("a", 2))
+
+    topic.steps = [
+        grow_again,
+        lambda: setattr(topic, "describe", lambda: Topic(TOPIC_ID, 2)),
+        harness.monitor.refresh,
+        lambda: None,
+        lambda: waited.extend(shown_versions(harness)),
+        topic.stuck.clear,
+        lambda: None,
+    ]
+    harness.run()
+    assert waited == []
     assert shown_versions(harness) == [("a", 1), ("a", 2)]

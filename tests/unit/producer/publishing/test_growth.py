@@ -224,7 +224,16 @@ def test_hold_that_has_ended_meanwhile_changes_nothing(scene: Scene) -> None:
 def test_command_that_was_killed_after_the_partitions_were_added_is_repeated(scene: Scene) -> None:
     scene.count, scene.used = 6, 3
     scene.growth.grow(6)
-    assert scene.diary == [GROWN[0], *GROWN[2:]]
+    assert scene.diary == [
+        *GROWN[:1], "stop", "signpost in 6: after [0, 10, 20, 30, 40, 50]", "switch to 6", "release",
+    ]  # fmt: skip
+
+
+def test_signposts_name_all_partitions_that_may_have_events(scene: Scene) -> None:
+    """PostgreSQL was restored to before a growth: there are events in more partitions than are used now."""
+    scene.count, scene.used = 6, 3
+    scene.growth.grow(12)
+    assert "signpost in 12: after [0, 10, 20, 30, 40, 50]" in scene.diary
 
 
 def test_topic_that_was_created_again_has_as_many_as_are_used_before_anything_else(scene: Scene) -> None:
