@@ -22,7 +22,7 @@ class Answer(list[Any]):
 
 
 class FakeEngine:
-    """Keeps which tables each statement reads, and finds them empty."""
+    """Keeps which tables are locked or read, in the order of their first statement, and finds them empty."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
@@ -33,7 +33,7 @@ class FakeEngine:
 
     def execute(self, statement: sa.TextClause, values: object = None) -> Answer:
         tables = TABLE.findall(statement.text)
-        self.read += tables
+        self.read += [table for table in tables if table not in self.read]
         return Answer([SimpleNamespace(totals=[], positions=[])] if "totals" in tables else [])
 
 
