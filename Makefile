@@ -57,7 +57,8 @@ test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in co
 		--ignore tests/integration/kafka_ui --ignore tests/integration/local_stack
 
 test-compose: $(STAMP) ## Docker Compose: the same end-to-end tests through the gateway, and what only holds there
-	$(PY) -m pytest --stack compose tests/compose tests/e2e --ignore tests/e2e/test_start_project.py $(NO_RUNBOOK)
+	$(PY) -m pytest --stack compose tests/compose tests/e2e --ignore tests/e2e/test_start_project.py \
+		--ignore tests/e2e/test_more_partitions.py $(NO_RUNBOOK)
 
 # Each fault is waited for as an operator waits: it takes many minutes.
 RUNBOOK := tests/e2e/test_runbook.py

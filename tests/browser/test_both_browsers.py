@@ -220,9 +220,12 @@ def test_figures_are_drawn_and_follow_the_orders(
     tab = open_tab()
     tab.navigate(running_stack.env["CONSUMER_URL"] + "/figures")
     tab.wait_for(WORD, "live")
-    first = "document.querySelector('#items-chart .bars li')"
-    tab.wait_for(f"{first}?.querySelector('.bar-name').textContent", item)
-    tab.wait_for(f"{first}.querySelector('.fill').getBoundingClientRect().width > 50")
+    bar = (
+        "[...document.querySelectorAll('#items-chart .bars li')]"
+        f".find((bar) => bar.querySelector('.bar-name').textContent === '{item}')"
+    )
+    tab.wait_for(f"!!{bar}")
+    tab.wait_for(f"{bar}.querySelector('.fill').getBoundingClientRect().width > 50")
     tab.wait_for("document.querySelectorAll('#orders-chart .column').length", 60)
     tab.wait_for(
         "[...document.querySelectorAll('#orders-chart .column')]"
