@@ -99,7 +99,7 @@ bench: $(STAMP) ## how fast orders are taken, published and shown, ours beside o
 	PYTHONPATH=.:consumer_service $(PY) -m bench.filters
 	PYTHONPATH=.:producer_service $(PY) -m bench.fanout --plot docs/images/bench-fanout.png
 
-compare: $(STAMP) ## ways to get a committed order to Kafka, under faults; writes docs/compare.md; takes half an hour
+compare: $(STAMP) ## ways to get a committed order to Kafka, under faults; writes docs/compare.md; takes twenty minutes
 	PYTHONPATH=.:producer_service $(PY) -m bench.compare --page docs/compare.md --plot docs/images/compare.png
 
 openapi: $(STAMP) ## contracts/*openapi.json from the models
