@@ -69,8 +69,8 @@ def shows(page: Page, ask: Ask) -> bool:
         ]
         for each in items
     ]
-    assert [int(orders) for _, orders, _ in numbers(page, "orders")] == [
-        each["by_status"].get("placed", 0) for each in reversed(minutes)
+    assert [orders for _, orders, _ in numbers(page, "orders")] == [
+        f"{each['by_status'].get('placed', 0):,}" for each in reversed(minutes)
     ]
     assert [money(revenue) for _, revenue in numbers(page, "revenue")] == [
         Decimal(each["revenue"]) for each in reversed(minutes)
@@ -94,7 +94,7 @@ def test_charts_show_what_was_counted_live(open_page: OpenPage, shop: Shop, ask:
     sold = page.locator("#items-chart .bars li").filter(has_text=item)
     expect(sold).to_contain_text("139,999,993.00")
     # The shapes are those numbers.
-    placed = [int(orders) for _, orders, _ in numbers(page, "orders")][::-1]
+    placed = [int(orders.replace(",", "")) for _, orders, _ in numbers(page, "orders")][::-1]
     heights = shares(page, "#orders-chart .column", "height")
     assert len(heights) == len(placed) == 60
     highest = max(placed)

@@ -223,8 +223,8 @@ def test_what_retention_has_removed_is_not_missing(
     kept = max(ends, key=lambda number: ends[number] if number is not None else 0)
     admin = AdminClient(admin_settings(settings))
     cut = [TopicPartition(topic, n or 0, end - 1 if n == kept else end) for n, end in ends.items()]
-    for answer in admin.delete_records(cut).values():
-        answer.result(10)
+    for answer in admin.delete_records(cut, request_timeout=30).values():
+        answer.result(60)
     done = ledger("--json")
     assert done.returncode == 0, done.stderr
     assert figures(done) == WELL | {"committed": 12, "in_kafka": 1}
