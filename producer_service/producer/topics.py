@@ -20,11 +20,6 @@ from producer.publishing.kafka import admin_settings
 from producer.publishing.layout_change import DATABASE_S, HoldEnded, LayoutChange
 from producer.publishing.topics import TopicMismatch, ensure
 
-DEBEZIUM = (
-    "With PUBLISHER=debezium the topic cannot be given more partitions: Debezium decides by itself by how many it"
-    " publishes. Start with PUBLISHER=direct, run this, and start with PUBLISHER=debezium again."
-)
-
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
@@ -48,8 +43,6 @@ def grow(settings: Settings, partitions: int) -> None:
     engine = create_engine(settings.sqlalchemy_url, 2, DATABASE_S, isolation_level="AUTOCOMMIT")
     change = LayoutChange(engine, uuid7())
     try:
-        if change.is_captured(settings.cdc_slot):
-            raise GrowthRefused(DEBEZIUM)
         Growth(change, KafkaTopic(settings), click.echo).grow(partitions)
     except (GrowthRefused, HoldEnded) as error:
         raise click.ClickException(str(error)) from error

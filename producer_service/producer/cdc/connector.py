@@ -39,6 +39,10 @@ _FIXED = {
     # The row's columns have the event router's default names. Key and payload are text and stay as they are.
     "transforms": "outbox,content",
     "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+    # The row names the partition once the topic has grown: what this connector's client knows of it decides nothing.
+    # Rows in PostgreSQL's log from before there was the column are read as well.
+    "transforms.outbox.table.fields.additional.placement": "partition:partition",
+    "transforms.outbox.table.fields.additional.error.on.missing": "false",
     "transforms.content.type": "org.apache.kafka.connect.transforms.InsertHeader",
     "transforms.content.header": "content-type",
     "transforms.content.value.literal": CONTENT_TYPE,

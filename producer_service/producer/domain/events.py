@@ -55,7 +55,7 @@ class Event:
     """An event and its Kafka key: with the order's id as key, all events of one order are in one partition.
 
     direct: no earlier event of the order was in the outbox, so the web process may publish it itself.
-    partitions: by how many it is published, as the statement that stored it read; 0: as many as Kafka's client knows.
+    partition: where the layout that the statement which stored it read has it; None: where Kafka's client has it.
     """
 
     id: UUID
@@ -64,7 +64,7 @@ class Event:
     version: int
     payload: str
     direct: bool = True
-    partitions: int = 0
+    partition: int | None = None
 
 
 @lru_cache(64)  # the orders of a placement have the same time, in five places each

@@ -132,6 +132,8 @@ class GroupCommit:
         self._queue: list[_Waiting] = []
         self._is_led = False
         self._running_keys: set[str] = set()
+        # Whether the last group has found the topic grown: the hashes of the keys are needed then, and cost time.
+        self._is_grown = False
 
     def store(
         self, placement: Placement, response: KeyedResponse | None, after_commit: Callable[[], None]
@@ -267,6 +269,9 @@ class GroupCommit:
         """
         try:
             with self._engine.connect() as connection:
+                if self._is_grown:
+                    for waiting in group:
+                        waiting.placement.hash_keys()
                 parameters = parameters_of([(waiting.placement, waiting.response) for waiting in group])
                 sent_at = time.monotonic()
                 try:
@@ -284,6 +289,8 @@ class GroupCommit:
         except Exception as error:  # such as MemoryError, before or after the commit
             raise CommitUnknown from error
         *in_use, (_, _, partitions) = rows
+        if partitions is not None:
+            self._is_grown = partitions > 0
         for waiting in group:
             waiting.placement.judge(partitions)
         return {number: not locked for number, locked, _ in in_use}

@@ -1,6 +1,6 @@
 """An order and its outbox row, stored together or not at all."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, Self
@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from producer.domain.draft import OrderDraft
 from producer.domain.events import Event, order_event
 from producer.domain.layout import DIRECT_PARTITIONS
+from producer.domain.partitioner import key_hash, partition_of
 from producer.domain.record import TIMESTAMP, Record, current_session
 from producer.domain.status import TRANSITIONS, InvalidTransition, Status
 
@@ -94,9 +95,10 @@ class Order(Record):
         event = self._next_event()
         self.save()
         partitions = OutboxEvent.direct_partitions(self.id)
-        direct = partitions is not None
-        OutboxEvent.add([event], direct=direct, grace=grace if direct else NO_GRACE)
-        return replace(event, direct=direct, partitions=partitions or 0)
+        partition = partition_of(str(self.id), partitions) if partitions else None
+        event = replace(event, direct=partitions is not None, partition=partition)
+        OutboxEvent.add([event], direct=event.direct, grace=grace if event.direct else NO_GRACE)
+        return event
 
     @classmethod
     def newest(cls, limit: int, after: UUID | None = None, status: Status | None = None) -> list[Self]:
@@ -149,17 +151,32 @@ def _new_order(draft: OrderDraft, now: datetime) -> NewOrder:
 
 @dataclass(frozen=True)
 class Placement:
-    """Orders that are to be stored together, with the event of each."""
+    """Orders that are to be stored together, with the event of each.
+
+    key_hashes: of each event's key, if the statement that stores them was given these.
+    """
 
     orders: list[NewOrder]
     events: list[Event]
     grace: timedelta
+    key_hashes: list[int] = field(default_factory=list)
+
+    def hash_keys(self) -> None:
+        """Compute what the partitions follow from, once the number of partitions is known."""
+        self.key_hashes[:] = [key_hash(str(order.id)) for order in self.orders]
 
     def judge(self, direct_partitions: int | None) -> None:
-        """Note what the layout said when they were stored: by how many partitions, or None: not directly."""
-        if direct_partitions != 0:
-            direct, partitions = direct_partitions is not None, direct_partitions or 0
-            self.events[:] = [replace(each, direct=direct, partitions=partitions) for each in self.events]
+        """Note what the layout said when they were stored: by how many partitions, or None: not directly.
+
+        Without the hashes of their keys they are not direct either, unless Kafka's client computes the partitions.
+        """
+        if direct_partitions and self.key_hashes:
+            self.events[:] = [
+                replace(each, partition=number % direct_partitions)
+                for each, number in zip(self.events, self.key_hashes, strict=True)
+            ]
+        elif direct_partitions != 0:
+            self.events[:] = [replace(each, direct=False) for each in self.events]
 
 
 class OutboxEvent(Record):
@@ -168,6 +185,8 @@ class OutboxEvent(Record):
     created_at: since when it could reach Kafka: a requeue, and the discard of an earlier version, renew it.
     direct: no earlier version of the order was in the outbox, and the topic was not being grown: so not only the relay
         may publish it.
+    partition: where the layout of that moment had it, for Debezium; None: where Kafka's client has it. The relay goes
+        by the layout of the moment at which it publishes.
     due_at: when the relay may publish it; while the relay does, the end of its lease.
     """
 
@@ -188,6 +207,7 @@ class OutboxEvent(Record):
     payload: Mapped[str] = mapped_column(sa.Text)
     version: Mapped[int]
     direct: Mapped[bool]
+    partition: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sa.func.now())
     due_at: Mapped[datetime] = mapped_column(TIMESTAMP)
     attempts: Mapped[int] = mapped_column(server_default="0")
@@ -225,6 +245,7 @@ class OutboxEvent(Record):
                 "payload": event.payload,
                 "version": event.version,
                 "direct": direct,
+                "partition": event.partition,
             }
             for event in events
         ]

@@ -28,7 +28,7 @@ def _types(record: type[Order | StoredResponse]) -> dict[str, str]:
 
 
 _ORDER = _types(Order)
-_EVENT = {"type": "text", "payload": "text", "grace_s": "float8"}
+_EVENT = {"type": "text", "payload": "text", "grace_s": "float8", "key_hash": "int8"}
 _KEY = _types(StoredResponse)
 # The columns of both sets of rows, in the order of the parameters.
 ROWS = {"placement": "int", **_ORDER, **_EVENT}
@@ -43,7 +43,8 @@ def _arrays(columns: dict[str, str], first: int = 1) -> str:
 # A placement whose key is taken stores nothing: its number comes back. Each key is locked before it is looked at, or
 # the whole group would wait for the uncommitted key of another process. A response that has expired is replaced. A new
 # order has no earlier version in the outbox, so its event may be published directly, unless the layout says that only
-# the relay may: then it is due at once. The last row says which.
+# the relay may, or names a number of partitions and the hash that it divides was not given: then it is due at once. The
+# last row says what the layout said.
 PREPARE = f"""
     PREPARE store_placements ({", ".join(f"{type_}[]" for type_ in (*ROWS.values(), *KEYED.values()))}) AS
     WITH given AS MATERIALIZED (
@@ -65,10 +66,13 @@ PREPARE = f"""
         INSERT INTO orders ({", ".join(_ORDER)})
         SELECT {", ".join(_ORDER)} FROM given WHERE placement NOT IN (SELECT placement FROM in_use)
     ), events AS (
-        INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, version, direct, due_at)
-        SELECT event_id, 'order', id, type, payload, version, partitions IS NOT NULL,
-            clock_timestamp() + make_interval(secs => CASE WHEN partitions IS NULL THEN 0 ELSE grace_s END)
-        FROM given, direct WHERE placement NOT IN (SELECT placement FROM in_use)
+        INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, version, direct, partition, due_at)
+        SELECT event_id, 'order', id, type, payload, version, may, key_hash % nullif(partitions, 0),
+            clock_timestamp() + make_interval(secs => CASE WHEN may THEN grace_s ELSE 0 END)
+        FROM (
+            SELECT *, partitions IS NOT NULL AND (partitions = 0 OR key_hash IS NOT NULL) AS may FROM given, direct
+        ) AS event
+        WHERE placement NOT IN (SELECT placement FROM in_use)
     )
     SELECT placement, locked, NULL AS partitions FROM in_use UNION ALL SELECT NULL, NULL, partitions FROM direct
     """
@@ -84,9 +88,10 @@ def parameters_of(group: Iterable[tuple[Placement, KeyedResponse | None]]) -> tu
     rows, keyed = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
     for number, (placement, response) in enumerate(group):
         grace_s = placement.grace.total_seconds()
+        hashes: Sequence[int | None] = placement.key_hashes or [None] * len(placement.orders)
         rows.extend(
-            (number, *(getattr(order, name) for name in _ORDER), event.type, event.payload, grace_s)
-            for order, event in zip(placement.orders, placement.events, strict=True)
+            (number, *(getattr(order, name) for name in _ORDER), event.type, event.payload, grace_s, key)
+            for order, event, key in zip(placement.orders, placement.events, hashes, strict=True)
         )
         if response is not None:
             keyed.append((number, *(getattr(response, name) for name in _KEY)))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from producer.publishing.partitioner import partition_of
+from producer.domain.partitioner import partition_of
 
 # The clocks of producers and brokers may differ by this much; the read-back allows for the same.
 MARGIN_MS = 5 * 60 * 1000

@@ -78,12 +78,6 @@ ON_THEIR_WAY = sa.text(
     """
 )
 LEFT = sa.text(f"{ON_THEIR_WAY.text.replace('LIMIT :limit', '')} AND id = ANY(CAST(:ids AS uuid[])) LIMIT 1")
-# There is a slot exactly while Debezium is the publisher: the migrator drops it with another one.
-CAPTURED = sa.text(
-    """
-    SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = :slot AND database = current_database())
-    """
-)
 CLAIMED = sa.text("SELECT EXISTS (SELECT FROM outbox WHERE attempts > 0 AND parked_at IS NULL)")
 
 
@@ -144,11 +138,6 @@ class LayoutChange:
         with self._engine.connect() as connection:
             connection.execute(RELEASE, {"run": self._run})
             connection.execute(sa.text(f"NOTIFY {CHANNEL}"))
-
-    def is_captured(self, slot: str) -> bool:
-        """Return whether Debezium publishes, or will as soon as it runs."""
-        with self._engine.connect() as connection:
-            return bool(connection.execute(CAPTURED, {"slot": slot}).scalar_one())
 
     def readers(self) -> set[str]:
         """Return the transactions that have read the layout and have not ended."""

@@ -18,7 +18,6 @@ from confluent_kafka.admin import ClusterMetadata
 
 from producer.domain.events import Event
 from producer.publishing.breaker import Breaker, Permit
-from producer.publishing.partitioner import partition_of
 from producer.publishing.produce import CLIENTS_OWN, KafkaProducer, produce_event
 
 logger = logging.getLogger(__name__)
@@ -108,7 +107,7 @@ class Publisher:
                 logger.warning("Too late for a direct publish; by now the relay has the event")
                 return number > 0
             order_id = str(event.order_id)
-            partition = partition_of(order_id, event.partitions) if event.partitions else CLIENTS_OWN
+            partition = CLIENTS_OWN if event.partition is None else event.partition
             try:
                 produce_event(
                     producer, self._topic, str(event.id), order_id, event.payload, on_delivery, partition

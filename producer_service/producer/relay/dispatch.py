@@ -9,7 +9,7 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Message
 from sqlalchemy.exc import SQLAlchemyError
 
-from producer.publishing.partitioner import partition_of
+from producer.domain.partitioner import partition_of
 from producer.publishing.produce import KafkaProducer, produce_event
 from producer.relay.outbox import DueEvent
 

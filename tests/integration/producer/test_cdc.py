@@ -21,6 +21,7 @@ from producer import create_app
 from producer.cdc import heartbeat
 from producer.cdc.connector import NAME
 from producer.config import Settings
+from producer.domain.partitioner import partition_of
 from producer.publishing.kafka import producer_settings
 from producer.publishing.produce import produce_event
 from tests.contract import golden
@@ -37,6 +38,7 @@ from tests.integration.producer.conftest import (
     services_of,
 )
 from tests.integration.producer.connect_worker import ConnectWorker
+from tests.integration.producer.test_growth import grow
 from tests.shop import DELIVERY, ORDER
 
 # Beyond every wait: what is left to Debezium for so long is published by it, or the test fails.
@@ -259,6 +261,42 @@ def test_nothing_is_lost_or_out_of_order_when_publishers_take_turns(
     eventually(lambda: scalar("SELECT count(*) FROM outbox") == 0, within=60)
     assert_well(ledger, customers.acknowledged)
     assert capture.is_running()
+
+
+def test_topic_grows_while_debezium_publishes(
+    capture: Capture, open_app: Callable[..., Flask], start_relay: StartRelay, scalar: Scalar,
+    ledger: LedgerCommand, service_environment: dict[str, str],
+) -> None:  # fmt: skip
+    """Under load, with publishers of every kind at work; twice, so that events move between partitions, too."""
+    start_relay()
+    customers = Customers(*(open_app(publisher=each) for each in ("debezium", "direct", "debezium")))
+    with customers.busy():
+        eventually(lambda: customers.acknowledged > 60, within=20)
+        for number in (5, 7):
+            done = grow(service_environment, number)
+            assert done.returncode == 0, done.stderr
+            assert f"Events are published by {number} partitions now." in done.stdout
+            at_the_end = customers.acknowledged
+            eventually(lambda then=at_the_end: customers.acknowledged > then + 60, within=30)
+    eventually(lambda: scalar("SELECT count(*) FROM outbox") == 0, within=60)
+    assert_well(ledger, customers.acknowledged)
+    assert capture.is_running()
+
+
+def test_debezium_goes_by_the_layout_and_not_by_what_its_client_knows(
+    capture: Capture, open_app: Callable[..., Flask], start_relay: StartRelay, scalar: Scalar,
+    execute: Execute, topic_messages: TopicMessages,
+) -> None:  # fmt: skip
+    """As after a growth that was killed half way: the topic has three partitions, and two are used."""
+    start_relay()
+    execute("UPDATE layout SET partitions = 2")
+    client = open_app().test_client()
+    client.post("/orders", json=ORDER)  # learns of it: this one is the relay's
+    orders = [client.post("/orders", json=ORDER).get_json()["id"] for _ in range(20)]
+    assert {partition_of(order_id, 3) for order_id in orders} == {0, 1, 2}
+    eventually(lambda: scalar("SELECT count(*) FROM outbox") == 0, within=30)
+    found = {str(m.key() or b"", "ascii"): m.partition() for m in topic_messages(21)}  # type: ignore[arg-type]
+    assert {each: found[each] for each in orders} == {each: partition_of(each, 2) for each in orders}
 
 
 def lose(slot: str, execute: Execute, scalar: Scalar) -> None:

@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 
 from producer.config import Settings
 from producer.domain.database import create_engine
+from producer.domain.partitioner import partition_of
 from producer.publishing.kafka import consumer_settings
 from producer.publishing.layout_change import HoldEnded, LayoutChange
-from producer.publishing.partitioner import partition_of
 from producer.publishing.publisher import PublishPermit
 from producer.relay.outbox import Outbox
 from producer.services import Services
@@ -43,12 +43,12 @@ def change(relay_engine: sa.Engine, services: Services) -> Iterator[LayoutChange
 
 
 @pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, int]]:
-    """Of each event that a request hands on after its commit: whether it may go directly, and by which number."""
-    found: list[tuple[bool, int]] = []
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, int | None]]:
+    """Of each event that a request hands on after its commit: whether it may go directly, and to which partition."""
+    found: list[tuple[bool, int | None]] = []
 
     def publish(permit: PublishPermit, events: list) -> None:  # type: ignore[type-arg]
-        found.extend((event.direct, event.partitions) for event in events)
+        found.extend((event.direct, event.partition) for event in events)
 
     monkeypatch.setattr(PublishPermit, "publish", publish)
     return found
@@ -63,20 +63,52 @@ def confirm(api: FlaskClient, order_id: str) -> None:
     assert api.patch(f"/orders/{order_id}", json={"status": "confirmed"}).status_code == 200
 
 
-def test_events_go_directly_and_by_no_number_until_the_topic_is_grown(
-    api: FlaskClient, place: Place, execute: Execute, published: list[tuple[bool, int]]
+STORED = "SELECT array_agg((direct, partition)::text ORDER BY created_at) FROM outbox"
+
+
+def test_events_go_directly_and_to_no_partition_of_ours_until_the_topic_is_grown(
+    api: FlaskClient, place: Place, execute: Execute, scalar: Scalar, published: list[tuple[bool, int | None]]
 ) -> None:
     order_id = place()
     execute("DELETE FROM outbox")
     confirm(api, order_id)
+    assert published == [(True, None), (True, None)]
+    assert scalar(STORED) == ["(t,)"]
+
+
+def test_events_go_directly_to_the_partition_of_the_layout(
+    api: FlaskClient, place: Place, execute: Execute, scalar: Scalar, published: list[tuple[bool, int | None]]
+) -> None:
+    """The first request that finds it has not computed the hash: its event is the relay's, and due."""
     execute("UPDATE layout SET partitions = 12")
     place()
-    assert published == [(True, 0), (True, 0), (True, 12)]
+    assert published == [(False, None)]
+    assert scalar(DUE)
+    execute("DELETE FROM outbox")
+    of_12 = place()
+    execute("UPDATE layout SET partitions = 5")
+    of_5 = place()
+    execute("DELETE FROM outbox WHERE aggregateid = :id", id=of_12)
+    confirm(api, of_12)
+    wanted = [partition_of(of_12, 12), partition_of(of_5, 5), partition_of(of_12, 5)]
+    assert published[1:] == [(True, partition) for partition in wanted]
+    assert scalar(STORED) == [f"(t,{partition})" for partition in wanted[1:]]
+
+
+def test_layout_of_a_restored_database_has_kafkas_client_compute_again(
+    place: Place, execute: Execute, scalar: Scalar, published: list[tuple[bool, int | None]]
+) -> None:
+    execute("UPDATE layout SET partitions = 12")
+    place()
+    execute("UPDATE layout SET partitions = 0")
+    place()
+    place()
+    assert published[1:] == [(True, None), (True, None)]
 
 
 def test_while_only_the_relay_publishes_nothing_is_direct_and_everything_due(
     api: FlaskClient, place: Place, scalar: Scalar, execute: Execute, change: LayoutChange,
-    published: list[tuple[bool, int]],
+    published: list[tuple[bool, int | None]],
 ) -> None:  # fmt: skip
     before = place()
     execute("DELETE FROM outbox")
@@ -87,22 +119,24 @@ def test_while_only_the_relay_publishes_nothing_is_direct_and_everything_due(
     assert {direct for direct, _ in published[1:]} == {False}
     assert (scalar(DIRECT), scalar(DUE)) == (False, True)
     change.release()
-    place()
-    assert (published[-1], scalar(DIRECT)) == ((True, 6), True)
+    place()  # learns of the number
+    last = place()
+    assert (published[-1], scalar(DIRECT)) == ((True, partition_of(last, 6)), True)
 
 
 @pytest.mark.parametrize("until", [PAST, FAR])
 def test_hold_ends_by_itself_also_when_the_clock_is_set_back(
-    place: Place, execute: Execute, change: LayoutChange, outbox: Outbox, published: list[tuple[bool, int]],
+    place: Place, execute: Execute, change: LayoutChange, outbox: Outbox, published: list[tuple[bool, int | None]],
     until: str,
 ) -> None:  # fmt: skip
     change.relay_only(6)
     change.stop()
     execute(f"UPDATE layout SET relayed_until = {until}, stopped_until = {until}")
     place()
-    assert published == [(True, 6)]
+    last = place()
+    assert published[1:] == [(True, partition_of(last, 6))]
     execute("UPDATE outbox SET due_at = now()")
-    assert len(outbox.claim(10)[0]) == 1
+    assert len(outbox.claim(10)[0]) == 2
 
 
 def test_while_publishing_is_stopped_only_what_was_claimed_before_is_claimed_again(
@@ -220,7 +254,6 @@ def test_relays_role_may_do_all_that(relay_role: sa.Engine) -> None:
     change = LayoutChange(relay_role, uuid4())
     assert change.take_turn()
     change.relay_only(6)
-    assert not change.is_captured("outbox")
     assert (change.readers(), change.on_their_way(10), change.are_read_back([])) == (set(), [], True)
     change.keep()
     change.stop()
@@ -274,21 +307,6 @@ def read_all(settings: Settings, partitions: int) -> dict[tuple[str, int], int]:
     finally:
         consumer.close()
     return found
-
-
-def test_while_debezium_publishes_the_command_refuses(
-    execute: Execute, scalar: Scalar, topic: str, service_environment: dict[str, str]
-) -> None:
-    """It decides by itself by how many partitions. Its slot says so, whatever this process was told."""
-    slot = f"grow_{uuid4().hex[:12]}"
-    execute("SELECT pg_create_logical_replication_slot(:slot, 'pgoutput')", slot=slot)
-    try:
-        done = grow(service_environment | {"CDC_SLOT": slot}, 5)
-    finally:
-        execute("SELECT pg_drop_replication_slot(:slot)", slot=slot)
-    assert done.returncode == 1
-    assert "With PUBLISHER=debezium" in done.stderr
-    assert scalar("SELECT partitions FROM layout") == 0
 
 
 def test_without_a_relay_nothing_is_changed_and_publishing_goes_on(

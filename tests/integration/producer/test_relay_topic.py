@@ -23,8 +23,8 @@ from confluent_kafka.admin import (
 from flask.testing import FlaskClient
 
 from producer.config import Settings
+from producer.domain.partitioner import partition_of
 from producer.publishing.kafka import admin_settings, producer_settings
-from producer.publishing.partitioner import partition_of
 from producer.publishing.produce import produce_event
 from tests.eventually import eventually
 from tests.integration.producer.conftest import TopicMessages

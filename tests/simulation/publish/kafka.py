@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicCollection, TopicPartition
 
-from producer.publishing.partitioner import partition_of
+from producer.domain.partitioner import partition_of
 from producer.publishing.produce import OnDelivery
 
 TOPIC = "orders"

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from producer.domain.group_commit import GroupCommit
 from producer.domain.models import Order
-from producer.publishing.partitioner import partition_of
+from producer.domain.partitioner import partition_of
 from producer.relay.dispatch import MAX_STALENESS_S
 from tests.simulation.publish.kafka import ODD_HEADERS, Copy, Kafka, Message, Question
 from tests.simulation.publish.postgres import EPOCH, Engine, Measured, Postgres, Row, Transaction

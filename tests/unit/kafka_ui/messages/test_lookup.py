@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kafka_ui.messages import partitioner
 from kafka_ui.messages.lookup import CLOCKS_DIFFER_MS, earliest_ms
 from kafka_ui.messages.position import UnreadablePosition, parse, write
-from producer.publishing.partitioner import partition_of
+from producer.domain.partitioner import partition_of
 
 
 @given(st.text(max_size=40), st.integers(1, 50))

@@ -49,6 +49,8 @@ def test_events_go_to_the_topic_of_the_settings() -> None:
         ("transforms.content.value.literal", "application/cloudevents+json"),
         ("producer.override.acks", "all"),
         ("poll.interval.ms", "10"),
+        ("transforms.outbox.table.fields.additional.placement", "partition:partition"),
+        ("transforms.outbox.table.fields.additional.error.on.missing", "false"),
     ],
 )
 def test_setting_on_which_the_guarantees_or_the_messages_rest(name: str, value: str) -> None:

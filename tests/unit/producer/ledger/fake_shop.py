@@ -9,11 +9,11 @@ from uuid import UUID
 
 from confluent_kafka import KafkaError, Message
 
+from producer.domain.partitioner import partition_of
 from producer.ledger.books import Books, CommittedOrder, Totals
 from producer.ledger.run import Ledger
 from producer.ledger.sighting import half_of
 from producer.ledger.topic import Offsets
-from producer.publishing.partitioner import partition_of
 
 PARTITIONS = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,9 +7,9 @@ from confluent_kafka import KafkaError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.domain.partitioner import partition_of
 from producer.ledger.report import figures
 from producer.ledger.retention import MARGIN_MS
-from producer.publishing.partitioner import partition_of
 from tests.unit.producer.ledger.fake_shop import PARTITIONS, FakeBooks, FakeTopic, event, run
 
 A, B, C = (UUID(int=0x01939B1E6B1C7C3A8B1E << 48 | number) for number in (0xA, 0xB, 0xC))

@@ -3,7 +3,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from producer.publishing.partitioner import partition_of
+from producer.domain.partitioner import partition_of
 from producer.publishing.produce import CLIENTS_OWN
 from producer.relay.dispatch import (
     CLAIM,

@@ -1,6 +1,6 @@
 import pytest
 
-from producer.publishing.partitioner import murmur2, partition_of
+from producer.domain.partitioner import murmur2, partition_of
 
 # From Kafka's own UtilsTest.testMurmur2 (signed there).
 KAFKA = {

@@ -7,7 +7,12 @@ _MASK = 0xFFFFFFFF
 
 def partition_of(order_id: str, partitions: int) -> int:
     """Return the partition of the order's key in a topic with so many partitions."""
-    return (murmur2(order_id.encode()) & 0x7FFFFFFF) % partitions
+    return key_hash(order_id) % partitions
+
+
+def key_hash(order_id: str) -> int:
+    """Return what the number of partitions divides: the remainder is the partition."""
+    return murmur2(order_id.encode()) & 0x7FFFFFFF
 
 
 def murmur2(key: bytes) -> int:
