@@ -209,6 +209,11 @@ class Customers:
                 thread.join(30)
         assert not self.problems
 
+    def place_more(self, count: int) -> None:
+        """Wait until so many more requests are acknowledged."""
+        goal = self.acknowledged + count
+        eventually(lambda: self.acknowledged > goal, within=30)
+
     def _order(self) -> None:
         while not self._stop.wait(0.02):
             order_id = str(self._ask(lambda client: client.post("/orders", json=ORDER), 201)["id"])
@@ -276,8 +281,7 @@ def test_topic_grows_while_debezium_publishes(
             done = grow(service_environment, number)
             assert done.returncode == 0, done.stderr
             assert f"Events are published by {number} partitions now." in done.stdout
-            at_the_end = customers.acknowledged
-            eventually(lambda then=at_the_end: customers.acknowledged > then + 60, within=30)
+            customers.place_more(60)
     eventually(lambda: scalar("SELECT count(*) FROM outbox") == 0, within=60)
     assert_well(ledger, customers.acknowledged)
     assert capture.is_running()
@@ -295,7 +299,7 @@ def test_debezium_goes_by_the_layout_and_not_by_what_its_client_knows(
     orders = [client.post("/orders", json=ORDER).get_json()["id"] for _ in range(20)]
     assert {partition_of(order_id, 3) for order_id in orders} == {0, 1, 2}
     eventually(lambda: scalar("SELECT count(*) FROM outbox") == 0, within=30)
-    found = {str(m.key() or b"", "ascii"): m.partition() for m in topic_messages(21)}  # type: ignore[arg-type]
+    found = {str(m.key() or b"", "ascii"): m.partition() for m in topic_messages(21)}
     assert {each: found[each] for each in orders} == {each: partition_of(each, 2) for each in orders}
 
 
