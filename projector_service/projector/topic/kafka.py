@@ -153,13 +153,29 @@ class GroupMember:
         for partition, offset in offsets.items():
             if partition not in self._assigned:
                 continue
+            place = TopicPartition(self._topic, partition, offset)
             try:
-                self._consumer.seek(TopicPartition(self._topic, partition, offset))
-                self._consumer.resume([TopicPartition(self._topic, partition)])
-            except KafkaException as error:  # its fetcher has not started, or it is about to be revoked
+                try:
+                    self._consumer.seek(place)
+                except KafkaException as error:
+                    if error.args[0].code() != KafkaError._STATE:
+                        raise
+                    self._assign_anew(place)
+                self._consumer.resume([place])
+            except KafkaException as error:  # it is about to be revoked
                 logger.info("Partition %s cannot be read yet: %s", partition, error)
             else:
                 self._unplaced.discard(partition)
+
+    def _assign_anew(self, place: TopicPartition) -> None:
+        """Begin with a partition whose fetcher does not run, so that there is nothing to seek in.
+
+        It ends for good when Kafka does not have the offset at which it was to read: where retention overtakes us, and
+        when it asks for offset 0 in the moment between the assignment and the pause.
+        """
+        with suppress(KafkaException):  # the last attempt may have ended here
+            self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([place])
 
     def pause(self, partitions: Iterable[int]) -> None:
         """Let partitions stand still until `begin`. The group is still polled, so that we stay a member."""

@@ -143,7 +143,13 @@ def test_offsets_that_retention_has_taken_are_counted_as_skipped(
     put_into(topic, 1, [*lost, *last])
     topic.delete_before(1, len(read) + len(lost))
     instance.spawn()
-    eventually(lambda: scalar(COUNTED) == len(read) + len(last), READY_S)
+
+    def all_counted() -> bool:
+        found = scalar(COUNTED)
+        assert found == len(read) + len(last), (found, instance.log)
+        return True
+
+    eventually(all_counted, READY_S)
     eventually(lambda: instance.checks["reading"]["skipped"] == len(lost), READY_S)
     assert f"Kafka no longer has {len(lost)} offsets of partition 1" in instance.log
 
