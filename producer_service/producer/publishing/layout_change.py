@@ -79,12 +79,12 @@ ON_THEIR_WAY = sa.text(
 )
 LEFT = sa.text(f"{ON_THEIR_WAY.text.replace('LIMIT :limit', '')} AND id = ANY(CAST(:ids AS uuid[])) LIMIT 1")
 LOG_END = sa.text("SELECT pg_current_wal_lsn()::text")
-# A slot that is lost is made anew, behind all that.
+# A slot that is lost counts as well: until it is made anew, with the connector stopped, something may be in its hands.
 UNCAPTURED = sa.text(
     """
     SELECT EXISTS (
         SELECT FROM pg_replication_slots
-        WHERE slot_name = :slot AND wal_status <> 'lost' AND confirmed_flush_lsn < CAST(:log_end AS pg_lsn)
+        WHERE slot_name = :slot AND confirmed_flush_lsn < CAST(:log_end AS pg_lsn)
     )
     """
 )
@@ -170,7 +170,7 @@ class LayoutChange:
             return str(connection.execute(LOG_END).scalar_one())
 
     def is_captured(self, log_end: str) -> bool:
-        """Return whether Debezium has published what PostgreSQL's log has up to there, or will never read it."""
+        """Return whether Debezium has published what PostgreSQL's log has up to there, or does not read it at all."""
         values = {"slot": self._slot, "log_end": log_end}
         with self._engine.connect() as connection:
             return not connection.execute(UNCAPTURED, values).scalar_one()
