@@ -41,7 +41,7 @@ def main(context: click.Context) -> None:
 def grow(settings: Settings, partitions: int) -> None:
     """Give the topic N partitions, while orders are taken. To be run as the relay."""
     engine = create_engine(settings.sqlalchemy_url, 2, DATABASE_S, isolation_level="AUTOCOMMIT")
-    change = LayoutChange(engine, uuid7())
+    change = LayoutChange(engine, uuid7(), settings.cdc_slot)
     try:
         Growth(change, KafkaTopic(settings), click.echo).grow(partitions)
     except (GrowthRefused, HoldEnded) as error:

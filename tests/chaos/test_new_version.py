@@ -1,4 +1,5 @@
-"""A new version is started over an old one that runs, under load: with its migrations, as after `git pull`."""
+"""A new version is started over an old one that runs, under load: with its migrations, in its folder, as `git pull`
+does. From another folder a web server that is reloaded would take the old code again."""
 
 import subprocess
 import tarfile
@@ -14,6 +15,7 @@ from tests.chaos.proxied_stack import ProxiedStack
 from tests.chaos.table import Row
 from tests.chaos.trial import Fault, Trial
 from tests.project import ROOT
+from tests.stack import clone
 
 
 def _git(*arguments: str) -> bytes:
@@ -44,7 +46,7 @@ class Upgraded(ProxiedStack):
 def upgrade(stack: Upgraded) -> Fault:
     @contextmanager
     def inject(trial: Trial) -> Iterator[None]:
-        stack.tree = ROOT
+        clone(stack.tree)
         stack.run("start")
         trial.urls[:] = [stack.env["PRODUCER_URL"]]
         yield

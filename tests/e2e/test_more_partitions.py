@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 import requests
 
+from local_stack.services import CDC
 from tests.chaos import verdict
 from tests.chaos.customers import Customers, Outcome
 from tests.chaos.observers import TopicReader, Watcher
@@ -76,9 +77,19 @@ class Scene:
         return found
 
 
+class CapturedStack(Stack):
+    """A stack whose events Debezium publishes."""
+
+    optional = frozenset(CDC)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "PUBLISHER": "debezium"}
+
+
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    with Stack.started() as stack, ExitStack() as running:
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    with getattr(request, "param", Stack).started() as stack, ExitStack() as running:
         stack.run("start")
         url = stack.env["PRODUCER_URL"]
         scene = Scene(
@@ -99,6 +110,7 @@ def some_orders(scene: Scene, count: int) -> None:
     eventually(lambda: len(scene.customers.attempts) >= goal, within=60)
 
 
+@pytest.mark.parametrize("scene", [Stack, CapturedStack], indirect=True)
 def test_topic_grows_under_load(scene: Scene) -> None:
     returning = new_watcher(scene, "the viewer that comes back")
     with returning:

@@ -3,7 +3,8 @@
 An order's events stay in sequence because they are in one partition. With another number of partitions its next event
 may go to another one, and whoever reads that one first would see it too early. So:
 
-1. Only the relay publishes, by the present number, until all that others had on their way has been read back.
+1. Only the relay publishes, by the present number, until all that others had on their way has been read back, and
+   Debezium has passed it in PostgreSQL's log.
 2. The partitions are added. Nobody uses them; readers find them and begin to read.
 3. Nobody publishes, until what the relay had on its way has been read back as well. Orders wait in the outbox.
 4. A signpost is written to every partition: how far the partitions go that were used so far. A reader goes past a
@@ -54,6 +55,8 @@ class Change(Protocol):
     def readers(self) -> set[str]: ...
     def on_their_way(self, limit: int) -> list[str]: ...
     def are_read_back(self, ids: list[str]) -> bool: ...
+    def log_end(self) -> str: ...
+    def is_captured(self, log_end: str) -> bool: ...
     def has_claimed(self) -> bool: ...
 
 
@@ -136,11 +139,19 @@ class Growth:
         began_at = self._clock()
         self._change.relay_only(used)
         self._await_readers()
-        waiting = self._on_their_way()
+        waiting, log_end = self._on_their_way(), self._change.log_end()
         self._await(
             lambda: self._change.are_read_back(waiting),
             READ_BACK_S,
             "What was on its way has not been read back: does a relay run (./start_project.sh status)?",
+        )
+        # Rows from before the first growth name no partition: also as repeats, they must not be the first ones in a new
+        # partition, where readers expect a signpost before all else.
+        self._await(
+            lambda: self._change.is_captured(log_end),
+            READ_BACK_S,
+            "Debezium has not read the outbox's log up to here: is Kafka Connect well (./start_project.sh status)? "
+            "It is not waited for after a start with PUBLISHER=direct.",
         )
         self._say(f"The relay publishes now; what was on its way is read back ({self._since(began_at)}).")
 

@@ -78,6 +78,16 @@ ON_THEIR_WAY = sa.text(
     """
 )
 LEFT = sa.text(f"{ON_THEIR_WAY.text.replace('LIMIT :limit', '')} AND id = ANY(CAST(:ids AS uuid[])) LIMIT 1")
+LOG_END = sa.text("SELECT pg_current_wal_lsn()::text")
+# A slot that is lost counts as well: until it is made anew, with the connector stopped, something may be in its hands.
+UNCAPTURED = sa.text(
+    """
+    SELECT EXISTS (
+        SELECT FROM pg_replication_slots
+        WHERE slot_name = :slot AND confirmed_flush_lsn < CAST(:log_end AS pg_lsn)
+    )
+    """
+)
 CLAIMED = sa.text("SELECT EXISTS (SELECT FROM outbox WHERE attempts > 0 AND parked_at IS NULL)")
 
 
@@ -91,11 +101,11 @@ class HoldEnded(Exception):
 class LayoutChange:
     """The layout of one run. Every method raises SQLAlchemyError when the database does not answer.
 
-    engine: made with isolation_level="AUTOCOMMIT".
+    engine: made with isolation_level="AUTOCOMMIT". slot: through which Debezium reads PostgreSQL's log, if it does.
     """
 
-    def __init__(self, engine: sa.Engine, run: UUID):
-        self._engine, self._run = engine, run
+    def __init__(self, engine: sa.Engine, run: UUID, slot: str):
+        self._engine, self._run, self._slot = engine, run, slot
         self._lock: sa.Connection | None = None
 
     def take_turn(self) -> bool:
@@ -153,6 +163,17 @@ class LayoutChange:
         """Return whether none of these events may be on its way any more."""
         with self._engine.connect() as connection:
             return connection.execute(LEFT, {"ids": "{" + ",".join(ids) + "}"}).first() is None
+
+    def log_end(self) -> str:
+        """Return how far PostgreSQL's log goes."""
+        with self._engine.connect() as connection:
+            return str(connection.execute(LOG_END).scalar_one())
+
+    def is_captured(self, log_end: str) -> bool:
+        """Return whether Debezium has published what PostgreSQL's log has up to there, or does not read it at all."""
+        values = {"slot": self._slot, "log_end": log_end}
+        with self._engine.connect() as connection:
+            return not connection.execute(UNCAPTURED, values).scalar_one()
 
     def has_claimed(self) -> bool:
         """Return whether any event may be on its way that a relay has claimed."""

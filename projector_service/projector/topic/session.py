@@ -7,6 +7,7 @@ assignment, an error of the database, a fence) the partitions concerned stand st
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
 from typing import Protocol
 
 from projector.backoff import Backoff
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.2
 # How often the table is asked about partitions from which nothing comes: a restored database may have set them back.
 CHECK_S = 5.0
+# How long partitions are asked about one by one. Meanwhile nothing is read.
+ASK_S = 3.0
 
 
 class Store(Protocol):
@@ -37,7 +40,8 @@ class TopicRecreated(Exception):
 
 
 class Session:
-    """Reads what the group assigns and applies it. Each `step` ends within about POLL_S, or the database's timeouts.
+    """Reads what the group assigns and applies it. Each `step` ends within about POLL_S, or the timeouts of database
+    and Kafka.
 
     positions: the next offset of each partition that is being read. problem: why partitions stand still, or "".
     """
@@ -70,7 +74,8 @@ class Session:
         try:
             if self._topic.describe().id != self._topic_id:
                 raise TopicRecreated
-            found = self._store.find_places(self._topic_id, self._topic.logs(partitions))
+            logs, problem = self._ask(partitions)
+            found = self._store.find_places(self._topic_id, logs)
         except (KafkaUnavailable, DatabaseUnavailable) as error:
             self._stand_still(partitions, str(error))
             return
@@ -79,7 +84,29 @@ class Session:
         offsets = {partition: now.next_offset for partition, (_, now) in found.items()}
         self._member.begin(offsets)
         self.positions |= offsets
-        self.problem = ""
+        if without := partitions - offsets.keys():
+            self._stand_still(without, problem)
+        else:
+            self.problem = ""
+
+    def _ask(self, partitions: Set[int]) -> tuple[dict[int, Log], str]:
+        """Return what Kafka has of those partitions that it answers for, and why the others are missing.
+
+        Raises KafkaUnavailable when these are all. One that has no leader has the question about all refused.
+        """
+        try:
+            return self._topic.logs(partitions), ""
+        except KafkaUnavailable as error:
+            problem = str(error)
+        logs: dict[int, Log] = {}
+        end = self._clock() + ASK_S
+        for partition in sorted(partitions):
+            if self._clock() < end:
+                with suppress(KafkaUnavailable):
+                    logs |= self._topic.logs([partition])
+        if not logs:
+            raise KafkaUnavailable(problem)
+        return logs, problem
 
     def _apply(self, due: Mapping[int, Slice]) -> Applied:
         if not due:

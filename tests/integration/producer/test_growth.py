@@ -30,6 +30,7 @@ from tests.integration.producer.conftest import (
 )
 from tests.shop import ORDER
 
+SLOT = f"test_{uuid4().hex[:12]}"
 PAST, FAR = "clock_timestamp() - interval '1 s'", "clock_timestamp() + interval '1 hour'"
 DIRECT = "SELECT bool_or(direct) FROM outbox"
 DUE = "SELECT bool_and(due_at <= clock_timestamp()) FROM outbox"
@@ -37,7 +38,7 @@ DUE = "SELECT bool_and(due_at <= clock_timestamp()) FROM outbox"
 
 @pytest.fixture
 def change(relay_engine: sa.Engine, services: Services) -> Iterator[LayoutChange]:
-    change = LayoutChange(relay_engine, uuid4())
+    change = LayoutChange(relay_engine, uuid4(), SLOT)
     yield change
     change.close()
 
@@ -186,7 +187,7 @@ def test_run_whose_hold_has_ended_changes_nothing(
 def test_run_that_another_one_has_followed_changes_nothing(
     change: LayoutChange, relay_engine: sa.Engine
 ) -> None:
-    other = LayoutChange(relay_engine, uuid4())
+    other = LayoutChange(relay_engine, uuid4(), SLOT)
     change.relay_only(6)
     other.relay_only(6)
     change.release()
@@ -201,7 +202,7 @@ def test_run_that_does_not_know_of_a_change_does_not_take_it_back(
     change: LayoutChange, relay_engine: sa.Engine
 ) -> None:
     """The other one had lost its turn with its connection, and finished nevertheless."""
-    other = LayoutChange(relay_engine, uuid4())
+    other = LayoutChange(relay_engine, uuid4(), SLOT)
     other.relay_only(6)
     other.stop()
     other.switch(12)
@@ -211,7 +212,7 @@ def test_run_that_does_not_know_of_a_change_does_not_take_it_back(
 
 
 def test_only_one_run_at_a_time(change: LayoutChange, relay_engine: sa.Engine) -> None:
-    other = LayoutChange(relay_engine, uuid4())
+    other = LayoutChange(relay_engine, uuid4(), SLOT)
     assert change.take_turn()
     assert not other.take_turn()
     change.close()
@@ -228,6 +229,23 @@ def test_transactions_that_have_read_the_layout_are_seen_until_they_end(
         connection.execute(sa.text("SELECT * FROM layout"))
         (reader,) = change.readers()
     assert reader not in change.readers()
+
+
+@pytest.fixture
+def slot(execute: Execute) -> Iterator[str]:
+    execute("SELECT pg_create_logical_replication_slot(:slot, 'pgoutput')", slot=SLOT)
+    yield SLOT
+    execute("SELECT pg_drop_replication_slot(:slot)", slot=SLOT)
+
+
+def test_what_debezium_has_not_confirmed_is_not_captured(
+    slot: str, place: Place, execute: Execute, change: LayoutChange
+) -> None:
+    place()
+    log_end = change.log_end()
+    assert not change.is_captured(log_end)
+    execute("SELECT pg_replication_slot_advance(:slot, CAST(:log_end AS pg_lsn))", slot=slot, log_end=log_end)
+    assert change.is_captured(log_end)
 
 
 def test_parked_events_and_those_behind_them_are_not_on_their_way(
@@ -251,10 +269,11 @@ def relay_role(settings: Settings, roles: dict[str, str]) -> Iterator[sa.Engine]
 
 
 def test_relays_role_may_do_all_that(relay_role: sa.Engine) -> None:
-    change = LayoutChange(relay_role, uuid4())
+    change = LayoutChange(relay_role, uuid4(), SLOT)
     assert change.take_turn()
     change.relay_only(6)
     assert (change.readers(), change.on_their_way(10), change.are_read_back([])) == (set(), [], True)
+    assert change.is_captured(change.log_end())
     change.keep()
     change.stop()
     assert not change.has_claimed()

@@ -346,6 +346,13 @@ def test_connect_is_only_started_when_it_is_asked_for() -> None:
     assert of_all("profiles") == dict.fromkeys(ALL) | {key: ["cdc"] for key in PROFILES}
 
 
+def test_who_makes_the_replication_slot_and_who_waits_for_it_have_one_name_for_it() -> None:
+    """A growth of the topic waits for it, which is run where the relay is."""
+    services = compose.read(settings={"CDC_SLOT": "mine"})["services"]
+    named = {name for name, each in services.items() if "mine" in (each.get("environment") or {}).values()}
+    assert named == {"migrate", RELAY, CONNECTOR}
+
+
 @pytest.mark.parametrize(("given", "topic"), [({}, "order-stats"), ({"KAFKA_STATS_TOPIC": ""}, "")])
 def test_consumer_reads_no_figures_where_the_topic_is_empty(given: dict[str, str], topic: str) -> None:
     environment = compose.read(settings=given)["services"]["consumer"]["environment"]

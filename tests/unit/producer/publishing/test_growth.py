@@ -22,7 +22,7 @@ class Scene:
     """A Change and a GrowingTopic that keep a diary. At each wait, time passes and `at_each_wait` is called.
 
     open_readers: transactions that have read the layout. waiting: events that are not read back. claimed: whether a
-    relay has any of them on its way.
+    relay has any of them on its way. captured: whether Debezium has passed the log's end.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Scene:
         self.is_turn = True
         self.open_readers: set[str] = set()
         self.waiting: list[str] = []
-        self.claimed = False
+        self.claimed, self.captured = False, True
         self.fails_to_put = False
         self.held_until = self.stopped_until = float("-inf")
         self.diary: list[str] = []
@@ -77,6 +77,13 @@ class Scene:
 
     def are_read_back(self, ids: list[str]) -> bool:
         return not set(ids) & set(self.waiting)
+
+    def log_end(self) -> str:
+        return f"{self.diary[-1]}, {len(self.waiting)} wait"
+
+    def is_captured(self, log_end: str) -> bool:
+        assert log_end.startswith("relay only")
+        return self.captured
 
     def has_claimed(self) -> bool:
         return self.claimed
@@ -169,6 +176,20 @@ def test_what_was_on_its_way_is_read_back_before_partitions_are_added(scene: Sce
     assert (seen, scene.diary) == ([GROWN[:1]] * 2, GROWN)
 
 
+def test_debezium_has_passed_what_names_no_partition_before_partitions_are_added(scene: Scene) -> None:
+    scene.captured = False
+    seen: list[list[str]] = []
+
+    def capture() -> None:
+        if not scene.captured:
+            seen.append(list(scene.diary))
+            scene.captured = len(seen) == 3
+
+    scene.at_each_wait = capture
+    scene.growth.grow(6)
+    assert (seen, scene.diary) == ([GROWN[:1]] * 3, GROWN)
+
+
 def test_events_that_come_meanwhile_are_not_waited_for(scene: Scene) -> None:
     scene.at_each_wait = lambda: scene.waiting.append("later")
     scene.growth.grow(6)
@@ -193,6 +214,7 @@ def test_what_the_relay_has_claimed_is_read_back_before_the_number_changes(scene
     ("stays", "told", "after_s"),
     [
         ({"waiting": ["a"]}, "does a relay run", READ_BACK_S),
+        ({"captured": False}, "Debezium has not read", READ_BACK_S),
         ({"claimed": True}, "What the relay had on its way", STOPPED_READ_BACK_S),
         ({"open_readers": {"3/14"}}, "A transaction has not ended", 20),
     ],

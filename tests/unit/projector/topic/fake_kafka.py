@@ -9,13 +9,15 @@ from tests.unit.projector.messages import TOPIC_ID
 
 
 class FakeTopic:
-    """Logs by partition. beginnings: the first offset that is still there. down: asked in vain."""
+    """Logs by partition. beginnings: the first offset that is still there. down: asked in vain. leaderless: the same of
+    partitions, and of all with which they are asked about."""
 
     def __init__(self, partitions: int = 2) -> None:
         self.id = TOPIC_ID
         self.logs_of: dict[int, list[Message]] = {p: [] for p in range(partitions)}
         self.beginnings = dict.fromkeys(range(partitions), 0)
         self.down = False
+        self.leaderless: set[int] = set()
 
     def describe(self) -> TopicInfo:
         if self.down:
@@ -25,6 +27,8 @@ class FakeTopic:
     def logs(self, partitions: Iterable[int]) -> dict[int, Log]:
         if self.down:
             raise KafkaUnavailable("no answer")
+        if self.leaderless & set(partitions):
+            raise KafkaUnavailable("no leader")
         return {p: Log(self.beginnings[p], self.end(p)) for p in partitions}
 
     def end(self, partition: int) -> int:

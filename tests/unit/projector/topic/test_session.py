@@ -170,6 +170,19 @@ def test_kafka_that_cannot_be_asked_is_asked_again(world: World) -> None:
     assert world.store.sums() == sums(TOLD[:3])
 
 
+def test_partition_without_a_leader_keeps_no_other_waiting(world: World) -> None:
+    world.topic.leaderless = {0}
+    world.one.member.assign(0, 1)
+    world.one.steps(2)
+    assert world.store.sums() == sums(TOLD[3:])
+    assert world.one.session.problem == "no leader"
+    world.topic.leaderless.clear()
+    world.clock.now += PAUSE_S
+    world.one.steps(2)
+    assert world.store.sums() == sums(TOLD)
+    assert world.one.session.problem == ""
+
+
 def test_what_the_database_refuses_is_parked_with_its_order_and_all_else_applied(world: World) -> None:
     poison = Told(UUID(int=9), item="Poison")
     world.store.refused_item = "Poison"
