@@ -27,7 +27,8 @@ usage() {
                    dlq discard ID          give it up, on record, and apply what waits behind it
                    rebuild                 make the projector's figures anew from the topic, and swap them
                    rebuild --from TIME [--to TIME]  read a span of the topic into a schema of its own
-                   rebuild --drop SCHEMA   drop that
+                   rebuild --list          list such schemas, and say which are unfinished
+                   rebuild --drop SCHEMA   drop one
                    ledger [--json]         compare orders, outbox and Kafka; exit code 1: something is missing
                    ledger --order ID       print what happened to one order
                    ledger --repair         put what is missing back into the outbox

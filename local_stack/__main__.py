@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         "--from", metavar="TIME", help="read the topic from this time on into a schema of its own"
     )
     rebuild.add_argument("--to", metavar="TIME", help="and only up to this time")
+    rebuild.add_argument("--list", action="store_true", help="list such schemas")
     rebuild.add_argument("--drop", metavar="SCHEMA", help="drop such a schema")
     ledger = verbs.add_parser("ledger")
     ledger.add_argument("--order", metavar="ID", help="print the timeline of one order")
@@ -225,7 +226,8 @@ def run(arguments: argparse.Namespace) -> int:
             return commands.dead_letters(arguments.decision, *chosen)
         case "rebuild":
             given = {f"--{name}": getattr(arguments, name) for name in ("from", "to", "drop")}
-            return commands.rebuild([word for pair in given.items() if pair[1] is not None for word in pair])
+            options = [word for pair in given.items() if pair[1] is not None for word in pair]
+            return commands.rebuild([*options, "--list"] if arguments.list else options)
         case "ledger":
             flags = [f"--{name}" for name in ("json", "repair", "recover") if getattr(arguments, name)]
             return commands.ledger(arguments.order, flags)

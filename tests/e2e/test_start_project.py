@@ -330,6 +330,7 @@ class TestStarted:
         assert code == 0, output
         (name,) = set(re.findall(r"projection_replay_\w+", output))
         assert started.run("rebuild", "--from", "00:00:00")[0] == 1
+        assert started.run("rebuild", "--list") == (0, f"{name}\n")
         assert started.run("rebuild", "--drop", name) == (0, f"Dropped {name}.\n")
         code, output = started.run("rebuild", "--to", "")
         assert (code, "--to goes with --from" in output) == (2, True)

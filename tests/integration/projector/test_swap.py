@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from projector.readmodel.batch import Batch
 from projector.readmodel.placement import Log, Position
 from projector.rebuild.shelf import FIRST, CatchUp, CopyStore, Shelf
-from projector.store import copies, dead_letters, decisions
+from projector.store import copies, dead_letters, decisions, settling
 from projector.store.apply import apply
 from projector.store.copies import AnotherRebuild, CannotSwap
 from projector.store.database import DatabaseUnavailable, Refused, create_engine, transaction
@@ -482,6 +482,29 @@ class TestDeadLetters:
         assert shelf.swap(at_once)
         assert Queries(live).counts().parked == 0
         assert Queries(live).stats().events == 2
+
+    def test_letters_are_not_written_anew_however_many_there_are(
+        self, both: Shelf, live: sa.Engine, projection_engine: sa.Engine
+    ) -> None:
+        """Everybody waits for the swap, and it would be ended before it had copied hundreds of thousands."""
+        rows = sa.text("SELECT xmin::text, ctid::text, * FROM projection.dead_letters ORDER BY id")
+        with projection_engine.connect() as connection:
+            before = [tuple(row)[:3] for row in connection.execute(rows)]
+            assert len(before) == 2
+            assert both.swap(at_once)
+            assert [tuple(row)[:3] for row in connection.execute(rows)] == before
+
+    def test_any_number_of_discarded_messages_hold_nothing_back(
+        self, live: sa.Engine, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(settling, "PAGE", 2)
+        messages = batch(*(message(b"[", 0, n) for n in range(5)))
+        apply(live, messages)
+        shelf.store.apply(messages)
+        for letter in dead_letters.parked(live, 10):
+            decisions.discard(live, letter.id)
+        assert shelf.swap(at_once)
+        assert Queries(live).counts().parked == 0
 
     def test_letters_that_only_the_copy_has_get_numbers_behind_the_others(
         self, both: Shelf, live: sa.Engine
