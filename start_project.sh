@@ -25,6 +25,7 @@ usage() {
                    dlq show ID             print one of them
                    dlq requeue ID          apply it again, and what waits behind it
                    dlq discard ID          give it up, on record, and apply what waits behind it
+                   dlq requeue|discard --all, or --order ID and --reason TEXT  many of them
                    rebuild                 make the projector's figures anew from the topic, and swap them
                    rebuild --from TIME [--to TIME]  read a span of the topic into a schema of its own
                    rebuild --list          list such schemas, and say which are unfinished

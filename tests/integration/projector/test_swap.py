@@ -237,7 +237,7 @@ def test_who_comes_while_the_two_are_compared_writes_into_the_new_ones(
             return True
 
         assert shelf.swap(catch_up)
-        assert decided[0].result(20) == Released(1, 0)
+        assert decided[0].result(20) == Released(1, 0, discarded=1)
     assert dead_letters.parked(live, 10) == []
     assert Queries(live).stats().events == 1
 
@@ -441,7 +441,7 @@ class TestDeadLetters:
         assert dead_letters.parked(live, 10) == before
         assert Queries(live).counts().unpublished == 0
         assert Queries(live).stats().events == 2
-        assert decisions.discard(live, before[0].id) == Released(1, 0)
+        assert decisions.discard(live, before[0].id) == Released(1, 0, discarded=1)
 
     @pytest.mark.parametrize("decide_before_reading", [True, False])
     def test_discarded_message_holds_nothing_back(
