@@ -65,14 +65,14 @@ BEGIN
         columns, name
     );
     EXECUTE format('DROP TABLE %I.dead_letters', name);
+    -- It locks the schema, which RENAME does not: a DROP that waits for that looks the name up again when it gets it. One
+    -- that waited for the tables only would go on, with the live ones.
     EXECUTE format('ALTER TABLE projection.dead_letters SET SCHEMA %I', name);
 
     SELECT string_agg(format('projection.%I', relname), ', ')
     INTO tables FROM pg_class WHERE relnamespace = 'projection'::regnamespace AND relkind = 'r';
     EXECUTE 'DROP TABLE ' || tables;
     DROP SCHEMA projection;
-    -- It locks the schema, which RENAME does not: a DROP that waits for that looks the name up again when it
-    -- gets it. One that waited for the tables only would go on, with the live ones.
     EXECUTE format('COMMENT ON SCHEMA %I IS NULL', name);
     EXECUTE format('ALTER SCHEMA %I RENAME TO projection', name);
 END
