@@ -65,8 +65,8 @@ BEGIN
         columns, name
     );
     EXECUTE format('DROP TABLE %I.dead_letters', name);
-    -- It locks the schema, which RENAME does not: a DROP that waits for that looks the name up again when it gets it. One
-    -- that waited for the tables only would go on, with the live ones.
+    -- It locks the schema, which RENAME does not: a DROP that waits for that looks the name up again when it gets it.
+    -- One that waited for the tables only would go on, with the live ones.
     EXECUTE format('ALTER TABLE projection.dead_letters SET SCHEMA %I', name);
 
     SELECT string_agg(format('projection.%I', relname), ', ')
