@@ -498,13 +498,16 @@ class TestDeadLetters:
         self, live: sa.Engine, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(settling, "PAGE", 2)
-        messages = batch(*(message(b"[", 0, n) for n in range(5)))
+        told = [Told(UUID(int=number)) for number in range(1, 8)]
+        log = [message(b"{", 0, n, key=each.key) for n, each in enumerate(told)]
+        messages = batch(*log, *log_of(0, told, begin=len(log)))
         apply(live, messages)
         shelf.store.apply(messages)
-        for letter in dead_letters.parked(live, 10):
-            decisions.discard(live, letter.id)
+        for letter in dead_letters.parked(live, len(told)):
+            assert decisions.discard(live, letter.id).applied == 1
         assert shelf.swap(at_once)
         assert Queries(live).counts().parked == 0
+        assert Queries(live).stats().events == len(told)
 
     def test_letters_that_only_the_copy_has_get_numbers_behind_the_others(
         self, both: Shelf, live: sa.Engine
