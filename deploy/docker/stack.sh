@@ -201,6 +201,7 @@ heal() {
 # url SERVICE PORT: print the address of a published port; nothing if there is none.
 url() {
     address=$(docker compose port "$1" "$2" 2>/dev/null) || return 0
+    case $address in *:0) return 0 ;; esac # Compose's word for a port that is not published
     scheme=http
     [ "$1" != gateway ] || ! docker compose exec -T gateway test -s /secrets/gateway/tls.crt 2>/dev/null || scheme=https
     echo "$scheme://$(echo "$address" | sed 's/^0\.0\.0\.0/127.0.0.1/')"

@@ -37,7 +37,7 @@ KAFKA = {
 # As in docker-compose.yml: the image's own start appends to copies of these files, which may be read-only.
 START = "cd /opt/kafka/config && rm -f *.yaml server.properties && touch server.properties && "
 START += "install -m 644 -t /mnt/shared/config /etc/kafka/docker/*.yaml && exec /etc/kafka/docker/run"
-START_S = 120
+START_S = 240  # two stacks start side by side, on a machine that others use too
 
 
 class ContainerStack(Stack):

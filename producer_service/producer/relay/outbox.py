@@ -1,12 +1,14 @@
 """The outbox as the relay uses it: each statement has a name and runs in a transaction of its own."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from producer.domain.layout import EXISTS, IS_RELAYED, IS_STOPPED, NoLayout
 from producer.publishing.produce import CLIENTS_OWN
@@ -47,7 +49,7 @@ class Lease:
 # cannot miss an earlier version: it was committed before the later one, under the order's row lock. Never by
 # an id cursor: a lower id may be committed later. statement_timestamp(), as no index serves clock_timestamp().
 #
-# A blocked row is re-dated by a second, since its release (below) may pass it over while it is locked here; by
+# A blocked row is re-dated by a second, in case its release (below) is never done, as the process is killed; by
 # more when the earlier one has been tried often, is not due for long, or has been parked for long: it may stay for
 # hours, and a backlog of its successors would be written anew each second.
 #
@@ -108,6 +110,22 @@ RELEASE_SUCCESSORS = sa.text(
             ON outbox.aggregateid = deleted.aggregateid AND outbox.version = deleted.version + 1
         WHERE NOT direct AND attempts = 0 AND parked_at IS NULL AND due_at > statement_timestamp()
         FOR UPDATE OF outbox SKIP LOCKED
+    )
+    """
+)
+
+# After the claim, and not in its statement: a release that ran while the claim held a blocked row has passed it over.
+# Whatever is deleted from now on releases its successor itself.
+RELEASE_UNBLOCKED = sa.text(
+    """
+    UPDATE outbox SET due_at = statement_timestamp() WHERE id IN (
+        SELECT id FROM outbox AS waiting
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND NOT direct AND attempts = 0 AND parked_at IS NULL
+            AND due_at > statement_timestamp() AND NOT EXISTS (
+                SELECT FROM outbox AS earlier
+                WHERE earlier.aggregateid = waiting.aggregateid AND earlier.version < waiting.version
+            )
+        FOR UPDATE SKIP LOCKED
     )
     """
 )
@@ -235,6 +253,8 @@ class Outbox:
         """Lease up to `limit` due rows; return those to publish and how many were blocked by an earlier version."""
         rows = self._run(CLAIM, limit=limit, first_s=self._lease.first_s, longest_s=self._lease.longest_s)
         taken = [DueEvent(*event) for blocked, *event in rows if not blocked]
+        if len(taken) < len(rows):
+            self._release_unblocked([event_id for blocked, event_id, *_ in rows if blocked])
         return taken, len(rows) - len(taken)
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -313,6 +333,14 @@ class Outbox:
         with self._engine.connect() as connection:
             arrays = {"orders": deleted.orders, "versions": deleted.versions}
             return connection.execute(RELEASE_SUCCESSORS, arrays).rowcount
+
+    def _release_unblocked(self, ids: Sequence[str]) -> None:
+        """Make those of the rows due before which there is no earlier version any more.
+
+        An error is as if they had been passed over, and no reason to forget what was claimed.
+        """
+        with suppress(SQLAlchemyError), self._engine.connect() as connection:
+            connection.execute(RELEASE_UNBLOCKED, {"ids": "{" + ",".join(ids) + "}"})
 
     def _run(self, statement: sa.TextClause, **values: Any) -> Rows:
         with self._engine.connect() as connection:

@@ -1,6 +1,7 @@
 """The outbox as the relay uses it, on a real PostgreSQL."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from producer.relay.outbox import CLAIM, Lease, Outbox
 from tests.eventually import eventually
+from tests.integration.producer.conftest import Scalar
 
 
 class PutRow(Protocol):
@@ -119,6 +121,42 @@ def test_outbox_delete_makes_the_successor_due(outbox: Outbox, put_row: PutRow) 
     assert claim(outbox) == {second}
     assert outbox.delete([str(second)]) == 1
     assert claim(outbox) == {third}
+
+
+@pytest.fixture
+def slow_updates(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Hold every update of an outbox row, at its first row, until this connection's transaction ends."""
+    function = (
+        "CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END$$"
+    )
+    trigger = "CREATE TRIGGER slow BEFORE UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION wait_here()"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(function)
+        connection.exec_driver_sql(trigger)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4711)")
+        yield connection
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER slow ON outbox")
+        connection.exec_driver_sql("DROP FUNCTION wait_here")
+
+
+def test_outbox_claim_does_not_keep_a_row_from_its_release(
+    outbox: Outbox, put_row: PutRow, slow_updates: sa.Connection, scalar: Scalar
+) -> None:
+    """The release passes over a row that is being claimed, and the claim has not seen the deletion."""
+    order = uuid4()
+    first, second = put_row(order, 1, due=60), put_row(order, 2)
+    with ThreadPoolExecutor(1) as pool:
+        claimed = pool.submit(outbox.claim, 100)
+        eventually(
+            lambda: scalar("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        )
+        assert outbox.delete([str(first)]) == 0
+        slow_updates.rollback()
+        assert claimed.result(10) == ([], 1)
+    assert claim(outbox) == {second}
 
 
 def test_outbox_delete_leaves_direct_and_claimed_successors_alone(outbox: Outbox, put_row: PutRow) -> None:

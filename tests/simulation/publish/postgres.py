@@ -101,6 +101,7 @@ class Postgres:
             id(outbox.CLAIM): lambda t, p: self.claim(t, p),
             id(outbox.DELETE): self._delete,
             id(outbox.RELEASE_SUCCESSORS): self._release_successors,
+            id(outbox.RELEASE_UNBLOCKED): self._release_unblocked,
             id(outbox.HAS_DUE): self._has_due,
             id(outbox.OLDEST_UNPARKED): self._oldest_unparked,
             id(outbox.HOLD): self._hold,
@@ -311,6 +312,25 @@ class Postgres:
         released = []
         for old in seen.values():
             if is_released(old) and self.lock(transaction, "outbox", old.id, skip=True):
+                row = self.newest(transaction, "outbox", old.id)
+                if row is not None and is_released(row):
+                    transaction.writes["outbox", row.id] = replace(row, due_at=now)
+                    released.append(row)
+        return released
+
+    def _release_unblocked(self, transaction: Transaction, p: Mapping[str, Any]) -> list[Any]:
+        now, seen = self.clock(), self.snapshot(transaction, "outbox")
+        self.pause("RELEASE_UNBLOCKED has its snapshot")
+
+        def is_released(row: Row) -> bool:
+            return not row.direct and row.attempts == 0 and row.parked_at is None and row.due_at > now
+
+        released = []
+        for key in _array(p["ids"]):
+            old = seen.get(key)
+            if old is None or not is_released(old) or self.earliest(old, seen, now) is not None:
+                continue
+            if self.lock(transaction, "outbox", old.id, skip=True):
                 row = self.newest(transaction, "outbox", old.id)
                 if row is not None and is_released(row):
                     transaction.writes["outbox", row.id] = replace(row, due_at=now)
