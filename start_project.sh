@@ -25,9 +25,11 @@ usage() {
                    dlq show ID             print one of them
                    dlq requeue ID          apply it again, and what waits behind it
                    dlq discard ID          give it up, on record, and apply what waits behind it
+                   dlq requeue|discard --all, or --order ID and --reason TEXT  many of them
                    rebuild                 make the projector's figures anew from the topic, and swap them
                    rebuild --from TIME [--to TIME]  read a span of the topic into a schema of its own
-                   rebuild --drop SCHEMA   drop that
+                   rebuild --list          list such schemas, and say which are unfinished
+                   rebuild --drop SCHEMA   drop one
                    ledger [--json]         compare orders, outbox and Kafka; exit code 1: something is missing
                    ledger --order ID       print what happened to one order
                    ledger --repair         put what is missing back into the outbox

@@ -22,6 +22,15 @@ def upgrade() -> None:
     command.upgrade(Config(HERE / "alembic.ini"), "head")
 
 
+def restore_layout(engine: sa.Engine) -> None:
+    """Put the one row of `layout` back if somebody has deleted it: nothing is published without it.
+
+    It says what Kafka's clients know, as before the topic was grown for the first time: as many as the topic has.
+    """
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO layout DEFAULT VALUES ON CONFLICT DO NOTHING"))
+
+
 def grant(engine: sa.Engine) -> None:
     """Create the roles and set their rights (roles.sql).
 
@@ -52,6 +61,7 @@ def main() -> None:
     address = sa.make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
     engine = sa.create_engine(address, poolclass=sa.NullPool, connect_args={"connect_timeout": 10})
     upgrade()
+    restore_layout(engine)
     grant(engine)
     set_passwords(engine, Path(os.environ.get("SECRETS", "/secrets")))
     try:

@@ -58,4 +58,5 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rebuild FROM PUBLIC, projector;
 REVOKE ALL ON ALL TABLES IN SCHEMA rebuild FROM producer, relay, projector, connect;
 GRANT USAGE ON SCHEMA rebuild TO projector;
 GRANT SELECT ON rebuild.orders TO projector;
-GRANT EXECUTE ON FUNCTION rebuild.create_copy(text), rebuild.drop_copy(text), rebuild.swap(text) TO projector;
+GRANT EXECUTE ON FUNCTION rebuild.create_copy(text), rebuild.drop_copy(text), rebuild.swap(text), rebuild.finish(text)
+    TO projector;

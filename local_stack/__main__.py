@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from local_stack import backup
@@ -60,13 +60,19 @@ def parser() -> argparse.ArgumentParser:
         verbs.add_parser(verb).add_argument("event_id", metavar="ID")
     dead_letters = verbs.add_parser("dlq").add_subparsers(dest="decision", required=True)
     dead_letters.add_parser("list")
-    for decision in ("show", "requeue", "discard"):
-        dead_letters.add_parser(decision).add_argument("letter_id", metavar="ID")
+    dead_letters.add_parser("show").add_argument("letter_id", metavar="ID")
+    for decision in ("requeue", "discard"):
+        chosen = dead_letters.add_parser(decision)
+        chosen.add_argument("letter_id", metavar="ID", nargs="?")
+        chosen.add_argument("--all", action="store_true", help="all that are parked")
+        chosen.add_argument("--order", metavar="ID", help="all of this order")
+        chosen.add_argument("--reason", metavar="TEXT", help="all whose error has this text in it")
     rebuild = verbs.add_parser("rebuild")
     rebuild.add_argument(
         "--from", metavar="TIME", help="read the topic from this time on into a schema of its own"
     )
     rebuild.add_argument("--to", metavar="TIME", help="and only up to this time")
+    rebuild.add_argument("--list", action="store_true", help="list such schemas")
     rebuild.add_argument("--drop", metavar="SCHEMA", help="drop such a schema")
     ledger = verbs.add_parser("ledger")
     ledger.add_argument("--order", metavar="ID", help="print the timeline of one order")
@@ -201,6 +207,18 @@ def _end_quietly_on_closed_pipe() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
+def _chosen(arguments: argparse.Namespace) -> Iterator[str]:
+    """Return what `dlq` was told, as the projector's own command takes it."""
+    given = vars(arguments)
+    for name in ("order", "reason"):
+        if given.get(name) is not None:
+            yield f"--{name}={given[name]}"
+    if given.get("all"):
+        yield "--all"
+    if given.get("letter_id") is not None:
+        yield given["letter_id"]
+
+
 def run(arguments: argparse.Namespace) -> int:
     unknown = sorted(set(arguments.services) - set(ALL))
     if unknown:
@@ -221,11 +239,11 @@ def run(arguments: argparse.Namespace) -> int:
         case "requeue" | "discard":
             return commands.relay(arguments.verb, arguments.event_id)
         case "dlq":
-            chosen = [] if arguments.decision == "list" else [arguments.letter_id]
-            return commands.dead_letters(arguments.decision, *chosen)
+            return commands.dead_letters(arguments.decision, *_chosen(arguments))
         case "rebuild":
             given = {f"--{name}": getattr(arguments, name) for name in ("from", "to", "drop")}
-            return commands.rebuild([word for pair in given.items() if pair[1] is not None for word in pair])
+            options = [word for pair in given.items() if pair[1] is not None for word in pair]
+            return commands.rebuild([*options, "--list"] if arguments.list else options)
         case "ledger":
             flags = [f"--{name}" for name in ("json", "repair", "recover") if getattr(arguments, name)]
             return commands.ledger(arguments.order, flags)

@@ -487,7 +487,7 @@ case $verb in
         relay "$verb" "$1"
         ;;
     dlq)
-        [ $# -gt 0 ] || fail "dlq needs a word: list, show ID, requeue ID, discard ID."
+        [ $# -gt 0 ] || fail "dlq needs a word: list, show ID, requeue ID, discard ID; --all, --order ID or --reason TEXT for ID."
         in_service projector python -m projector dlq "$@"
         ;;
     logs)

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from producer.config import Settings
 from producer.domain.database import create_engine
+from producer.domain.layout import NoLayout
 from producer.publishing.growing_topic import KafkaTopic
 from producer.publishing.growth import Growth, GrowthRefused
 from producer.publishing.kafka import admin_settings
@@ -44,7 +45,7 @@ def grow(settings: Settings, partitions: int) -> None:
     change = LayoutChange(engine, uuid7(), settings.cdc_slot)
     try:
         Growth(change, KafkaTopic(settings), click.echo).grow(partitions)
-    except (GrowthRefused, HoldEnded) as error:
+    except (GrowthRefused, HoldEnded, NoLayout) as error:
         raise click.ClickException(str(error)) from error
     except KafkaException as error:
         raise click.ClickException(f"Kafka does not answer as needed: {error.args[0].str()}") from error

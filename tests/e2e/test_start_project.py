@@ -314,6 +314,10 @@ class TestStarted:
         )
         assert str(letter) in started.run("dlq", "list")[1]
         assert started.run("status")[0] == 1
+        chosen = started.run("dlq", "discard", "--reason", "no such reason", "--order", str(uuid.UUID(int=0)))
+        assert chosen == (0, "Discarded 0, applied 0; 1 are parked now.\n")
+        assert started.run("dlq", "requeue", "--all")[0] == 1
+        assert started.run("dlq", "discard")[0] == 2
         assert started.run("dlq", "discard", str(letter))[0] == 0
         assert started.run("dlq", "discard", str(letter))[0] == 1
         eventually(lambda: started.run("status")[0] == 0, within=30, every=0.5)
@@ -330,6 +334,7 @@ class TestStarted:
         assert code == 0, output
         (name,) = set(re.findall(r"projection_replay_\w+", output))
         assert started.run("rebuild", "--from", "00:00:00")[0] == 1
+        assert started.run("rebuild", "--list") == (0, f"{name}\n")
         assert started.run("rebuild", "--drop", name) == (0, f"Dropped {name}.\n")
         code, output = started.run("rebuild", "--to", "")
         assert (code, "--to goes with --from" in output) == (2, True)

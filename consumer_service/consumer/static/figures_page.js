@@ -15,6 +15,8 @@ import { setText } from "./text.js";
 const OLD_AFTER_MS = 25_000;
 // Where only older ones have come for so long, a clock was set back, or the database restored (consumer/ring/stats.py).
 const OUTDATED_MS = 30_000;
+// A page that was hidden for long asks for figures anew when it is seen again.
+const COMING_MS = 5_000;
 const LIVE = "Figures are shown as they come.";
 const LABEL_EVERY = 15; // minutes
 const LIFECYCLE = ["placed", "confirmed", "shipped", "delivered", "cancelled"];
@@ -30,6 +32,7 @@ const charts = {
 const tables = Object.fromEntries(Object.keys(charts).map((name) => [name, new Numbers(byId(`${name}-numbers`))]));
 let shown = null;
 let shownAt = -Infinity;
+let seenAt = -Infinity;
 let isDrawn = true;
 
 const stream = new SharedStream("/stream", document.body.dataset.position, {
@@ -192,16 +195,18 @@ function showAge() {
   setText(byId("as-of"), time);
   setText(byId("age"), isOld(shown) ? `${formatAge(ageOf(shown))} old` : "up to date");
   byId("as-of").dataset.state = isOld(shown) ? "old" : "new";
+  const isOutdated = isOld(shown) && performance.now() - seenAt >= COMING_MS;
   // Without the age: screen readers announce each change.
   setText(
     byId("outdated-text"),
-    isOld(shown) ? `No newer figures come: these are as of ${time}. Events are shown as ever.` : "",
+    isOutdated ? `No newer figures come: these are as of ${time}. Events are shown as ever.` : "",
   );
-  byId("outdated").hidden = !isOld(shown);
+  byId("outdated").hidden = !isOutdated;
 }
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) {
+    seenAt = performance.now();
     draw();
     showAge();
   }

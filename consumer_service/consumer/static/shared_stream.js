@@ -11,7 +11,7 @@ import { Follower } from "./follower.js";
 import { Holder } from "./holder.js";
 import { isConnected, isFromHolder, isGap, isQuestion, isStats, isWish, NAME, QUESTION, WISH } from "./messages.js";
 import { covers, union } from "./position.js";
-import { StatsWish } from "./stats_wish.js";
+import { FORGOTTEN_MS, StatsWish } from "./stats_wish.js";
 import { Stream } from "./stream.js";
 import { Watch } from "./watch.js";
 
@@ -22,6 +22,7 @@ export class SharedStream {
   #follower = new Follower();
   #watch;
   #wish;
+  #forgetting = null;
   #stats = null; // the newest figures that our own stream has brought
   #holder = null; // while we are it
   #lock = null;
@@ -44,8 +45,8 @@ export class SharedStream {
     );
     this.#wish = new StatsWish(
       () => tab.performance.now(),
-      () => this.#send(WISH),
-      Boolean(on.stats),
+      () => this.#channel && this.#send(WISH),
+      { isShown: Boolean(on.stats), isSeen: !tab.document.hidden },
     );
     this.#stream.askForStats(this.#wish.isOwn);
   }
@@ -58,6 +59,7 @@ export class SharedStream {
     const tab = this.#tab;
     tab.addEventListener("pagehide", () => this.#leave());
     tab.addEventListener("pageshow", (event) => event.persisted && this.#enter());
+    tab.document.addEventListener("visibilitychange", () => this.#see(!tab.document.hidden));
     tab.document.addEventListener("freeze", () => this.#leave());
     tab.document.addEventListener("resume", () => this.#enter());
     this.#enter();
@@ -194,9 +196,24 @@ export class SharedStream {
     this.#holder.say(this.position, this.#shown);
   }
 
+  /** Have figures sent only while they are seen: those of a tab that is hidden for long are forgotten. */
+  #see(isSeen) {
+    this.#wish.see(isSeen);
+    this.#tab.clearTimeout(this.#forgetting);
+    if (isSeen) {
+      this.#wish.tell();
+      this.#askForOwn();
+    } else {
+      this.#forgetting = this.#tab.setTimeout(() => this.#askForOwn(), FORGOTTEN_MS);
+    }
+  }
+
+  #askForOwn() {
+    this.#askForStats(this.#holder ? this.#wish.isAnyones : this.#wish.isOwn);
+  }
+
   /** Have figures sent as long as a tab shows them. A flush that we have in part is sent again. */
-  #askForStats() {
-    const isWanted = this.#wish.isAnyones;
+  #askForStats(isWanted = this.#wish.isAnyones) {
     if (isWanted !== this.#stream.isWithStats) {
       this.#confirmed = null;
       this.#flush = [];

@@ -1,31 +1,46 @@
-// Figures come over the browser's one connection only while some tab shows them. Such a tab tells the others, again and
-// again; what is not told again for FORGOTTEN_MS is no longer wished for.
+// Figures come over the browser's one connection only while some tab shows them and can be seen. Such a tab tells the
+// others, again and again; what is not told again for FORGOTTEN_MS is no longer wished for. A tab that is hidden and seen
+// again before that changes nothing.
 
 const AGAIN_MS = 10_000;
-const FORGOTTEN_MS = 150_000; // timers of a hidden tab may fire once a minute only
+export const FORGOTTEN_MS = 60_000;
 
 export class StatsWish {
   #now;
   #tell;
-  #isOwn;
+  #isShown;
+  #isSeen;
+  #seenAt = -Infinity;
   #toldAt = -Infinity;
   #heardAt = -Infinity;
 
-  /** now: a function that returns milliseconds. tell: a function that tells the other tabs. isOwn: whether it is ours. */
-  constructor(now, tell, isOwn) {
+  /**
+   * now: a function that returns milliseconds. tell: a function that tells the other tabs. isShown: whether this tab
+   * shows figures. isSeen: whether it is not hidden.
+   */
+  constructor(now, tell, { isShown, isSeen }) {
     this.#now = now;
     this.#tell = tell;
-    this.#isOwn = isOwn;
+    this.#isShown = isShown;
+    this.#isSeen = isSeen;
   }
 
-  /** Whether this tab shows figures. */
+  /** Whether it is this tab's. */
   get isOwn() {
-    return this.#isOwn;
+    return this.#isShown && (this.#isSeen || this.#now() - this.#seenAt < FORGOTTEN_MS);
   }
 
   /** Whether any tab does, as far as is known. */
   get isAnyones() {
-    return this.#isOwn || this.#now() - this.#heardAt < FORGOTTEN_MS;
+    return this.isOwn || this.#now() - this.#heardAt < FORGOTTEN_MS;
+  }
+
+  /** Note that this tab is hidden now, or no longer. */
+  see(isSeen) {
+    if (this.#isSeen) {
+      this.#seenAt = this.#now();
+    }
+    this.#isSeen = isSeen;
   }
 
   /** Note that another tab has told its wish. */
@@ -35,7 +50,7 @@ export class StatsWish {
 
   /** Tell the wish, if there is one. */
   tell() {
-    if (this.#isOwn) {
+    if (this.#isShown && this.#isSeen) {
       this.#toldAt = this.#now();
       this.#tell();
     }

@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from producer.domain.record import TIMESTAMP, Record
@@ -31,6 +32,13 @@ class Layout(Record):
     stopped_until: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sa.text("'-infinity'"))
 
 
+class NoLayout(SQLAlchemyError):
+    """Nobody knows where events go."""
+
+    def __str__(self) -> str:
+        return "The table layout has lost its row. `./start_project.sh stop`, then `start`, puts it back."
+
+
 # Both times end by themselves. One that is dated far ahead is over as well: the clock has been set back since.
 _IS_NOW = "BETWEEN statement_timestamp() AND statement_timestamp() + interval '5 minutes'"
 
@@ -38,5 +46,7 @@ _IS_NOW = "BETWEEN statement_timestamp() AND statement_timestamp() + interval '5
 IS_RELAYED = f"EXISTS (SELECT FROM layout WHERE relayed_until {_IS_NOW})"
 # While this holds, nobody publishes what was not on its way before.
 IS_STOPPED = f"EXISTS (SELECT FROM layout WHERE stopped_until {_IS_NOW})"
+# Without this row nobody publishes.
+EXISTS = "EXISTS (SELECT FROM layout)"
 # By how many partitions an event may go directly (0: as many as Kafka's client knows), or NULL: it may not.
 DIRECT_PARTITIONS = f"(SELECT partitions FROM layout WHERE NOT relayed_until {_IS_NOW})"

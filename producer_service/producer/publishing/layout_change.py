@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from producer.domain.layout import NoLayout
 from producer.publishing.notify import CHANNEL
 
 # How long the hold lasts when nobody renews it: a command that is killed holds up nothing for longer.
@@ -121,9 +122,12 @@ class LayoutChange:
             lock.close()
 
     def partitions(self) -> int:
-        """Return by how many partitions events are published; 0: as many as Kafka's clients know."""
+        """Return by how many partitions events are published; 0: as many as Kafka's clients know. Raises NoLayout."""
         with self._engine.connect() as connection:
-            return int(connection.execute(PARTITIONS).scalar_one())
+            found = connection.execute(PARTITIONS).scalar_one_or_none()
+        if found is None:
+            raise NoLayout
+        return int(found)
 
     def relay_only(self, partitions: int) -> None:
         """From now on, only the relay publishes what is stored; by this number. Raises HoldEnded if it has changed."""

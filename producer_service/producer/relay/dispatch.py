@@ -9,6 +9,7 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Message
 from sqlalchemy.exc import SQLAlchemyError
 
+from producer.domain.layout import NoLayout
 from producer.domain.partitioner import partition_of
 from producer.publishing.produce import KafkaProducer, produce_event
 from producer.relay.outbox import DueEvent
@@ -121,6 +122,9 @@ class Dispatcher:
             pulled_in = self._pull_in()
             pause_s = self._publish_due()
             return 0 if more_to_clean or pulled_in else pause_s
+        except NoLayout as error:
+            logger.error("Nothing is published: %s", error)
+            return POLL_S
         except SQLAlchemyError as error:
             logger.warning("The database does not answer: %s", str(error).splitlines()[0])
             return POLL_S

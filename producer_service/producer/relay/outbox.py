@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from producer.domain.layout import IS_RELAYED, IS_STOPPED
+from producer.domain.layout import EXISTS, IS_RELAYED, IS_STOPPED, NoLayout
 from producer.publishing.produce import CLIENTS_OWN
 
 Rows = Sequence[Any]
@@ -57,12 +57,14 @@ class Lease:
 # of some 10,000 rows. A row that was changed after the statement began, and before it was locked, has a place that the
 # statement does not see; it stays as it is until the next round.
 #
-# While publishing is stopped, only what may be on its way is claimed again, when its lease is over.
+# While publishing is stopped, only what may be on its way is claimed again, when its lease is over. Nothing is while
+# nobody knows by how many partitions.
 CLAIM = sa.text(
     f"""
     WITH due AS (
         SELECT ctid AS place, aggregateid, version FROM outbox
         WHERE parked_at IS NULL AND due_at <= statement_timestamp() AND (attempts > 0 OR NOT {IS_STOPPED})
+            AND {EXISTS}
         ORDER BY due_at LIMIT :limit
         FOR UPDATE SKIP LOCKED
     ), judged AS (
@@ -135,7 +137,7 @@ HAS_DUE = sa.text(
     SELECT {IS_RELAYED} OR EXISTS (
         SELECT FROM (SELECT due_at FROM outbox WHERE parked_at IS NULL ORDER BY due_at LIMIT 1) AS next
         WHERE due_at <= statement_timestamp()
-    )
+    ), {EXISTS}
     """
 )
 
@@ -264,8 +266,11 @@ class Outbox:
         return self._release_successors(deleted) if deleted.orders else 0
 
     def has_due(self) -> bool:
-        """Return whether any row is due."""
-        return bool(self._run(HAS_DUE)[0][0])
+        """Return whether any row is due. Raises NoLayout when nobody knows where it is to go."""
+        [(has_due, has_layout)] = self._run(HAS_DUE)
+        if has_due and not has_layout:
+            raise NoLayout
+        return bool(has_due)
 
     def oldest_unparked(self) -> datetime | None:
         """Return since when the oldest event waits that may be in Kafka, or None.

@@ -29,24 +29,29 @@ from projector.topic.lone_reader import LoneReader, lone_settings
 from projector.topic.session import TopicRecreated
 
 HOW_TO_DROP = "To drop it: ./start_project.sh rebuild --drop {}"
+UNFINISHED = "it is being read, or a command that was killed has left it unfinished"
 
 
 @click.command()
 @click.option("--from", "since", metavar="TIME", help="Read from this time on into a copy for an analysis.")
 @click.option("--to", "until", metavar="TIME", help="Only up to this time; with --from.")
+@click.option("--list", "is_list", is_flag=True, help="List such copies, and say which are unfinished.")
 @click.option("--drop", "dropped", metavar="SCHEMA", help="Drop such a copy.")
-def rebuild(since: str | None, until: str | None, dropped: str | None) -> None:
+def rebuild(since: str | None, until: str | None, is_list: bool, dropped: str | None) -> None:
     """Make the figures anew from the topic, beside the present ones, and swap the two.
 
     With --from, only read a span of the topic into a schema of its own. TIME is 14:05 or 2026-11-22T14:05:00Z, by
     Kafka's clock; in UTC unless it says otherwise.
     """
-    if (until is not None and since is None) or (dropped is not None and since is not None):
-        raise click.UsageError("--to goes with --from, and --drop with nothing.")
+    chosen = (since is not None) + (dropped is not None) + is_list
+    if (until is not None and since is None) or chosen > 1:
+        raise click.UsageError("--to goes with --from, and --list and --drop with nothing.")
     logging.getLogger("librdkafka").setLevel(logging.CRITICAL)
     settings = Settings()
     with _errors_in_one_line(), _terminated_like_interrupted():
-        if dropped is not None:
+        if is_list:
+            _list(settings)
+        elif dropped is not None:
             _drop(settings, dropped)
         elif since is not None:
             _replay(settings, since, until)
@@ -63,7 +68,8 @@ def _errors_in_one_line() -> Iterator[None]:
     except CannotSwap as error:
         raise click.ClickException(f"The new figures cannot take their place: {error}.") from error
     except CopyExists as error:
-        raise click.ClickException(f"{error} exists already. {HOW_TO_DROP.format(error)}") from error
+        why = f": {UNFINISHED}" if copies.is_partial(str(error)) else ""
+        raise click.ClickException(f"{error} exists already{why}. {HOW_TO_DROP.format(error)}") from error
     except DatabaseUnavailable as error:
         raise click.ClickException(f"The database does not do it: {error}") from error
     except Refused as error:
@@ -161,7 +167,8 @@ def _figures(stats: Stats) -> tuple[object, ...]:
 def _replay(settings: Settings, begin: str, end: str | None) -> None:
     since, until = read_span(begin, end, datetime.now(UTC))
     name = replay.name_of(since, None if end is None else until)
-    live, copy, around = _engine(settings, 1), _engine(settings, 2, name), _surroundings(settings)
+    unfinished = copies.partial_name(name)
+    live, copy, around = _engine(settings, 1), _engine(settings, 2, unfinished), _surroundings(settings)
     span = replay.find_span(_topic(settings), since, until)
     replay.create_copy(live, copy, name, span)
     _tell(
@@ -169,15 +176,21 @@ def _replay(settings: Settings, begin: str, end: str | None) -> None:
     )
     try:
         replay.replay(copy, span, around)
+        orders, events, revenue = _figures(Queries(copy).stats())
+        copies.finish(live, name)
     except BaseException:
-        copies.drop(live, name)
+        copies.drop(live, unfinished)
         raise
     finally:
         around.progress.end()
     click.echo(f"The schema {name} has what these events add up to, in the tables of the schema projection:")
-    orders, events, revenue = _figures(Queries(copy).stats())
     click.echo(f"{orders:,} orders, {events:,} events, revenue {revenue:,}")
     click.echo(HOW_TO_DROP.format(name))
+
+
+def _list(settings: Settings) -> None:
+    for name in copies.names(_engine(settings, 1), copies.REPLAY):
+        click.echo(f"{name}  {UNFINISHED}" if copies.is_partial(name) else name)
 
 
 def _drop(settings: Settings, name: str) -> None:

@@ -47,17 +47,21 @@ def find_span(topic: TopicAdmin, since: datetime, until: datetime) -> Span:
 
 
 def create_copy(live: sa.Engine, copy: sa.Engine, name: str, span: Span) -> None:
-    """Create the copy, to be read from where the span begins. Raises CopyExists, DatabaseUnavailable."""
-    if name in copies.names(live, name):
-        raise CopyExists(name)
-    copies.create(live, name)
+    """Create the copy, to be read from where the span begins. Raises CopyExists, DatabaseUnavailable.
+
+    copy: the engine of the unfinished copy, whose name says that it is one until `copies.finish`.
+    """
+    unfinished = copies.partial_name(name)
+    if found := {name, unfinished} & set(copies.names(live, name)):
+        raise CopyExists(min(found))
+    copies.create(live, unfinished)
     try:
         with transaction(copy) as connection:
             positions.put(
                 connection, {p: Position(span.topic_id, offset) for p, offset in span.begins.items()}
             )
     except BaseException:
-        copies.drop(live, name)
+        copies.drop(live, unfinished)
         raise
 
 

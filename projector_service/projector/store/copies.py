@@ -1,6 +1,7 @@
 """Copies of the read models, in schemas of their own: made empty, dropped, and put in the place of the live ones.
 
-The functions of the schema `rebuild` do it (db/versions/0008_rebuild.py), as this role may create and drop nothing.
+The functions of the schema `rebuild` do it (db/versions/0008_rebuild.py and 0010_rebuild_again.py), as this role may
+create and drop nothing.
 """
 
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from projector.store.database import DatabaseUnavailable, telling_errors, transa
 NEXT, REPLAY = "projection_next_", "projection_replay_"
 """What the names of copies begin with: of those that are to take the place of the live one, and of all others."""
 
+_PARTIAL = "_partial"
 _LOCK = 6_001_007  # arbitrary, but not the number of any lock of the migrator's
 _CREATE = sa.text("SELECT rebuild.create_copy(:name)")
 _DROP = sa.text("SELECT rebuild.drop_copy(:name)")
 _SWAP = sa.text("SELECT rebuild.swap(:name)")
+_FINISH = sa.text("SELECT rebuild.finish(:name)")
 _NAMES = sa.text("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, :beginning) ORDER BY nspname")
 _NUMBER = sa.text("SELECT to_regnamespace(:name)::oid::bigint")
 _TURN = sa.text("SELECT pg_try_advisory_lock(:lock)")
@@ -48,6 +51,22 @@ def drop(engine: sa.Engine, name: str) -> None:
     """Drop a copy, if there is one of this name. Raises DatabaseUnavailable."""
     with transaction(engine) as connection:
         connection.execute(_DROP, {"name": name})
+
+
+def partial_name(name: str) -> str:
+    """Return the name that the copy of a span has until it is finished."""
+    return f"{name}{_PARTIAL}"
+
+
+def is_partial(name: str) -> bool:
+    """Return whether a copy of this name is unfinished."""
+    return name.endswith(_PARTIAL)
+
+
+def finish(engine: sa.Engine, name: str) -> None:
+    """Give the copy of a span, in which everything now is, its own name. Raises DatabaseUnavailable."""
+    with transaction(engine) as connection:
+        connection.execute(_FINISH, {"name": partial_name(name)})
 
 
 def names(engine: sa.Engine, beginning: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The table of dead letters: messages that are parked, and what an operator decides about them."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from projector.readmodel.batch import Batch
-from projector.readmodel.parking import Decided, Letter
+from projector.readmodel.parking import BEHIND, Decided, Letter
 from projector.store.arrays import array
 from projector.store.database import transaction
 
@@ -54,6 +54,7 @@ _DECIDED = sa.text(
 _COLUMNS = (
     'id, topic_id, partition, "offset" AS at, order_id, key, value, time, error, parked_at, discarded_at'
 )
+_BYTES = "coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0)"
 # Without the messages, of which each may have a megabyte.
 _LIST = sa.text(
     """
@@ -61,28 +62,41 @@ _LIST = sa.text(
     WHERE discarded_at IS NULL ORDER BY id LIMIT :limit
     """
 )
+_LAST = sa.text("SELECT coalesce(max(id), 0) FROM projection.dead_letters WHERE discarded_at IS NULL")
 _FIND = sa.text(f"SELECT {_COLUMNS} FROM projection.dead_letters WHERE id = :id")
-# Of one order, or the one message of an unknown order.
-_OF_ORDER = sa.text(
+# Of the orders of these letters; messages of an unknown order are alone.
+_OF_ORDERS = sa.text(
     f"""
+    WITH chosen AS (SELECT id, order_id FROM projection.dead_letters WHERE id = ANY(:ids) AND discarded_at IS NULL)
     SELECT {_COLUMNS} FROM projection.dead_letters
-    WHERE discarded_at IS NULL
-        AND (id = :id OR order_id = (SELECT order_id FROM projection.dead_letters WHERE id = :id))
+    WHERE id IN (
+        SELECT id FROM chosen
+        UNION
+        SELECT other.id FROM chosen JOIN projection.dead_letters AS other USING (order_id)
+        WHERE other.discarded_at IS NULL
+    )
     ORDER BY id
     """
 )
-_UNPUBLISHED = sa.text(
+# Those that are not only behind another.
+_CHOSEN = sa.text(
+    f"""
+    SELECT id, {_BYTES} AS bytes FROM projection.dead_letters
+    WHERE discarded_at IS NULL AND error <> :behind AND id > :after AND id <= :last
+        AND (CAST(:order_id AS uuid) IS NULL OR order_id = CAST(:order_id AS uuid))
+        AND (CAST(:reason AS text) IS NULL OR position(lower(:reason) IN lower(error)) > 0)
+    ORDER BY id LIMIT :limit
     """
-    SELECT id, coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) AS bytes
-    FROM projection.dead_letters WHERE published_at IS NULL
+)
+_UNPUBLISHED = sa.text(
+    f"""
+    SELECT id, {_BYTES} AS bytes FROM projection.dead_letters WHERE published_at IS NULL
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
     """
 )
 _READ = sa.text(f"SELECT {_COLUMNS} FROM projection.dead_letters WHERE id = ANY(:ids) ORDER BY id")
 _PUBLISHED = sa.text("UPDATE projection.dead_letters SET published_at = now() WHERE id = ANY(:ids)")
-_DISCARD = sa.text(
-    "UPDATE projection.dead_letters SET discarded_at = now() WHERE id = :id AND discarded_at IS NULL"
-)
+_DISCARD = sa.text("UPDATE projection.dead_letters SET discarded_at = now() WHERE id = ANY(:ids)")
 _DELETE = sa.text("DELETE FROM projection.dead_letters WHERE id = ANY(:ids)")
 _EXPLAIN = sa.text("UPDATE projection.dead_letters SET error = :error WHERE id = :id")
 
@@ -102,6 +116,14 @@ class StoredLetter:
     error: str
     parked_at: datetime
     discarded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which parked messages are to be decided about: all, those of an order, those whose error has this text in it."""
+
+    order_id: UUID | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +200,37 @@ def unpublished(connection: sa.Connection, limit: int, limit_bytes: int = 4 << 2
 
     limit_bytes: of all of them together; the first one is returned however large it is.
     """
+    ids = _within(limit_bytes, connection.execute(_UNPUBLISHED, {"limit": limit}))
+    return _letters(connection.execute(_READ, {"ids": ids})) if ids else []
+
+
+def last_parked(engine: sa.Engine) -> int:
+    """Return the highest number of a parked message, 0 when there is none. Raises DatabaseUnavailable."""
+    with transaction(engine) as connection:
+        return int(connection.execute(_LAST).scalar_one())
+
+
+def chosen(
+    engine: sa.Engine, choice: Choice, after: int, last: int, limit: int, limit_bytes: int = 4 << 20
+) -> list[int]:
+    """Return the next numbers behind `after`, up to `last`, without those of messages that only wait behind another.
+
+    limit_bytes: as for `unpublished`. Raises DatabaseUnavailable.
+    """
+    values = {"order_id": choice.order_id, "reason": choice.reason, "behind": BEHIND}
+    span = {"after": after, "last": last, "limit": limit}
+    with transaction(engine) as connection:
+        return _within(limit_bytes, connection.execute(_CHOSEN, values | span))
+
+
+def _within(limit_bytes: int, rows: Iterable[Any]) -> list[int]:
     ids: list[int] = []
-    for row in connection.execute(_UNPUBLISHED, {"limit": limit}):
+    for row in rows:
         limit_bytes -= row.bytes
         if ids and limit_bytes < 0:
             break
         ids.append(row.id)
-    return _letters(connection.execute(_READ, {"ids": ids})) if ids else []
+    return ids
 
 
 def mark_published(connection: sa.Connection, letters: Iterable[StoredLetter]) -> None:
@@ -192,15 +238,14 @@ def mark_published(connection: sa.Connection, letters: Iterable[StoredLetter]) -
     connection.execute(_PUBLISHED, {"ids": [letter.id for letter in letters]})
 
 
-def of_order(connection: sa.Connection, letter_id: int) -> list[StoredLetter]:
-    """Return the parked letters of the same order, in the order they came; none when this one is not parked."""
-    found = _letters(connection.execute(_OF_ORDER, {"id": letter_id}))
-    return found if any(letter.id == letter_id for letter in found) else []
+def of_orders(connection: sa.Connection, letter_ids: Collection[int]) -> list[StoredLetter]:
+    """Return the parked letters of the same orders as these, in the order they came; those not parked have none."""
+    return _letters(connection.execute(_OF_ORDERS, {"ids": list(letter_ids)}))
 
 
-def mark_discarded(connection: sa.Connection, letter_id: int) -> None:
-    """Give a letter up; it stays on record."""
-    connection.execute(_DISCARD, {"id": letter_id})
+def mark_discarded(connection: sa.Connection, letters: Iterable[StoredLetter]) -> None:
+    """Give letters up; they stay on record."""
+    connection.execute(_DISCARD, {"ids": [letter.id for letter in letters]})
 
 
 def delete(connection: sa.Connection, letters: Iterable[StoredLetter]) -> None:

@@ -169,8 +169,8 @@ class Queries:
     def figures(self, minutes: int, items: int) -> Figures:
         """Return all three, and the time.
 
-        The tables are read in the order in which a swap locks them (db/versions/0008_rebuild.py): in another one, each
-        could hold what the other waits for, and the swap would be ended.
+        The tables are read in the order in which a swap locks them (db/versions/0010_rebuild_again.py): in another one,
+        each could hold what the other waits for, and the swap would be ended.
         """
         with transaction(self._engine) as connection:
             connection.execute(_ONE_MOMENT)

@@ -9,13 +9,21 @@ from projector.store import decisions
 from projector.store.database import Refused, transaction
 from projector.store.decisions import NotParked
 
+PAGE = 10_000
+
+# No more at once than a statement has time for.
 _DISCARD = sa.text(
     """
-    UPDATE projection.dead_letters AS new SET discarded_at = old.discarded_at
-    FROM "projection".dead_letters AS old
-    WHERE (old.topic_id, old.partition, old."offset") = (new.topic_id, new.partition, new."offset")
-        AND old.discarded_at IS NOT NULL AND new.discarded_at IS NULL
-        AND (old.key, old.value) IS NOT DISTINCT FROM (new.key, new.value)
+    UPDATE projection.dead_letters AS known SET discarded_at = found.discarded_at
+    FROM (
+        SELECT new.id, old.discarded_at
+        FROM "projection".dead_letters AS old JOIN projection.dead_letters AS new
+            ON (old.topic_id, old.partition, old."offset") = (new.topic_id, new.partition, new."offset")
+        WHERE old.discarded_at IS NOT NULL AND new.discarded_at IS NULL
+            AND (old.key, old.value) IS NOT DISTINCT FROM (new.key, new.value)
+        LIMIT :limit
+    ) AS found
+    WHERE known.id = found.id
     """
 )
 # The first of each order that is parked in the copy alone, and messages of no order that are.
@@ -47,12 +55,17 @@ class Settling:
 
     def settle(self) -> None:
         """Discard what was discarded, and apply what was released. Raises DatabaseUnavailable."""
+        while self._discard() == PAGE:
+            pass
         with transaction(self._engine) as connection:
-            connection.execute(_DISCARD)
             loose = set(connection.execute(_LOOSE).scalars())
         for letter_id in sorted(loose - self._stuck):
             if not self._apply(letter_id):
                 self._stuck.add(letter_id)
+
+    def _discard(self) -> int:
+        with transaction(self._engine) as connection:
+            return connection.execute(_DISCARD, {"limit": PAGE}).rowcount
 
     def _apply(self, letter_id: int) -> bool:
         try:

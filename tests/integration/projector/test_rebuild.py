@@ -140,15 +140,15 @@ def test_rebuild_equals_the_old_figures_and_the_live_instance_counts_nothing_twi
 @pytest.fixture
 def start_rebuild(
     environment: dict[str, str], tmp_path: Path
-) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start `python -m projector rebuild` as a process that reads one message at a time."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(*options: str) -> subprocess.Popen[bytes]:
         with (tmp_path / "rebuild.log").open("wb") as log:
             started.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "projector", "rebuild"],
+                    [sys.executable, "-m", "projector", "rebuild", *options],
                     cwd=SERVICE,
                     env=os.environ | environment | {"PROJECTOR_BATCH": "1"},
                     stdout=log,
@@ -166,7 +166,7 @@ def start_rebuild(
 def test_killed_in_the_middle_it_leaves_a_copy_that_the_next_one_drops(
     topic: Topic,
     start_instance: StartInstance,
-    start_rebuild: Callable[[], subprocess.Popen[bytes]],
+    start_rebuild: Callable[..., subprocess.Popen[bytes]],
     scalar: Scalar,
     rebuild: Command,
     stored_sums: Callable[[], Sums],
@@ -200,7 +200,7 @@ def _unless_running(done: Any) -> Any:
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_nothing(
     topic: Topic,
-    start_rebuild: Callable[[], subprocess.Popen[bytes]],
+    start_rebuild: Callable[..., subprocess.Popen[bytes]],
     scalar: Scalar,
     sent: signal.Signals,
 ) -> None:
@@ -390,6 +390,35 @@ def test_a_span_of_the_topic_is_read_into_a_copy_and_nothing_else_changes(
     assert scalar(COUNTED) == before.events
 
 
+def test_a_span_that_was_killed_in_the_middle_is_unfinished_by_its_name(
+    topic: Topic,
+    start_rebuild: Callable[..., subprocess.Popen[bytes]],
+    scalar: Scalar,
+    rebuild: Command,
+    projection_engine: sa.Engine,
+) -> None:
+    topic.put(load(1000, seed=43))
+    whole, unfinished = "projection_replay_20261122t000000", "projection_replay_20261122t000000_partial"
+    process = start_rebuild("--from", "2026-11-22T00:00Z")
+    counted = f"SELECT coalesce(sum(events), 0) FROM {unfinished}.positions"
+    eventually(lambda: names(projection_engine) == [unfinished], READY_S, every=0.01)
+    eventually(lambda: scalar(counted) > 0, READY_S, every=0.01)
+    process.kill()
+    assert process.wait(10) == -signal.SIGKILL
+    assert names(projection_engine) == [unfinished]
+    listed = rebuild("--list").stdout
+    assert listed.startswith(f"{unfinished}  ")
+    assert "unfinished" in listed
+
+    again = rebuild("--from", "2026-11-22T00:00Z")
+    assert again.exit_code == 1
+    assert "unfinished. To drop it: ./start_project.sh rebuild --drop " + unfinished in again.stderr
+    assert rebuild("--drop", unfinished).exit_code == 0
+    assert rebuild("--from", "2026-11-22T00:00Z").exit_code == 0
+    assert rebuild("--list").stdout == f"{whole}\n"
+    assert rebuild("--drop", whole).exit_code == 0
+
+
 def passed() -> datetime:
     """Return a moment behind everything that was put on the topic; all that will be is behind it."""
     now = datetime.now(UTC)
@@ -416,6 +445,7 @@ def groups_of(kafka: str) -> set[str]:
         (("--from", "2999-01-01"), "is in the future"),
         (("--to", "14:05"), "--to goes with --from"),
         (("--drop", "x", "--from", "14:05"), "--drop with nothing"),
+        (("--list", "--from", "14:05"), "--list and --drop with nothing"),
         (("--drop", "projection_replay_x"), "There is no copy projection_replay_x; there are: none."),
     ],
 )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from projector.readmodel.batch import Batch
 from projector.readmodel.placement import Log, Position
 from projector.rebuild.shelf import FIRST, CatchUp, CopyStore, Shelf
-from projector.store import copies, dead_letters, decisions
+from projector.store import copies, dead_letters, decisions, settling
 from projector.store.apply import apply
 from projector.store.copies import AnotherRebuild, CannotSwap
 from projector.store.database import DatabaseUnavailable, Refused, create_engine, transaction
@@ -237,7 +237,7 @@ def test_who_comes_while_the_two_are_compared_writes_into_the_new_ones(
             return True
 
         assert shelf.swap(catch_up)
-        assert decided[0].result(20) == Released(1, 0)
+        assert decided[0].result(20) == Released(1, 0, discarded=1)
     assert dead_letters.parked(live, 10) == []
     assert Queries(live).stats().events == 1
 
@@ -441,7 +441,7 @@ class TestDeadLetters:
         assert dead_letters.parked(live, 10) == before
         assert Queries(live).counts().unpublished == 0
         assert Queries(live).stats().events == 2
-        assert decisions.discard(live, before[0].id) == Released(1, 0)
+        assert decisions.discard(live, before[0].id) == Released(1, 0, discarded=1)
 
     @pytest.mark.parametrize("decide_before_reading", [True, False])
     def test_discarded_message_holds_nothing_back(
@@ -482,6 +482,32 @@ class TestDeadLetters:
         assert shelf.swap(at_once)
         assert Queries(live).counts().parked == 0
         assert Queries(live).stats().events == 2
+
+    def test_letters_are_not_written_anew_however_many_there_are(
+        self, both: Shelf, live: sa.Engine, projection_engine: sa.Engine
+    ) -> None:
+        """Everybody waits for the swap, and it would be ended before it had copied hundreds of thousands."""
+        rows = sa.text("SELECT xmin::text, ctid::text, * FROM projection.dead_letters ORDER BY id")
+        with projection_engine.connect() as connection:
+            before = [tuple(row)[:3] for row in connection.execute(rows)]
+            assert len(before) == 2
+            assert both.swap(at_once)
+            assert [tuple(row)[:3] for row in connection.execute(rows)] == before
+
+    def test_any_number_of_discarded_messages_hold_nothing_back(
+        self, live: sa.Engine, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(settling, "PAGE", 2)
+        told = [Told(UUID(int=number)) for number in range(1, 8)]
+        log = [message(b"{", 0, n, key=each.key) for n, each in enumerate(told)]
+        messages = batch(*log, *log_of(0, told, begin=len(log)))
+        apply(live, messages)
+        shelf.store.apply(messages)
+        for letter in dead_letters.parked(live, len(told)):
+            assert decisions.discard(live, letter.id).applied == 1
+        assert shelf.swap(at_once)
+        assert Queries(live).counts().parked == 0
+        assert Queries(live).stats().events == len(told)
 
     def test_letters_that_only_the_copy_has_get_numbers_behind_the_others(
         self, both: Shelf, live: sa.Engine

@@ -204,6 +204,46 @@ test("a hidden page draws nothing, and the newest once it is seen", async () => 
   assert.equal(page.text("orders"), "6");
 });
 
+test("a page that is hidden for long does not ask for figures, and catches up when it is seen", async () => {
+  const page = await open();
+  const isAsking = () => page.source.url.endsWith("&stats=1");
+  await page.hide(true);
+  await page.clock.advance(59_000);
+  assert.equal(isAsking(), true);
+  await page.clock.advance(2_000);
+  assert.equal(isAsking(), false);
+  await page.clock.advance(600_000);
+  assert.equal(isAsking(), false);
+  await page.hide(false);
+  assert.equal(isAsking(), true);
+  assert.deepEqual([page.text("age"), page.$("outdated").hidden], ["11 min old", true]); // newer ones are on their way
+  page.source.send("stats", figures(-661, { orders: 7 }));
+  assert.deepEqual([page.text("orders"), page.text("age"), page.$("outdated").hidden], ["7", "up to date", true]);
+});
+
+test("a page that is seen again and gets no figures says so a moment later", async () => {
+  const page = await open();
+  await page.hide(true);
+  await page.clock.advance(600_000);
+  await page.hide(false);
+  await page.clock.advance(4_000);
+  assert.equal(page.$("outdated").hidden, true);
+  await page.clock.advance(2_000);
+  assert.equal(page.$("outdated").hidden, false);
+});
+
+test("a page that is hidden and soon seen again keeps its connection", async () => {
+  const page = await open();
+  const number = page.sources.length;
+  for (let times = 0; times < 3; times += 1) {
+    await page.hide(true);
+    await page.clock.advance(5_000);
+    await page.hide(false);
+    await page.clock.advance(3_000);
+  }
+  assert.equal(page.sources.length, number);
+});
+
 test("the state of the connection is shown as on the dashboard", async () => {
   const page = await open();
   page.source.send("status", { state: "live" }, POSITION);

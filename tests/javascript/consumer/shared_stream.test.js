@@ -339,10 +339,10 @@ test("figures are asked for no longer, and without a gap, some time after the la
   assert.deepEqual(asking(browser), [true]);
   await pass(browser, 140); // it tells that it is still there
   figures.kill();
-  await pass(browser, 100);
-  assert.deepEqual(asking(browser), [true]); // its timers may have been late
+  await pass(browser, 40);
+  assert.deepEqual(asking(browser), [true]); // it may be loaded again
   const ids = [topic.publish(), topic.publish()];
-  await pass(browser, 100);
+  await pass(browser, 40);
   assert.deepEqual(asking(browser), [false]);
   ids.push(topic.publish());
   await browser.settle();
@@ -370,4 +370,29 @@ test("without channels a tab that shows figures asks for its own", async () => {
   await browser.settle();
   assert.deepEqual(asking(browser).toSorted(), [false, true]);
   assert.deepEqual(lastStats(tabs), ["figures", undefined]);
+});
+
+async function hide(browser, tab, isHidden) {
+  tab.document.hidden = isHidden;
+  tab.document.dispatch("visibilitychange");
+  await browser.settle();
+}
+
+test("figures come no longer when every tab that shows them is hidden, and again when one is seen", async () => {
+  const { topic, browser } = await open(1);
+  const figures = [1, 2].map(() => openDashboard(browser, { withStats: true }));
+  topic.tell("before");
+  await browser.settle();
+  await hide(browser, figures[0], true);
+  await pass(browser, 80);
+  assert.deepEqual(asking(browser), [true]);
+  await hide(browser, figures[1], true);
+  await pass(browser, 80);
+  assert.deepEqual([browser.connections.length, asking(browser)], [1, [false]]);
+  topic.tell("after");
+  await browser.settle();
+  assert.deepEqual(lastStats(figures), ["before", "before"]);
+  await hide(browser, figures[0], false);
+  assert.deepEqual([browser.connections.length, asking(browser)], [1, [true]]);
+  assert.equal(figures[0].stats.at(-1), "after");
 });

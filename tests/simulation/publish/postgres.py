@@ -339,7 +339,7 @@ class Postgres:
 
     def _has_due(self, transaction: Transaction, p: Mapping[str, Any]) -> list[Any]:
         now = self.clock()
-        return [(any(row.parked_at is None and row.due_at <= now for row in self.outbox.values()),)]
+        return [(any(row.parked_at is None and row.due_at <= now for row in self.outbox.values()), True)]
 
     def waiting(self) -> list[Row]:
         """Return the rows that count as a backlog: neither parked nor behind a parked one."""

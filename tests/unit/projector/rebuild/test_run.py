@@ -345,9 +345,9 @@ def histories(draw: st.DrawFn) -> list[tuple[int, Told | bytes, bytes]]:
     found: list[tuple[int, Told | bytes, bytes]] = [(t.order_id.int % 2, t, t.key) for t in told]
     for _ in range(draw(st.integers(0, 4))) if told else ():
         place = draw(st.integers(0, len(told) - 1))
-        value: Told | bytes = told[place] if draw(st.booleans()) else b"{"
-        partition, _, key = found[place]
-        found.insert(draw(st.integers(place + 1, len(found))), (partition, value, key))
+        partition, value, key = found[place]
+        again = value if draw(st.booleans()) else b"{"
+        found.insert(draw(st.integers(place + 1, len(found))), (partition, again, key))
     return found
 
 
