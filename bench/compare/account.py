@@ -1,5 +1,6 @@
 """What became of what was committed: the database's account beside the topic's."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -23,25 +24,35 @@ class Arrivals:
     """
 
     first_s: dict[Change, float] = field(default_factory=dict)
-    repeats: int = 0
-    disorder: int = 0
+    _repeats: Counter[str] = field(default_factory=Counter)  # by order, as the next one
+    _disorder: Counter[str] = field(default_factory=Counter)
     _latest: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def repeats(self) -> int:
+        return self._repeats.total()
+
+    @property
+    def disorder(self) -> int:
+        return self._disorder.total()
 
     def take(self, change: Change, now: float) -> None:
         """Note a message."""
         if change in self.first_s:
-            self.repeats += 1
+            self._repeats[change.order_id] += 1
             return
         self.first_s[change] = now
         latest = self._latest.get(change.order_id, 0)
-        self.disorder += change.step < latest
+        self._disorder[change.order_id] += change.step < latest
         self._latest[change.order_id] = max(latest, change.step)
 
     def forget(self, order_ids: Collection[str]) -> None:
-        """Leave out the changes of these orders."""
+        """Leave out everything of these orders."""
         self.first_s = {
             change: when for change, when in self.first_s.items() if change.order_id not in order_ids
         }
+        for order_id in order_ids:
+            del self._repeats[order_id], self._disorder[order_id]
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,12 @@ from bench.compare.account import Change
 ORDER = {"customer_name": "Ada", "item": "Basic Tee", "unit_price": "32.00", "quantity": 2}
 CONFIRMED = {"status": "confirmed"}
 TIMEOUT_S = 15.0
+# How long after the last order the load waits for answers.
+LAST_ANSWERS_S = 3 * TIMEOUT_S
 # One order in so many is changed as soon as it is acknowledged.
 CHANGE_EVERY = 4
+# How long a burst may last: a server that answers nobody would keep it for more than an hour.
+BURST_S = 300.0
 
 
 class Answered(Enum):
@@ -86,7 +90,11 @@ class Customers:
             await self._change("PATCH", f"/orders/{order_id}", CONFIRMED, 2)
 
     async def _change(self, method: str, path: str, body: dict[str, Any], step: int) -> str | None:
-        answered, order_id = await self._ask(method, path, body)
+        try:
+            answered, order_id = await self._ask(method, path, body)
+        except asyncio.CancelledError:
+            self.ledger.counts[Answered.UNKNOWN] += 1  # the load has ended before the answer came
+            raise
         self.ledger.counts[answered] += 1
         if answered is not Answered.ACKNOWLEDGED or order_id is None:
             return None
@@ -103,6 +111,9 @@ class Customers:
         except (OSError, EOFError, ValueError, KeyError, TimeoutError, asyncio.LimitOverrunError):
             connection.close()
             return Answered.UNKNOWN, None
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         self._idle.append(connection)
         return judge(status, content)
 
@@ -138,13 +149,13 @@ def at_rate(port: int, rate: float, seconds: float) -> Ledger:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         if tasks:
-            await asyncio.wait(tasks, timeout=3 * TIMEOUT_S)
+            await asyncio.wait(tasks, timeout=LAST_ANSWERS_S)
 
     return _run(port, offer)
 
 
 def all_at_once(port: int, count: int, connections: int) -> Ledger:
-    """Place `count` orders, each connection the next one as soon as its last is answered."""
+    """Place `count` orders, each connection the next one as soon as its last is answered, for BURST_S at most."""
 
     async def offer(customers: Customers) -> None:
         left = iter(range(1, 1 + count * CHANGE_EVERY, CHANGE_EVERY))  # none of them is changed
@@ -153,7 +164,9 @@ def all_at_once(port: int, count: int, connections: int) -> Ledger:
             for number in left:
                 await customers.place(number)
 
-        await asyncio.gather(*(customer() for _ in range(connections)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BURST_S):
+                await asyncio.gather(*(customer() for _ in range(connections)))
 
     return _run(port, offer)
 

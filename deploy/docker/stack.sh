@@ -217,7 +217,7 @@ addresses() {
     )
     say "orders    $shop"
     say "live      $events"
-    say "figures   $figures/stats"
+    say "figures   $events/figures"
     ui=$(url gateway 8080)
     [ -z "$ui" ] || say "kafka-ui  $ui"
 }

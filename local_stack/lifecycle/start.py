@@ -202,7 +202,7 @@ class Startup:
     def run(self, starting: Set[str], running: Set[str], wanted: Set[str]) -> None:
         """Start the stores, then the apps, and wait for all wanted services.
 
-        The one-shot steps belong to the producer's start. It accepts orders before there is a broker."""
+        The producer accepts orders before there is a broker, and its topic."""
         brokers, ensemble = set(BROKERS), set(ZOOKEEPERS)
         stores = {POSTGRES, *ensemble, *brokers}
         self.supervisor.start(sorted(starting & {POSTGRES, *ensemble}))
@@ -213,7 +213,8 @@ class Startup:
             self._run_step(steps.MIGRATE)
             self.supervisor.start([PRODUCER])
         self._wait(starting & brokers)
-        if PRODUCER in starting and brokers <= starting | running:
+        # The producer may run already: it was started without brokers, or its start was killed before this step.
+        if PRODUCER in wanted and starting and brokers <= starting | running:
             self._run_step(steps.TOPICS)
         self.supervisor.start(sorted(starting - stores - {PRODUCER}))
         self._wait(wanted - (starting & stores))

@@ -96,7 +96,7 @@ def locations(paths: Paths) -> list[str]:
     return [
         f"Checkout    {urls.producer_url}",
         f"Dashboard   {urls.consumer_url}",
-        f"Figures     {urls.projector_url}/stats",
+        f"Figures     {urls.consumer_url}/figures",
         f"Kafka UI    {urls.kafka_ui_url}",
         f"Addresses   {paths.env}",
         f"Logs        {paths.logs}",

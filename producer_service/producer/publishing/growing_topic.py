@@ -16,6 +16,9 @@ from producer.publishing.kafka import admin_settings, producer_settings
 REQUEST_S = 5
 TIMEOUTS = (KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT)
 SIGNPOST = "topic.grown"
+# Errors are raised. What the client library has to say besides, such as that the topic has more partitions, would come
+# in between what the command tells people.
+QUIET = {"log_level": 0}
 
 
 class KafkaTopic:
@@ -23,7 +26,7 @@ class KafkaTopic:
 
     def __init__(self, settings: Settings):
         self._settings, self._name = settings, settings.kafka_topic
-        self._admin = AdminClient(admin_settings(settings))
+        self._admin = AdminClient(admin_settings(settings) | QUIET)
 
     def partitions(self) -> int:
         """Return how many partitions the topic has."""
@@ -58,7 +61,7 @@ class KafkaTopic:
     def put_signposts(self, partitions: int, ends: list[int]) -> None:
         """Write a signpost to each partition: what is behind it comes after everything before these ends."""
         producer, errors = (
-            Producer(producer_settings(self._settings) | {"client.id": "growth"}),
+            Producer(producer_settings(self._settings) | QUIET | {"client.id": "growth"}),
             list[KafkaError](),
         )
 

@@ -1,11 +1,13 @@
 """The accounts that `python -m bench.compare` settles, and what it writes of them."""
 
 import json
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench.compare import report
+from bench.compare import customers, report
 from bench.compare.account import Arrivals, Change, settle
 from bench.compare.customers import Answered, judge
 from bench.compare.scenarios import Result
@@ -51,11 +53,39 @@ def test_late_event_of_an_earlier_load_is_left_out() -> None:
     assert settle({A1}, 0, 0, {}, {"a": 1}, arrivals).phantoms == 0
 
 
+def test_repeats_and_disorder_of_an_earlier_load_are_left_out_too() -> None:
+    arrivals = arrived(A2, A1, A1, B1, B1)
+    arrivals.forget({"a", "nobody's"})
+    assert (arrivals.repeats, arrivals.disorder) == (1, 0)
+
+
 def test_latency_is_from_the_commit_to_the_first_arrival() -> None:
     outcome = settle(set(), 0, 0, {A1: -0.5, B1: 0.75, C1: 9.0}, {}, arrived(A1, B1, B1))
     assert outcome.latencies_ms == [250, 500]
     assert (outcome.p50_ms, outcome.max_ms) == (500, 500)
     assert settle(set(), 0, 0, {}, {}, arrived()).max_ms == float("inf")
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """The port of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_burst_ends_at_a_server_that_never_answers(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(customers, "BURST_S", 0.5)
+    monkeypatch.setattr(customers, "TIMEOUT_S", 2.0)
+    ledger = customers.all_at_once(silent_port, 6, 2)
+    assert ledger.counts[Answered.UNKNOWN] == 2  # which were sent
+
+
+def test_request_without_an_answer_at_the_end_of_the_load_is_counted(
+    silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customers, "LAST_ANSWERS_S", 0.5)
+    ledger = customers.at_rate(silent_port, 100, 0.03)
+    assert ledger.counts[Answered.UNKNOWN] == 3
 
 
 @pytest.mark.parametrize(

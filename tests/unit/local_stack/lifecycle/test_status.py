@@ -8,7 +8,7 @@ import pytest
 from local_stack.addresses import Addresses
 from local_stack.lifecycle import health
 from local_stack.lifecycle.health import LEADS, NO_QUORUM, CheckResult, HealthChecks, degraded_detail
-from local_stack.lifecycle.status import as_json, as_table, combine, notes
+from local_stack.lifecycle.status import as_json, as_table, combine, locations, notes
 from local_stack.paths import Paths
 from local_stack.ports import PORT_NAMES
 from local_stack.services import CDC, CONNECT, CONNECTOR, NAMES, ZOOKEEPERS
@@ -75,6 +75,13 @@ def test_status_tells_below_the_table_why_a_service_is_not_healthy(tmp_path: Pat
     waiting = CheckResult("degraded", "Events that Kafka refused wait for a decision: 1")
     lines = notes(paths, combine(RUNNING, HEALTHY | {"producer": waiting}))
     assert lines[0] == "producer: Events that Kafka refused wait for a decision: 1"
+
+
+def test_address_of_the_figures_is_that_of_the_page(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    paths.ports.write_text(json.dumps({name: number for number, name in enumerate(PORT_NAMES, 1)}))
+    lines = dict(line.split() for line in locations(paths) if line.startswith(("Dashboard", "Figures")))
+    assert lines["Figures"] == f"{lines['Dashboard']}/figures"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from producer.config import Settings
+from producer.publishing import growing_topic
 from producer.publishing.growing_topic import KafkaTopic
 
 
@@ -20,8 +21,11 @@ class Admin:
         return {"orders": answer}
 
 
+SETTINGS = Settings(database_url="postgresql://u:p@h:1/d", kafka_bootstrap_servers="127.0.0.1:1")
+
+
 def topic(code: int) -> KafkaTopic:
-    made = KafkaTopic(Settings(database_url="postgresql://u:p@h:1/d", kafka_bootstrap_servers="127.0.0.1:1"))
+    made = KafkaTopic(SETTINGS)
     made._admin = Admin(code)  # type: ignore[assignment]
     return made
 
@@ -34,3 +38,15 @@ def test_answer_that_does_not_come_leaves_open_whether_partitions_were_added(cod
 def test_refusal_is_an_error() -> None:
     with pytest.raises(KafkaException):
         topic(KafkaError.INVALID_PARTITIONS).add(12)
+
+
+def test_client_library_writes_nothing_in_between_what_people_read(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(growing_topic, "REQUEST_S", 1)
+    made = KafkaTopic(SETTINGS)
+    with pytest.raises(KafkaException):
+        made.partitions()
+    with pytest.raises(KafkaException):
+        made.put_signposts(2, [0, 0])
+    assert capfd.readouterr().err == ""
