@@ -95,8 +95,10 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
         scene = Scene(
             stack, Customers(lambda: url), TopicReader(stack.env["KAFKA_BOOTSTRAP_SERVERS"], "orders")
         )
+        stays = running.enter_context(new_watcher(scene, "the viewer that stays"))
+        eventually(stays.is_live)  # what was placed before that is not for it
+        scene.watchers.append(stays)
         running.enter_context(scene.customers)
-        scene.watchers.append(running.enter_context(new_watcher(scene, "the viewer that stays")))
         yield scene
 
 

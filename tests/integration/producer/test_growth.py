@@ -80,10 +80,12 @@ def test_events_go_directly_and_to_no_partition_of_ours_until_the_topic_is_grown
 def test_events_go_directly_to_the_partition_of_the_layout(
     api: FlaskClient, place: Place, execute: Execute, scalar: Scalar, published: list[tuple[bool, int | None]]
 ) -> None:
-    """The first request that finds it has not computed the hash: its event is the relay's, and due."""
+    """The first request that finds the topic grown has not computed the hash: its event is the relay's, and due."""
+    place()
+    execute("DELETE FROM outbox")
     execute("UPDATE layout SET partitions = 12")
     place()
-    assert published == [(False, None)]
+    assert published[1:] == [(False, None)]
     assert scalar(DUE)
     execute("DELETE FROM outbox")
     of_12 = place()
@@ -92,8 +94,17 @@ def test_events_go_directly_to_the_partition_of_the_layout(
     execute("DELETE FROM outbox WHERE aggregateid = :id", id=of_12)
     confirm(api, of_12)
     wanted = [partition_of(of_12, 12), partition_of(of_5, 5), partition_of(of_12, 5)]
-    assert published[1:] == [(True, partition) for partition in wanted]
+    assert published[2:] == [(True, partition) for partition in wanted]
     assert scalar(STORED) == [f"(t,{partition})" for partition in wanted[1:]]
+
+
+def test_first_event_of_a_process_goes_directly_where_the_topic_was_grown_before(
+    place: Place, execute: Execute, published: list[tuple[bool, int | None]]
+) -> None:
+    """Without a relay, too, it is shown."""
+    execute("UPDATE layout SET partitions = 12")
+    order_id = place()
+    assert published == [(True, partition_of(order_id, 12))]
 
 
 def test_layout_of_a_restored_database_has_kafkas_client_compute_again(
