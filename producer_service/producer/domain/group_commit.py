@@ -132,8 +132,8 @@ class GroupCommit:
         self._queue: list[_Waiting] = []
         self._is_led = False
         self._running_keys: set[str] = set()
-        # Whether the hashes of the keys are needed, which cost time: not when the last group has found that the topic has
-        # never been grown.
+        # Whether the hashes of the keys are needed, which cost time: not when the last group has found that the topic
+        # has never been grown.
         self._is_grown = True
 
     def store(
