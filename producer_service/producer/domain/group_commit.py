@@ -132,9 +132,6 @@ class GroupCommit:
         self._queue: list[_Waiting] = []
         self._is_led = False
         self._running_keys: set[str] = set()
-        # Whether the hashes of the keys are needed, which cost time: not when the last group has found that the topic
-        # has never been grown.
-        self._is_grown = True
 
     def store(
         self, placement: Placement, response: KeyedResponse | None, after_commit: Callable[[], None]
@@ -270,9 +267,8 @@ class GroupCommit:
         """
         try:
             with self._engine.connect() as connection:
-                if self._is_grown:
-                    for waiting in group:
-                        waiting.placement.hash_keys()
+                for waiting in group:
+                    waiting.placement.hash_keys()
                 parameters = parameters_of([(waiting.placement, waiting.response) for waiting in group])
                 sent_at = time.monotonic()
                 try:
@@ -290,8 +286,6 @@ class GroupCommit:
         except Exception as error:  # such as MemoryError, before or after the commit
             raise CommitUnknown from error
         *in_use, (_, _, partitions) = rows
-        if partitions is not None:
-            self._is_grown = partitions > 0
         for waiting in group:
             waiting.placement.judge(partitions)
         return {number: not locked for number, locked, _ in in_use}

@@ -162,7 +162,7 @@ class Placement:
     key_hashes: list[int] = field(default_factory=list)
 
     def hash_keys(self) -> None:
-        """Compute what the partitions follow from, once the number of partitions is known."""
+        """Compute what the partitions follow from: the statement reads the layout, and nobody knows it before."""
         self.key_hashes[:] = [key_hash(str(order.id)) for order in self.orders]
 
     def judge(self, direct_partitions: int | None) -> None:
