@@ -20,17 +20,21 @@ from projector.store.apply import Applied, apply
 from projector.store.database import create_engine
 from projector.store.positions import find_places
 from projector.store.queries import Queries
-from projector.topic.kafka import GroupMember, TopicAdmin, member_settings
+from projector.topic.kafka import GroupAdmin, GroupMember, TopicAdmin, member_settings
 from projector.topic.loop import Loop
+from projector.topic.membership import Membership
 from projector.topic.watch import Watch
 
 EXTENSION = "services"
-# Of connections: for requests, for health checks, and for the four threads. No number of slow requests keeps the
-# others waiting.
+# Of connections: for requests, for health checks, and for the four threads that use some. No number of slow requests
+# keeps the others waiting.
 REQUESTS_POOL, HEALTH_POOL, THREADS_POOL = 4, 1, 4
 # gunicorn has more threads than the first two: while PostgreSQL hangs, those that are left answer /health/live.
 REQUESTS_WAIT_S = 1.0
 WATCH_S = 2.0
+MEMBERSHIP_S = 5.0
+# In session timeouts: a member whose session has timed out learns of it with its next heartbeat.
+MEMBERSHIP_PATIENCE = 3
 # Whoever reads it publishes the figures.
 PUBLISHING_PARTITION = 0
 
@@ -98,12 +102,16 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
     replication = (settings.kafka_topic_replication_factor, settings.kafka_topic_min_insync_replicas)
     letterbox = KafkaLetterbox(servers, topic, settings.dead_letter_topic, *replication)
     dead_letters = DeadLetterPublisher(engine, letterbox)
-    member = member_settings(
-        servers,
-        settings.projector_group,
-        settings.projector_instance_id,
-        settings.projector_session_timeout_s,
+    group, instance = settings.projector_group, settings.projector_instance_id
+    session_timeout_s = settings.projector_session_timeout_s
+    membership = Membership(
+        ask=partial(GroupAdmin, servers, group, instance, topic),
+        ours=lambda: loop.assigned,
+        clock=clock,
+        every_s=MEMBERSHIP_S,
+        patience_s=MEMBERSHIP_PATIENCE * session_timeout_s,
     )
+    member = member_settings(servers, group, instance, session_timeout_s)
     loop = Loop(
         store=PostgresStore(engine),
         join=partial(GroupMember, member, topic, settings.projector_batch),
@@ -111,6 +119,7 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
         new_backoff=lambda: Backoff(BackoffPolicy()),
         clock=clock,
         topic_id_since=watch.topic_id_since,
+        client_problem_since=membership.problem_since,
         on_parked=dead_letters.wake,
     )
     stats = StatsPublisher(
@@ -121,6 +130,7 @@ def create_services(settings: Settings, clock: Callable[[], float] = time.monoto
     runs = {
         "projector": loop.run,
         "watch": watch.run,
+        "membership": membership.run,
         "dead letters": dead_letters.run,
         "stats": stats.run,
     }

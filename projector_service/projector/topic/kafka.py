@@ -1,12 +1,20 @@
 """Kafka as the projector uses it: a member of the consumer group, and questions about the topic."""
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from projector.readmodel.batch import Message, read_message
@@ -15,12 +23,20 @@ from projector.readmodel.placement import Log
 logger = logging.getLogger(__name__)
 
 ADMIN_TIMEOUT_S = 2.0
+# Longer than any answer takes that an orderly end waits for.
+CLOSE_S = 10.0
 LATEST_MS = 253_402_300_799_000
 """The end of the year 9999, behind which there is no datetime."""
+
+REBALANCING = (ConsumerGroupState.PREPARING_REBALANCING, ConsumerGroupState.COMPLETING_REBALANCING)
 
 
 class KafkaUnavailable(Exception):
     """Kafka gave no usable answer in time."""
+
+
+class Rebalancing(Exception):
+    """The group is just deciding who reads what."""
 
 
 class ClientFailed(KafkaUnavailable):
@@ -193,8 +209,15 @@ class GroupMember:
             self._consumer.store_offsets(offsets=places)
 
     def close(self) -> None:
-        """Close the client. A static member's partitions stay its own until the session times out."""
-        self._consumer.close()
+        """Close the client. A static member's partitions stay its own until the session times out.
+
+        A client that has got stuck may never end. It is left behind then, and fenced by the next one of its name.
+        """
+        closing = threading.Thread(target=self._consumer.close, name="closing", daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
+        if closing.is_alive():
+            logger.warning("Kafka's client has not ended within %.0f s; it is left behind", CLOSE_S)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Take partitions, at rest: where they go on is in the table, which may not answer now."""
@@ -272,6 +295,30 @@ class TopicAdmin:
         wanted = {TopicPartition(self._name, partition): which for partition in partitions}
         futures = self._admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
         return {place.partition: _result(future).offset for place, future in futures.items()}
+
+
+class GroupAdmin:
+    """Asks Kafka what the group has assigned to one of its instances."""
+
+    def __init__(self, bootstrap_servers: str, group: str, instance: str, topic: str) -> None:
+        """Create the client, which connects by itself."""
+        self._group, self._instance, self._topic = group, instance, topic
+        self._admin = AdminClient(client_settings(bootstrap_servers))
+
+    def assigned(self) -> frozenset[int] | None:
+        """Return the partitions that the instance has in the group; None when it is no member.
+
+        Raises KafkaUnavailable, Rebalancing.
+        """
+        futures = self._admin.describe_consumer_groups([self._group], request_timeout=ADMIN_TIMEOUT_S)
+        described = _result(futures[self._group])
+        if described.state in REBALANCING:
+            raise Rebalancing
+        for member in described.members:
+            if member.group_instance_id == self._instance:
+                places = member.assignment.topic_partitions
+                return frozenset(place.partition for place in places if place.topic == self._topic)
+        return None
 
 
 def _result(future: Any) -> Any:

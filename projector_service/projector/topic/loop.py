@@ -28,15 +28,19 @@ class Loop:
         new_backoff: Callable[[], Backoff],
         clock: Callable[[], float],
         topic_id_since: Callable[[float], str | None],
+        client_problem_since: Callable[[float], str],
         on_parked: Callable[[], None],
     ) -> None:
         """topic_id_since: what the topic was when seen last, None when that was before this moment of the clock.
+
+        client_problem_since: why a client of this moment is of no use any more, or "".
 
         on_parked: called after messages have been parked.
         """
         self._store, self._join, self._ask = store, join, ask
         self._new_backoff, self._clock = new_backoff, clock
-        self._topic_id_since, self._on_parked = topic_id_since, on_parked
+        self._topic_id_since, self._client_problem_since = topic_id_since, client_problem_since
+        self._on_parked = on_parked
         self._session: Session | None = None
         self._problem = NOT_YET
         self._failure, self._failed_until = "", clock()
@@ -53,6 +57,12 @@ class Loop:
         """The partitions that this instance reads now."""
         session = self._session
         return [] if session is None else sorted(session.positions)
+
+    @property
+    def assigned(self) -> frozenset[int] | None:
+        """All partitions that our client has been assigned, read or not; None while there is no client."""
+        session = self._session
+        return None if session is None else session.assigned
 
     def run(self, stopping: threading.Event) -> None:
         """Read until `stopping` is set."""
@@ -81,6 +91,8 @@ class Loop:
             while not stopping.is_set():
                 if self._topic_id_since(began_at) not in (None, topic_id):
                     raise TopicRecreated
+                if problem := self._client_problem_since(began_at):
+                    raise ClientFailed(problem)
                 applied = session.step()
                 if applied.next_offsets:
                     backoff.reset()

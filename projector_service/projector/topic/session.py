@@ -43,7 +43,8 @@ class Session:
     """Reads what the group assigns and applies it. Each `step` ends within about POLL_S, or the timeouts of database
     and Kafka.
 
-    positions: the next offset of each partition that is being read. problem: why partitions stand still, or "".
+    assigned: all partitions that the client has. positions: the next offset of those that are being read. problem: why
+    partitions stand still, or "".
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Session:
         self._topic_id, self._member, self._topic, self._store = topic_id, member, topic, store
         self._backoff, self._clock = backoff, clock
         self._retry_at = self._check_at = clock()
+        self.assigned: frozenset[int] = frozenset()
         self.positions: dict[int, int] = {}
         self.problem = ""
 
     def step(self) -> Applied:
         """Read once and apply it. Raises KafkaUnavailable, TopicRecreated."""
         read = self._member.read(POLL_S)
+        self.assigned = read.assigned
         placed = read.assigned - read.unplaced
         self.positions = {p: offset for p, offset in self.positions.items() if p in placed}
         due = slices(read, self.positions)

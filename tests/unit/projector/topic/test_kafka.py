@@ -1,12 +1,13 @@
 """The settings that promises rest on, and that librdkafka takes them."""
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer
 
-from projector.topic.kafka import LATEST_MS, _message, member_settings
+from projector.topic.kafka import LATEST_MS, GroupMember, _message, member_settings
 
 SETTINGS = member_settings("127.0.0.1:1", "projector", "projector-1", 10)
 
@@ -20,6 +21,31 @@ def consumer() -> Iterator[Consumer]:
 
 def test_client_takes_the_settings(consumer: Consumer) -> None:
     assert consumer.assignment() == []
+
+
+class StuckClient:
+    """Kafka's client, of which `close` does not return before it is released."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def close(self) -> None:
+        self.released.wait(5)
+
+
+def test_client_that_does_not_end_is_left_behind(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("projector.topic.kafka.CLOSE_S", 0.05)
+    member = GroupMember(SETTINGS, "orders", 100)
+    stuck = StuckClient()
+    client = member._consumer
+    monkeypatch.setattr(member, "_consumer", stuck)
+    member.close()
+    assert not stuck.released.is_set()
+    assert "has not ended" in caplog.text
+    stuck.released.set()
+    client.close()
 
 
 def test_restart_of_a_member_moves_nothing_and_a_rebalance_only_what_must() -> None:

@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Callable
 from uuid import UUID
 
 from projector.backoff import Backoff, BackoffPolicy
@@ -32,6 +33,7 @@ class Scene:
         self.members: list[FakeMember] = []
         self.seen: str | None = None
         self.parked = 0
+        self.client_problem: Callable[[float], str] = lambda since: ""
         self.loop = Loop(
             self.store,
             self._join,
@@ -39,6 +41,7 @@ class Scene:
             lambda: Backoff(BackoffPolicy()),
             self.clock,
             lambda since: self.seen,
+            lambda since: self.client_problem(since),
             self._on_parked,
         )
 
@@ -75,6 +78,31 @@ def test_one_whose_name_another_has_taken_is_not_well_although_it_reads_again() 
     assert scene.loop.problem == "Kafka: fenced"
     scene.clock.now += FAILED_FOR_S
     assert scene.loop.problem == ""
+
+
+def test_client_that_has_lost_its_place_in_the_group_without_noticing_is_replaced() -> None:
+    scene = Scene()
+    created_at: list[float] = []
+
+    def first_client_is_lost(since: float) -> str:
+        created_at.append(since)
+        return "lost" if since == created_at[0] and len(scene.members) == 1 else ""
+
+    scene.client_problem = first_client_is_lost
+    scene.topic.append(message(Told(UUID(int=1))))
+    scene.loop.run(Stopping(10))
+    assert [member.closed for member in scene.members] == [True, True]
+    assert scene.store.sums() == sums([Told(UUID(int=1))])
+    assert scene.loop.problem == "Kafka: lost"  # for a while, so that somebody sees it
+
+
+def test_tells_what_its_client_has_been_assigned() -> None:
+    scene = Scene()
+    assert scene.loop.assigned is None
+    scene.topic.leaderless = {1}
+    scene.loop.run(Stopping(10))
+    assert scene.loop.assigned == {0, 1}
+    assert scene.loop.partitions == [0]
 
 
 def test_topic_seen_to_be_another_one_begins_a_session_with_new_clients() -> None:
