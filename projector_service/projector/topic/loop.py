@@ -15,6 +15,8 @@ NOT_YET = "not in the group yet"
 RECREATED = "the topic was created again"
 # Two instances of one name throw each other out all the time, and each is well in between.
 FAILED_FOR_S = 15.0
+# How long what a read has told holds: a few reads.
+KNOWN_S = 2.0
 
 
 class Loop:
@@ -60,9 +62,14 @@ class Loop:
 
     @property
     def assigned(self) -> frozenset[int] | None:
-        """All partitions that our client has been assigned, read or not; None while there is no client."""
+        """All partitions that our client has been assigned, read or not; None while it is not known.
+
+        The client learns of a change when it is read, which has to wait while a batch is being applied.
+        """
         session = self._session
-        return None if session is None else session.assigned
+        if session is None or self._clock() - session.read_at >= KNOWN_S:
+            return None
+        return session.assigned
 
     def run(self, stopping: threading.Event) -> None:
         """Read until `stopping` is set."""

@@ -34,7 +34,7 @@ class Membership:
         every_s: float,
         patience_s: float,
     ) -> None:
-        """ours: what our client has been assigned; None while there is no client.
+        """ours: what our client has been assigned; None while it is not known.
 
         patience_s: how long they may disagree, as they do for moments after every change.
         """

@@ -43,8 +43,8 @@ class Session:
     """Reads what the group assigns and applies it. Each `step` ends within about POLL_S, or the timeouts of database
     and Kafka.
 
-    assigned: all partitions that the client has. positions: the next offset of those that are being read. problem: why
-    partitions stand still, or "".
+    assigned: all partitions that the client had at read_at, a moment of the clock. positions: the next offset of those
+    that are being read. problem: why partitions stand still, or "".
     """
 
     def __init__(
@@ -54,13 +54,14 @@ class Session:
         self._backoff, self._clock = backoff, clock
         self._retry_at = self._check_at = clock()
         self.assigned: frozenset[int] = frozenset()
+        self.read_at = clock()
         self.positions: dict[int, int] = {}
         self.problem = ""
 
     def step(self) -> Applied:
         """Read once and apply it. Raises KafkaUnavailable, TopicRecreated."""
         read = self._member.read(POLL_S)
-        self.assigned = read.assigned
+        self.assigned, self.read_at = read.assigned, self._clock()
         placed = read.assigned - read.unplaced
         self.positions = {p: offset for p, offset in self.positions.items() if p in placed}
         due = slices(read, self.positions)

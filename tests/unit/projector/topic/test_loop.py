@@ -4,7 +4,7 @@ from uuid import UUID
 
 from projector.backoff import Backoff, BackoffPolicy
 from projector.topic.kafka import ClientFailed, Read
-from projector.topic.loop import FAILED_FOR_S, NOT_YET, RECREATED, Loop
+from projector.topic.loop import FAILED_FOR_S, KNOWN_S, NOT_YET, RECREATED, Loop
 from tests.clock import FakeClock
 from tests.order_events import Told, sums
 from tests.unit.projector.fake_store import FakeStore
@@ -103,6 +103,8 @@ def test_tells_what_its_client_has_been_assigned() -> None:
     scene.loop.run(Stopping(10))
     assert scene.loop.assigned == {0, 1}
     assert scene.loop.partitions == [0]
+    scene.clock.now += KNOWN_S  # a batch is being applied, for instance
+    assert scene.loop.assigned is None
 
 
 def test_topic_seen_to_be_another_one_begins_a_session_with_new_clients() -> None:
