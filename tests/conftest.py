@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order_of(item.nodeid))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the services that are not healthy have logged: the stack is deleted with the run."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for stack in item.funcargs.values():
+            if isinstance(stack, Stack):
+                with suppress(OSError, ValueError, AssertionError, subprocess.SubprocessError):
+                    report.sections.append(("services that are not healthy", stack.last_words()))
+                break
+    return report
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -125,6 +125,15 @@ class Stack:
         for each time a test asks."""
         return {each.name: each.as_dict() for each in status.read(Paths(self.home), self.optional)}
 
+    def last_words(self) -> str:
+        """Return the last lines of each service that is not healthy."""
+        said = []
+        for name, service in self.services().items():
+            if service["health"] != "healthy":
+                lines = self.run("logs", name, check=False)
+                said.append(f"{name}: {service}\n{lines.stdout}{lines.stderr}")
+        return "\n".join(said)
+
     def kill(self, service: str) -> int:
         """Kill a service's process with its children, as an out-of-memory killer might; return its pid."""
         pid = int(self.services()[service]["pid"])
