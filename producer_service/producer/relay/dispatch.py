@@ -192,18 +192,16 @@ class Dispatcher:
 
     def _claim(self, room: int, fresh: set[int], known: int) -> float:
         events, blocked = self._outbox.claim(room)
-        publish, hold = events, dict[int, list[str]]()
+        publish, hold = list[DueEvent](), dict[int, list[str]]()
         layout = events[0].partitions if events else 0
-        if (
-            layout or len(fresh) < known
-        ):  # computing an order's partition takes as long as all else that is done for it
-            publish = []
-            for event in events:
-                number = partition_of(event.order_id, layout or known)
-                if number in fresh:
-                    publish.append(event._replace(partition=number) if layout else event)
-                else:
-                    hold.setdefault(number, []).append(event.id)
+        for event in events:
+            # Named here in any case, though it takes as long as all else that is done for an event: a relay that is
+            # frozen now may go on when its client knows partitions of which nobody has told the readers yet.
+            number = partition_of(event.order_id, layout or known)
+            if number in fresh:
+                publish.append(event._replace(partition=number))
+            else:
+                hold.setdefault(number, []).append(event.id)
         self.missing_partitions = layout if layout > known else 0
         self._report_held(set(range(max(known, layout))) - fresh)
         if publish:

@@ -19,7 +19,7 @@ Rows = Sequence[Any]
 class DueEvent(NamedTuple):
     """What the relay needs of a row. The ids stay text, as they are sent: a relay claims thousands a second.
 
-    partitions: by how many the layout has it published; 0: as many as Kafka's client knows. partition: which that is.
+    partitions: by how many the layout has it published; 0: as many as there are. partition: which that is.
     """
 
     id: str

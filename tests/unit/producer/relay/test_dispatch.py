@@ -4,7 +4,6 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from producer.domain.partitioner import partition_of
-from producer.publishing.produce import CLIENTS_OWN
 from producer.relay.dispatch import (
     CLAIM,
     CLEAN_UP,
@@ -69,8 +68,14 @@ def test_events_go_by_the_layout_that_was_read_with_the_claim() -> None:
     events = [event()._replace(partitions=2) for _ in range(10)]
     dispatcher(FakeOutbox(*events), FakeReadBack(), kafka).run_once()
     assert kafka.partitions == [partition_of(each.order_id, 2) for each in events]
-    dispatcher(FakeOutbox(event()), FakeReadBack(), kafka).run_once()
-    assert kafka.partitions[-1] == CLIENTS_OWN
+
+
+def test_events_name_their_partition_also_where_the_topic_has_never_grown() -> None:
+    """Left to the client, one that was claimed before a growth and is sent during it may go to a new partition."""
+    kafka = FakeProducer()
+    events = [event() for _ in range(10)]
+    dispatcher(FakeOutbox(*events), FakeReadBack(), kafka).run_once()
+    assert kafka.partitions == [partition_of(each.order_id, 2) for each in events]
 
 
 def test_orders_of_partitions_that_the_read_back_has_not_found_yet_are_held() -> None:
