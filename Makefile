@@ -53,7 +53,7 @@ test: $(STAMP) ## the whole test suite, on real PostgreSQL and Kafka
 	$(PY) -m pytest --numprocesses 3 --no-loadscope-reorder
 
 test-containers: $(STAMP) ## the integration tests on PostgreSQL and Kafka in containers; without those of the native stack
-	$(PY) -m pytest --numprocesses 2 --no-loadscope-reorder --stack containers tests/integration \
+	$(PY) -m pytest --numprocesses 3 --no-loadscope-reorder --stack containers tests/integration \
 		--ignore tests/integration/kafka_ui --ignore tests/integration/local_stack
 
 test-compose: $(STAMP) ## Docker Compose: the same end-to-end tests through the gateway, and what only holds there
