@@ -10,6 +10,7 @@ from local_stack.paths import Paths
 
 Keeper = Literal["kraft", "zookeeper"]
 
+MAJORITY = 2
 NAMES: dict[Keeper, str] = {"kraft": "KRaft", "zookeeper": "ZooKeeper"}
 
 
@@ -21,13 +22,28 @@ def keeper_of(paths: Paths) -> Keeper:
 
 def check(paths: Paths, wanted: Keeper) -> None:
     """Raise StackError where brokers of the other kind have data: their events would be gone from everybody's sight,
-    while their orders stay."""
+    while their orders stay.
+
+    Also where most of the ZooKeepers have lost their data: the others would follow the empty ones.
+    """
     other: Keeper = "kraft" if wanted == "zookeeper" else "zookeeper"
     if _has_data(paths, other):
         raise StackError(
             f"The events of this stack are in Kafka with {NAMES[other]} ({_folder(paths, other)}); with {NAMES[wanted]}"
             " it would begin without them. To begin anew, without the orders: ./start_project.sh reset."
             " To move with them: docs/zookeeper.md."
+        )
+    folder = paths.kafka_zookeeper
+    have_data = [each.parent.parent.name for each in folder.glob("zookeeper-*/data/version-2")]
+    if (
+        wanted == "zookeeper"
+        and len(have_data) < MAJORITY
+        and any(folder.glob("kafka-*/data/meta.properties"))
+    ):
+        raise StackError(
+            f"Brokers have data in {folder}, and of the ZooKeepers {', '.join(sorted(have_data)) or 'none'}: no"
+            " majority knows the topics. Put the folders zookeeper-* back; without them, to make the events anew from"
+            " the orders: docs/zookeeper.md, 'begin with an empty Kafka'."
         )
 
 

@@ -1,6 +1,7 @@
 """Show the logs of services and follow them, also across log rotation."""
 
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from local_stack.paths import Paths
 
 MAX_LINES = 100
 POLL_S = 0.3
+JAVA_EXCEPTION = re.compile(r"(?:[a-z_0-9]+\.){2,}[A-Z]\w*(?:Exception|Error): ")
 
 
 def show(paths: Paths, names: Iterable[str], follow: bool, write: Callable[[str], None]) -> None:
@@ -29,10 +31,14 @@ def show(paths: Paths, names: Iterable[str], follow: bool, write: Callable[[str]
 
 
 def last_line(log: Path) -> str:
-    """Return the last non-empty line of a log and where the whole of it is."""
+    """Return the last non-empty line of a log and where the whole of it is.
+
+    A Java program's is the last exception near the end: after it come its frames, and farewells.
+    """
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote no output")
-    return f"{last} (the whole log: {log})"
+    said = [line.strip() for line in lines if line.strip()] or ["it wrote no output"]
+    exceptions = [line for line in said[-MAX_LINES:] if JAVA_EXCEPTION.match(line)]
+    return f"{(exceptions or said)[-1]} (the whole log: {log})"
 
 
 class LogTail:

@@ -35,3 +35,19 @@ def test_kraft_that_has_events_is_not_left_for_zookeeper(tmp_path: Path) -> None
     assert metadata.keeper_of(paths) == "kraft"
     with pytest.raises(StackError, match=r"reset\. To move with them: docs/zookeeper\.md"):
         metadata.check(paths, "zookeeper")
+
+
+def test_brokers_are_not_started_with_zookeepers_of_which_most_have_lost_their_data(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    paths.create_folders()
+    data = paths.kafka_zookeeper / "kafka-1" / "data"
+    data.mkdir(parents=True)
+    metadata.check(paths, "zookeeper")  # a first start that was killed
+    (data / "meta.properties").touch()
+    with pytest.raises(StackError, match="of the ZooKeepers none: no majority"):
+        metadata.check(paths, "zookeeper")
+    (paths.kafka_zookeeper / "zookeeper-3" / "data" / "version-2").mkdir(parents=True)
+    with pytest.raises(StackError, match="of the ZooKeepers zookeeper-3: no majority"):
+        metadata.check(paths, "zookeeper")
+    (paths.kafka_zookeeper / "zookeeper-1" / "data" / "version-2").mkdir(parents=True)
+    metadata.check(paths, "zookeeper")

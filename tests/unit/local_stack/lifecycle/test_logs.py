@@ -37,3 +37,15 @@ def test_last_line_of_a_log_skips_empty_lines(tmp_path: Path) -> None:
     log = tmp_path / "relay.log"
     log.write_text("first\nno room\n\n  \n")
     assert last_line(log) == f"no room (the whole log: {log})"
+
+
+def test_last_line_of_a_java_program_is_why_it_ended(tmp_path: Path) -> None:
+    log = tmp_path / "kafka-1.log"
+    log.write_text(
+        "java.lang.RuntimeException: Invalid cluster.id in: data/meta.properties\n"
+        "\tat kafka.server.KafkaServer.startup(KafkaServer.scala:258)\n"
+        "2026-11-27 19:29:44,384 INFO shutting down (kafka.server.KafkaServer)\n"
+    )
+    assert last_line(log).startswith(
+        "java.lang.RuntimeException: Invalid cluster.id in: data/meta.properties ("
+    )
