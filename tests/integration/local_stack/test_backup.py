@@ -99,15 +99,19 @@ def archive(database: Database, folder: Path, last: int) -> list[Path]:
     """Write rows 1 to `last`, each to a file of the archive of its own. Return the files."""
     process = database.begin("archive", folder)
     assert process.stdout
-    assert "writing to" in process.stdout.readline()
     files = []
-    for n in range(1, last + 1):
-        rows = database.execute(f"INSERT INTO t VALUES ({n}) RETURNING pg_walfile_name(pg_current_wal_lsn())")
-        database.execute("SELECT pg_switch_wal()")
-        files.append(folder / "wal" / str(rows[0][0]))
-        eventually(files[-1].exists, within=30)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    try:
+        assert "writing to" in process.stdout.readline()
+        for n in range(1, last + 1):
+            # Of what is inserted: what is written may still end where the file before ends.
+            file = "pg_walfile_name(pg_current_wal_insert_lsn())"
+            [(name,)] = database.execute(f"INSERT INTO t VALUES ({n}) RETURNING {file}")
+            database.execute("SELECT pg_switch_wal()")
+            files.append(folder / "wal" / str(name))
+            eventually(files[-1].exists, within=30)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
     return files
 
 
