@@ -9,10 +9,12 @@ from xdist.scheduler import LoadScopeScheduling
 GROUPS = {
     "tests/browser": "running stack",
     "tests/e2e/test_start_project.py::TestStarted": "started clone",
+    "tests/integration/producer/test_cdc.py": "a worker of Kafka Connect of its own",
+    "tests/integration/producer": "databases and topics of its own",
     "tests/integration/local_stack/test_zookeeper.py": "an ensemble of its own",
     "tests/integration/projector": "read models of its own",
-    "tests/integration/consumer": "topics of its own",
-    "tests/integration": "databases and topics of its own",
+    "tests/integration/local_stack": "servers of its own",
+    "tests/integration": "topics of its own",
     "tests/e2e/test_start_project.py": "",  # each starts its own: each is its own group
     "tests/e2e": "running stack",
 }
