@@ -40,7 +40,10 @@ class Rebalancing(Exception):
 
 
 class ClientFailed(KafkaUnavailable):
-    """The client is of no use any more. Not for an outage: most often another instance has the same name."""
+    """The client is of no use any more. Not for an outage: most often another instance has the same name.
+
+    After an outage it may be the client's own earlier membership, of which it has sent a commit once more.
+    """
 
 
 class Read(NamedTuple):
